@@ -1,0 +1,57 @@
+# `make help` lists what there is. Every target sets up .venv first, once.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON_ENV := .venv/bin/python
+
+RECIPE ?= configs/playground.toml
+OUT_OF_VERIFY = $(if $(OUT),$(OUT),data/playground)
+VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED
+# NAME='value' for each variable that was given, even an empty one, which the pipeline then refuses with a reason.
+quote = '$(subst ','\'',$(1))'
+GIVEN = $(foreach name,$(VARIABLES),$(if $(filter-out undefined,$(origin $(name))),$(name)=$(call quote,$($(name)))))
+
+.PHONY: help env dataset verify test check format lint types captioner translator \
+	bench-dataset bench-playground bench-shards clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+	@echo 'variables of make dataset: LANGS HELDOUT IMAGES COUNT OUT RECIPE ENDPOINT WORKERS SEED'
+
+env:  ## set up .venv (every other target does it by itself)
+	@./setup_venv.sh
+
+dataset: env  ## images -> captions -> translations -> shards: make dataset LANGS=de,fr,es
+	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN)
+
+verify: env  ## prove the coverage contract from the bytes of the shards: make verify OUT=data/playground
+	@$(PYTHON_ENV) -m shards.verify $(call quote,$(OUT_OF_VERIFY))
+
+test: env  ## all tests
+	@$(PYTHON_ENV) -m pytest -q
+
+check: env  ## format, lint, types, tests
+	@$(PYTHON_ENV) -m ruff format --check --quiet . || { echo "florenz: run make format" >&2; exit 1; }
+	@$(PYTHON_ENV) -m ruff check --quiet .
+	@$(PYTHON_ENV) -m mypy
+	@$(PYTHON_ENV) -m pytest -q
+
+format: env  ## rewrite the code in the house format
+	@$(PYTHON_ENV) -m ruff check --quiet --fix . ; $(PYTHON_ENV) -m ruff format --quiet .
+
+captioner: env  ## train the playground's captioner again, from its seed (about 75 minutes on one core)
+	@$(PYTHON_ENV) -m playground.train_captioner
+
+translator: env  ## train the playground's translator again, from its seed (about an hour on one core)
+	@$(PYTHON_ENV) -m playground.train_translator
+
+bench-dataset: env  ## time and peak memory of the default dataset
+	@$(PYTHON_ENV) -m benchmarks.dataset
+
+bench-playground: env  ## how much of the playground's dataset is exactly right
+	@$(PYTHON_ENV) -m benchmarks.playground
+
+bench-shards: env  ## writing shards against webdataset's ShardWriter
+	@$(PYTHON_ENV) -m benchmarks.shards
+
+clean:  ## remove the virtual environment; datasets in data/ stay
+	rm -rf .venv

@@ -1,0 +1,88 @@
+"""All filters in order, the cheap ones first; the first that fails gives the reason.
+
+Takes a batch, because language ID answers many texts in one call: one for the whole texts and one for their parts,
+and only for texts that nothing else has dropped. Verdicts do not depend on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from filters.chat_markup import check_chat_markup
+from filters.commentary import check_commentary
+from filters.completeness import check_empty, check_truncated
+from filters.control_characters import check_control_characters
+from filters.copied_source import check_copied_source
+from filters.language_id import LanguageIdentifier
+from filters.language_match import check_wrong_language
+from filters.length_ratio import check_length_ratio
+from filters.mixed_language import check_mixed_language, split_parts
+from filters.repetition import check_repetition
+from filters.settings import FilterSettings
+from filters.verdict import KEEP, Candidate, Verdict
+
+Check = Callable[[Candidate, FilterSettings], Verdict]
+
+TEXT_CHECKS: tuple[tuple[str, Check], ...] = (
+    ("empty", check_empty),
+    ("truncated", check_truncated),
+    ("control_characters", check_control_characters),
+    ("chat_markup", check_chat_markup),
+    ("commentary", check_commentary),
+    ("copied_source", check_copied_source),
+    ("length_ratio", check_length_ratio),
+    ("repetition", check_repetition),
+)
+
+
+class FilterChain:
+    """`chain(candidates)` gives one verdict for each, in order. Holds settings and a path only, so it pickles.
+
+    Raises:
+        LanguageModelError: on the first call that needs language ID, if its model is missing.
+    """
+
+    def __init__(self, settings: FilterSettings | None = None, identifier: LanguageIdentifier | None = None) -> None:
+        self.settings = settings or FilterSettings()
+        self.identifier = identifier or LanguageIdentifier()
+        self._text_checks = [check for reason, check in TEXT_CHECKS if reason not in self.settings.disabled]
+
+    def __call__(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """One verdict for each candidate, in order. Any string is allowed as source and text."""
+        verdicts = [self._check_text(candidate) for candidate in candidates]
+        self._narrow(candidates, verdicts, "wrong_language", self._check_language)
+        self._narrow(candidates, verdicts, "mixed_language", self._check_parts)
+        return verdicts
+
+    def _check_text(self, candidate: Candidate) -> Verdict:
+        for check in self._text_checks:
+            verdict = check(candidate, self.settings)
+            if not verdict.keep:
+                return verdict
+        return KEEP
+
+    def _narrow(
+        self,
+        candidates: Sequence[Candidate],
+        verdicts: list[Verdict],
+        reason: str,
+        check_all: Callable[[list[Candidate]], list[Verdict]],
+    ) -> None:
+        """Ask `check_all` about what is kept so far, and write its verdicts in place."""
+        if reason in self.settings.disabled:
+            return
+        kept = [index for index, verdict in enumerate(verdicts) if verdict.keep]
+        for index, verdict in zip(kept, check_all([candidates[index] for index in kept]), strict=True):
+            verdicts[index] = verdict
+
+    def _check_language(self, candidates: list[Candidate]) -> list[Verdict]:
+        identified = self.identifier.identify([candidate.text for candidate in candidates])
+        pairs = zip(candidates, identified, strict=True)
+        return [check_wrong_language(candidate, seen, self.settings) for candidate, seen in pairs]
+
+    def _check_parts(self, candidates: list[Candidate]) -> list[Verdict]:
+        parts = [split_parts(candidate) for candidate in candidates]
+        answers = iter(self.identifier.identify([part for row in parts for part in row]))
+        identified = [[next(answers) for _ in row] for row in parts]
+        rows = zip(candidates, parts, identified, strict=True)
+        return [check_mixed_language(candidate, row, seen, self.settings) for candidate, row, seen in rows]

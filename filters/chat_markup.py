@@ -1,0 +1,30 @@
+"""Leftovers of a chat template or a tokenizer: `<|im_end|>`, `</s>`, `[INST]`, `<loc_52>`, `### Response`.
+
+Only marks that a person would not write in a caption. A mark that stands in the source too is no leftover.
+"""
+
+from __future__ import annotations
+
+import re
+
+from filters.settings import FilterSettings
+from filters.verdict import KEEP, Candidate, Verdict, reject
+
+_MARKS = re.compile(
+    r"<\|[^<>|\n]{0,40}\|>"  # <|im_start|>, <|endoftext|>
+    r"|</?(?:s|pad|unk|bos|eos|mask|sep|cls|start_of_turn|end_of_turn|think|thinking|answer|translation|image|img|od|ocr)>"
+    r"|<(?:loc|extra_id)_\d+>|<0x[0-9a-f]{2}>"  # Florence-2 places, T5 sentinels, byte tokens
+    r"|\[/?(?:inst|sys|system|assistant|user|pad|cls|sep|mask|unk)\]|<</?sys>>"
+    r"|```|^\s*\#{2,}\s*\w"  # code fences, Markdown headings
+    r"|^\s*(?:assistant|user|system|human|ai)\s*[:：]"
+    r"|▁|Ġ\w|âĢ",  # raw sentencepiece and byte-level token spelling
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def check_chat_markup(candidate: Candidate, settings: FilterSettings) -> Verdict:
+    """Rejects a text with a template mark that its source does not hold; the detail quotes the mark."""
+    for found in _MARKS.finditer(candidate.text):
+        if found.group() not in candidate.source:
+            return reject("chat_markup", f"{found.group().strip()!r} at character {found.start()}")
+    return KEEP

@@ -1,0 +1,57 @@
+"""Words about the answer instead of the answer: "Here is the translation:", notes, alternatives, refusals.
+
+Two signs. Phrases, in English and in a few of the languages models like to answer in; they are matched with the colon
+or the bracket that makes them a preamble, so that "Here is the dog" stays. And lines: a one-line caption has a
+one-line translation, so more lines than the source has are explanations or alternatives, whatever the language.
+"""
+
+from __future__ import annotations
+
+import re
+
+from filters.settings import FilterSettings
+from filters.verdict import KEEP, Candidate, Verdict, reject
+
+_PREAMBLE = re.compile(
+    r"^[\W_]*(?:"
+    # "Here is the translation:", "Sure, here's the caption in German:" - up to the colon
+    r"(?:sure|certainly|of course|okay|ok|absolutely)[,!.]\s*(?:here|the|this|i)\b"
+    r"|(?:here is|here['’]s|here are|below is|this is|the following is)\b[^:：\n]{0,60}"
+    r"\b(?:translat|caption|descri|version)\w*[^:：\n]{0,60}[:：]"
+    r"|(?:the |my )?(?:\w+ )?(?:translation|translated text|translated caption|caption|answer|output|result)"
+    r"(?: (?:in|into|to|is)\b[^:：\n]{0,30})?\s*[:：]"
+    r"|(?:english|german|french|spanish|russian|chinese|czech|italian|polish|portuguese|dutch|turkish|ukrainian|japanese|korean)\s*[:：]"
+    r"|hier ist die [^:\n]{0,30}übersetzung|(?:die )?(?:deutsche )?übersetzung\s*[:：]"
+    r"|voici (?:la|une) traduction|(?:la )?traduction(?: française)?\s*[:：]"
+    r"|aquí (?:está|tienes|tiene) la traducción|(?:la )?traducción\s*[:：]"
+    r"|ecco la traduzione|traduzione\s*[:：]|(?:aqui está a )?tradução\s*[:：]|hier is de vertaling|vertaling\s*[:：]"
+    r"|вот перевод|перевод\s*[:：]|ось переклад|переклад\s*[:：]|zde je překlad|překlad\s*[:：]"
+    r"|oto tłumaczenie|tłumaczenie\s*[:：]|(?:işte )?çeviri(?:si)?\s*[:：]"
+    r"|以下是.{0,12}(?:翻译|翻譯|译文)|(?:翻译|翻譯|译文|譯文|中文)\s*[:：]|以下は.{0,12}翻訳|(?:翻訳|日本語)\s*[:：]"
+    r")",
+    re.IGNORECASE,
+)
+_NOTE = re.compile(
+    r"[(\[\n*]\s*(?:translator['’]s )?(?:note|nb|n\.b\.|explanation|anmerkung|hinweis|remarque|nota|примечание|примітка"
+    r"|poznámka|uwaga|opmerking|注意?|説明|备注)\s*[:：]"
+    r"|\bas an ai\b|\b(?:large )?language model\b"
+    r"|\bi(?: a|['’])m (?:unable|not able) to (?:translate|see|view|provide)\b"
+    r"|\bi (?:cannot|can['’]t) (?:translate|view|see the image|provide)\b",
+    re.IGNORECASE,
+)
+
+
+def check_commentary(candidate: Candidate, settings: FilterSettings) -> Verdict:
+    """Rejects a text that talks about itself. A phrase that stands in the source too is content, not commentary."""
+    for pattern in (_PREAMBLE, _NOTE):
+        found = pattern.search(candidate.text)
+        if found and not pattern.search(candidate.source):
+            return reject("commentary", f"{found.group().strip()!r} at character {found.start()}")
+    lines = _count_lines(candidate.text)
+    if candidate.source and lines > max(1, _count_lines(candidate.source)):
+        return reject("commentary", f"{lines} lines, the source has {_count_lines(candidate.source)}")
+    return KEEP
+
+
+def _count_lines(text: str) -> int:
+    return sum(1 for line in text.splitlines() if line.strip())

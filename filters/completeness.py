@@ -1,0 +1,26 @@
+"""Is there a whole text at all? Catches empty answers and those that ran into the token limit.
+
+The token limit is read from the server's `finish_reason`: a sentence without a full stop may be a whole caption, so
+the text itself is not asked.
+"""
+
+from __future__ import annotations
+
+from filters.settings import FilterSettings
+from filters.verdict import KEEP, Candidate, Verdict, reject
+
+
+def check_empty(candidate: Candidate, settings: FilterSettings) -> Verdict:
+    """Rejects a text without a letter, unless its source (like "42") has none either and the text is not blank."""
+    has_letter = any(character.isalpha() for character in candidate.text)
+    source_has_letter = any(character.isalpha() for character in candidate.source)
+    if has_letter or (candidate.source.strip() and not source_has_letter and candidate.text.strip()):
+        return KEEP
+    return reject("empty", "no letter in the text" if candidate.text.strip() else "the text is empty")
+
+
+def check_truncated(candidate: Candidate, settings: FilterSettings) -> Verdict:
+    """Rejects an answer that the server cut off at its token limit."""
+    if candidate.finish_reason == "length":
+        return reject("truncated", f"cut off at the token limit after {len(candidate.text)} characters")
+    return KEEP

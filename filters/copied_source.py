@@ -1,0 +1,38 @@
+"""Was the English source handed back instead of a translation?
+
+Compared word for word, without case and punctuation. Names and numbers are free, so "Coca Cola" or "Boeing 747" may
+stay what they are, and a caption full of names is not dropped for sharing them.
+"""
+
+from __future__ import annotations
+
+from filters.settings import FilterSettings
+from filters.verdict import KEEP, Candidate, Verdict, reject
+from filters.words import folded_words, names_and_numbers, script_weights
+
+_NEARLY_ALL = 0.8
+_MIN_WORDS = 4
+
+
+def check_copied_source(candidate: Candidate, settings: FilterSettings) -> Verdict:
+    """Rejects the same words again, or (from four ordinary words on) a text that is 80% words of the source."""
+    if not candidate.source:
+        return KEEP
+    source, text = folded_words(candidate.source), folded_words(candidate.text)
+    names = names_and_numbers(candidate.source)
+    ordinary = [word for word in text if word not in names]
+    if not ordinary:
+        return KEEP
+    if source == text:
+        return reject("copied_source", f"all {len(text)} words are the source's")
+    share = _copied_share(ordinary, frozenset(source))
+    if len(ordinary) >= _MIN_WORDS and share >= _NEARLY_ALL:
+        return reject("copied_source", f"{share:.0%} of the text is words of the source")
+    return KEEP
+
+
+def _copied_share(words: list[str], known: frozenset[str]) -> float:
+    """Share of the text, 0 to 1, by letters: a whole Chinese sentence comes out of the cutting as one word."""
+    letters = [(word in known, sum(script_weights(word).values())) for word in words]
+    total = sum(weight for _, weight in letters)
+    return sum(weight for is_known, weight in letters if is_known) / total if total else 0.0

@@ -1,0 +1,105 @@
+"""Was only a part translated? "Ein rotes Auto next to a tree" still counts as German on the whole (in 60-87% of cases).
+
+Three signs, any of which is enough: a share of letters in a foreign script; ordinary words of the source standing
+untranslated side by side; a part of the text that language ID takes for English and that holds a word only English
+has. The last needs both, because parts are short: language ID alone drops 1.7% of human Dutch, both together under
+1%.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from filters.language_id import Identified, scripts_of_language
+from filters.settings import FilterSettings
+from filters.verdict import KEEP, Candidate, Verdict, reject
+from filters.words import folded_words, names_and_numbers, script_of, script_weights
+
+_SOURCE_LANGUAGE = "en"
+_MIN_PART_WORDS, _WORDS_FOR_ONE_MORE_PART, _MAX_PARTS = 3, 6, 4
+_PART_MIN_PROBABILITY, _PART_MAX_CLAIMED = 0.6, 0.1
+_COPIED_SHARE = 0.4
+_MAX_ACRONYM_CHARS = 5
+
+# Frequent English words that are no frequent words of other languages ("is", "of", "a", "to", "on", "was" are).
+ENGLISH_ONLY = frozenset(
+    (
+        *("the", "and", "with", "his", "their", "its", "from", "that", "this", "there", "these", "they", "you", "your"),
+        *("who", "has", "have", "been", "would", "are", "were", "which", "what", "where", "while", "she", "him"),
+        *("them", "front", "behind", "near", "next", "standing", "sitting", "wearing", "holding", "walking"),
+    )
+)
+
+
+def split_parts(candidate: Candidate) -> list[str]:
+    """The parts for language ID: halves, up to quarters of long texts; parts under three words are left out."""
+    words = candidate.text.split()
+    if candidate.language == _SOURCE_LANGUAGE or len(words) < 2 * _MIN_PART_WORDS - 1:
+        return []
+    number = min(_MAX_PARTS, max(2, len(words) // _WORDS_FOR_ONE_MORE_PART))
+    cuts = [len(words) * index // number for index in range(number + 1)]
+    parts = [words[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [" ".join(part) for part in parts if len(part) >= _MIN_PART_WORDS]
+
+
+def check_mixed_language(
+    candidate: Candidate, parts: Sequence[str], identified: Sequence[Identified], settings: FilterSettings
+) -> Verdict:
+    """Rejects a half-translated text. `parts` are those of `split_parts`, `identified` the answers for them."""
+    share = foreign_script_share(candidate)
+    if share > settings.max_foreign_share:
+        return reject("mixed_language", f"{share:.0%} of the letters are in a script foreign to {candidate.language}")
+    run, ordinary = copied_run(candidate)
+    if run > settings.max_copied_words or (run == settings.max_copied_words and run >= _COPIED_SHARE * ordinary):
+        return reject("mixed_language", f"{run} words in a row are the source's, of {ordinary}")
+    for part, seen in zip(parts, identified, strict=True):
+        if _is_english_part(part, seen, candidate.language):
+            return reject("mixed_language", f"English at {seen.probability:.2f} in {part[:60]!r}")
+    return KEEP
+
+
+def foreign_script_share(candidate: Candidate) -> float:
+    """Share of letters, 0 to 1, in scripts that the language is not written in; names and acronyms left out."""
+    own_scripts = scripts_of_language(candidate.language)
+    names = names_and_numbers(candidate.source)
+    own = foreign = 0
+    for script, run in groupby(candidate.text, key=script_of):
+        letters = "".join(run)
+        if script in own_scripts:
+            own += sum(script_weights(letters).values())
+        elif script and letters.casefold() not in names and not _is_acronym(letters):
+            foreign += sum(script_weights(letters).values())
+    return foreign / (own + foreign) if foreign else 0.0
+
+
+def copied_run(candidate: Candidate) -> tuple[int, int]:
+    """(ordinary words in the longest run that stands in the source in the same order, ordinary words of the text).
+
+    Names and numbers may stand inside a run but are not counted.
+    """
+    names = names_and_numbers(candidate.source)
+    source, text = folded_words(candidate.source), folded_words(candidate.text)
+    longest = 0
+    ends_before = [0] * (len(source) + 1)  # [j]: ordinary words in the run that ends at source word j - 1
+    for word in text:
+        ends = [0] * (len(source) + 1)
+        for j, source_word in enumerate(source, start=1):
+            if word == source_word:
+                ends[j] = ends_before[j - 1] + (word not in names)
+        longest = max(longest, *ends)
+        ends_before = ends
+    return longest, sum(word not in names for word in text)
+
+
+def _is_english_part(part: str, seen: Identified, language: str) -> bool:
+    return (
+        seen.language == _SOURCE_LANGUAGE
+        and seen.probability >= _PART_MIN_PROBABILITY
+        and seen.probability_of(language) < _PART_MAX_CLAIMED
+        and not ENGLISH_ONLY.isdisjoint(folded_words(part))
+    )
+
+
+def _is_acronym(letters: str) -> bool:
+    return len(letters) <= _MAX_ACRONYM_CHARS and letters.isupper()

@@ -1,0 +1,74 @@
+"""The few numbers that decide what is dropped. Each was set on human sentence pairs, so that they keep 98% of those."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+REASONS = (
+    "empty",
+    "truncated",
+    "control_characters",
+    "chat_markup",
+    "commentary",
+    "copied_source",
+    "length_ratio",
+    "repetition",
+    "wrong_language",
+    "mixed_language",
+)
+"""All reasons, in the order in which they are asked: a text that fails several is counted under the first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterSettings:
+    """Settings of the whole chain.
+
+    Raises:
+        ValueError: a number out of range, or a `disabled` word that is no reason; names the field and what is allowed.
+    """
+
+    confident_language_probability: float = 0.85
+    """Probability, 0.5 to 1. Another language at or above this is confident: the text is dropped."""
+
+    min_language_probability: float = 0.04
+    """Probability, 0 to 1. Where another language is likelier, the claimed one needs at least this."""
+
+    max_length_factor: float = 2.5
+    """Times. How much longer or shorter than expected from the source a translation may be."""
+
+    max_repeats: int = 3
+    """Times in a row. The same words may follow each other this often."""
+
+    max_copied_words: int = 2
+    """Words in a row. So many ordinary words of the source may stand untranslated, if that is under 40% of the text;
+    fewer always may. Names and numbers are free."""
+
+    max_foreign_share: float = 0.3
+    """Share of letters, 0 to 1, in a script that the claimed language is not written in; names are free."""
+
+    disabled: tuple[str, ...] = ()
+    """Reasons that are not looked for. Without `wrong_language` the build may fail its own verification."""
+
+    def __post_init__(self) -> None:
+        _check_range("confident_language_probability", self.confident_language_probability, 0.5, 1.0)
+        _check_range("min_language_probability", self.min_language_probability, 0.0, 1.0)
+        _check_range("max_length_factor", self.max_length_factor, 1.0, 100.0)
+        _check_range("max_repeats", self.max_repeats, 1, 1000)
+        _check_range("max_copied_words", self.max_copied_words, 1, 1000)
+        _check_range("max_foreign_share", self.max_foreign_share, 0.0, 1.0)
+        for reason in self.disabled:
+            _check_reason(reason)
+
+
+def _check_range(field: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"filter setting {field} = {value} must lie between {low} and {high}")
+
+
+def _check_reason(reason: str) -> None:
+    if reason in REASONS:
+        return
+    near = difflib.get_close_matches(reason, REASONS, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"the reasons are {', '.join(REASONS)}"
+    raise ValueError(f"filter setting disabled names '{reason}', which no filter gives: {hint}")

@@ -1,0 +1,73 @@
+"""Cuts a text into words and tells names from ordinary words and scripts from each other.
+
+Shared by the filters that compare a text with its source. Cutting goes by Unicode category and not by a regular
+expression, because `\\w` breaks Hindi and Thai words at their vowel signs. Text without spaces (Chinese, Japanese)
+comes out as one long word: the filters that look at it count letters instead.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+
+HAN_WEIGHT = 3
+"""A Han character (kana, Hangul syllable) carries about as much as three letters of an alphabet (zh: 0.32)."""
+
+_HEAVY = {"HAN", "KANA", "HANGUL"}
+_INNER = "'’ʼ-"
+_TITLE_CASE_MIN_WORDS, _TITLE_CASE_SHARE = 5, 0.8
+
+
+@lru_cache(maxsize=65536)
+def is_word_character(character: str) -> bool:
+    """Letters, marks, numbers, and the hyphens and apostrophes inside words."""
+    return unicodedata.category(character)[0] in "LMN" or character in _INNER
+
+
+@lru_cache(maxsize=65536)
+def script_of(character: str) -> str:
+    """The script of a letter, like LATIN, CYRILLIC, HAN, KANA; "" for what is no letter."""
+    if not character.isalpha():
+        return ""
+    name = unicodedata.name(character, "").split(" ")[0].split("-")[0]
+    if name in ("HIRAGANA", "KATAKANA", "HALFWIDTH"):
+        return "KANA"
+    if name in ("CJK", "IDEOGRAPHIC"):
+        return "HAN"
+    return "LATIN" if name in ("FULLWIDTH", "MODIFIER", "FEMININE", "MASCULINE", "MICRO") else name
+
+
+def script_weights(text: str) -> Counter[str]:
+    """How much of the text stands in each script, in units of one alphabet letter."""
+    weights: Counter[str] = Counter()
+    for character in text:
+        script = script_of(character)
+        if script:
+            weights[script] += HAN_WEIGHT if script in _HEAVY else 1
+    return weights
+
+
+def split_words(text: str) -> list[str]:
+    """The words as written, without punctuation around them."""
+    spaced = "".join(character if is_word_character(character) else " " for character in text)
+    return [word for piece in spaced.split() if (word := piece.strip(_INNER))]
+
+
+def folded_words(text: str) -> list[str]:
+    """The words in one spelling: compatibility forms and case folded."""
+    return split_words(unicodedata.normalize("NFKC", text).casefold())
+
+
+def names_and_numbers(source: str) -> frozenset[str]:
+    """Folded words of the source that may rightly stand in any translation: capitalised ones and those with digits.
+
+    A source in Title Case or CAPITALS of five words and more says nothing about names, so none are taken from it.
+    """
+    words = split_words(unicodedata.normalize("NFKC", source))
+    with_digits = {word.casefold() for word in words if any(character.isdigit() for character in word)}
+    capitalised = [word.casefold() for word in words if word[0].isupper()]
+    if len(words) >= _TITLE_CASE_MIN_WORDS and len(capitalised) > _TITLE_CASE_SHARE * len(words):
+        return frozenset(with_digits)
+    ordinary = {word.casefold() for word in words if not word[0].isupper()}
+    return frozenset(with_digits | (set(capitalised) - ordinary))

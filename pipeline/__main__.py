@@ -1,0 +1,75 @@
+"""The command line: `python -m pipeline RECIPE [NAME=value ...]`, where the names are the Make variables.
+
+Exit codes: 0 done; 1 stopped, what was answered is kept; 2 the input is wrong and nothing was started; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn
+
+USAGE = "usage: python -m pipeline RECIPE [LANGS=de,fr] [HELDOUT=fr|none] [IMAGES=folder] [COUNT=n] [OUT=folder] ..."
+
+
+def main(arguments: Sequence[str]) -> int:
+    if not arguments or any("=" not in word for word in arguments[1:]):
+        return _fail(USAGE, 2)
+    _quiet_libraries()
+    # Imported late: Beam, torch and transformers take seconds, which a wrong word on the command line should not cost.
+    from pipeline.recipe import RecipeError, load_recipe
+
+    try:
+        recipe = load_recipe(arguments[0], dict(word.split("=", 1) for word in arguments[1:]))
+    except RecipeError as problem:
+        return _fail(str(problem), 2)
+
+    from pipeline.books import BooksError
+    from pipeline.run import run
+    from translators.endpoint import ServerError
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        run(recipe, say=lambda text: print(text, flush=True))
+    except RecipeError as problem:
+        return _fail(str(problem), 2)
+    except (ServerError, BooksError, OSError, ValueError) as problem:
+        return _fail(f"{problem}\nstopped; what was answered is kept in {recipe.out}: run the same command to go on", 1)
+    except KeyboardInterrupt:
+        _fail(f"interrupted; what was answered is kept in {recipe.out}: run the same command to go on", 130)
+        _leave(130)
+    return 0
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _leave(code: int) -> NoReturn:
+    """Beam's worker threads would finish their bundle first; everything that must end (the server) has ended by now."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _quiet_libraries() -> None:
+    """Chatter of libraries is no news to the user; warnings of ours are printed by us."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore")
+    logging.basicConfig(level=logging.ERROR)
+
+
+def _fail(text: str, code: int) -> int:
+    for line in text.splitlines():
+        print(f"florenz: {line}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

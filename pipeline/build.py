@@ -1,0 +1,153 @@
+"""A build: one set of shards with a name that stands for everything that decides its bytes; and how it becomes the
+current one.
+
+Order matters: shards, rejects and summary are complete before the manifest names them, and only then does the old build
+go. Killed anywhere in between, OUT holds one whole dataset, old or new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from filters.language_id import find_model
+from pipeline.assemble import rejects_path, summary_path
+from pipeline.books import BooksError, Tally, from_json, imbalances, rejected_counts
+from pipeline.index import Index
+from pipeline.ledger import Ledger, fingerprint
+from pipeline.recipe import Recipe
+from shards import files
+from shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path, write_manifest
+from shards.schema import SCHEMA_VERSION
+from shards.writer import ShardInfo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What an assembly left: its shards and its books."""
+
+    shards: tuple[ShardInfo, ...]
+    books: Tally
+
+
+def build_name(
+    recipe: Recipe, index: Index, ledger: Ledger, caption_fingerprint: str, translation_fingerprint: str
+) -> str:
+    """16 hex digits over inputs, answers and the parts of the recipe that decide bytes (not workers, endpoint or batch
+    size).
+    """
+    plain = recipe.to_dict()
+    digest = hashlib.sha256()
+    for row in _deciding_rows(recipe, index, ledger, caption_fingerprint, translation_fingerprint):
+        digest.update(repr(row).encode())
+    return fingerprint(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "languages": plain["languages"],
+            "held_out": list(recipe.held_out_languages),
+            "seed": recipe.seed,
+            "styles": list(recipe.captioner.styles),
+            "limits": [recipe.images.max_bytes, recipe.images.max_pixels],
+            "filters": plain["filters"],
+            "language_id": language_id_checksum(),
+            "shards": plain["shards"],
+            "captioner": caption_fingerprint,
+            "translator": translation_fingerprint,
+            "rows": digest.hexdigest(),
+        }
+    )
+
+
+def _deciding_rows(
+    recipe: Recipe, index: Index, ledger: Ledger, caption_fingerprint: str, translation_fingerprint: str
+) -> Iterable[tuple[Any, ...]]:
+    """Images, what was rejected while reading, and the answers about these images, in an order that their content
+    decides.
+    """
+    yield from sorted(index.images.items())
+    yield from sorted((reject.source, reject.reason, reject.key) for reject in index.rejects)
+    captions = ledger.read_captions(caption_fingerprint)
+    for pair in sorted(captions):
+        row = captions[pair]
+        if row.key in index.images and row.style in recipe.captioner.styles:
+            yield "en", row.key, row.style, row.text, row.finish_reason, row.reason
+    for language in recipe.languages:
+        answers = ledger.read_translations(language, translation_fingerprint)
+        for identity in sorted(answers):
+            answer = answers[identity]
+            caption = captions.get((answer.key, answer.style))
+            if answer.key in index.images and caption is not None and caption.text == answer.source_text:
+                yield language, answer.key, answer.style, answer.text, answer.finish_reason, answer.reason
+
+
+def language_id_checksum() -> str:
+    return hashlib.sha256(files.read_bytes(find_model())).hexdigest()
+
+
+def is_current(out: str, build: str) -> bool:
+    """Whether OUT's manifest names this build and its shards lie there at their full size."""
+    try:
+        manifest = read_manifest(out)
+    except ManifestError:
+        return False
+    return manifest.build == build and all(
+        _size(shard_path(out, build, shard.path)) == shard.bytes for shard in manifest.shards
+    )
+
+
+def _size(path: str) -> int | None:
+    try:
+        with files.open_read(path) as file:
+            return file.seek(0, os.SEEK_END)
+    except FileNotFoundError:
+        return None
+
+
+def read_summary(out: str, build: str) -> Summary:
+    record = json.loads(files.read_bytes(summary_path(out, build)))
+    return Summary(shards=tuple(ShardInfo(**info) for info in record["shards"]), books=from_json(record["books"]))
+
+
+def publish(
+    recipe: Recipe, build: str, summary: Summary, index: Index, models: dict[str, Any], source: str
+) -> Manifest:
+    """Check the books, swap the manifest, then drop the build before.
+
+    Raises:
+        BooksError: something was lost on the way; the manifest stays as it was.
+    """
+    if problems := imbalances(summary.books):
+        raise BooksError("the books don't balance, nothing is published: " + "; ".join(problems))
+    manifest = Manifest(
+        build=build,
+        languages=recipe.languages,
+        held_out=recipe.held_out_languages,
+        shards=summary.shards,
+        counts=count_examples(summary.shards),
+        rejected=rejected_counts(summary.books),
+        inputs={"source": source, "found": index.num_found, "images": len(index.images)},
+        recipe=recipe.to_dict(),
+        models=models,
+        filters={"language_id_sha256": language_id_checksum()},
+    )
+    write_manifest(recipe.out, manifest)
+    _remove_other_builds(recipe.out, build)
+    return manifest
+
+
+def _remove_other_builds(out: str, build: str) -> None:
+    kept = {rejects_path(out, build), summary_path(out, build)}
+    for folder in ("shards", "rejects", "builds"):
+        root = files.join(out, folder)
+        for path in files.list_files(root):
+            if path not in kept and not path.startswith(files.join(root, build, "")):
+                files.remove(path)
+                with contextlib.suppress(OSError):  # not empty yet, not a local folder, or the root itself
+                    parent = os.path.dirname(path)
+                    if parent != root:
+                        os.rmdir(parent)

@@ -1,0 +1,41 @@
+"""One run at a time in one OUT. The lock belongs to the process, not to the file: a run that was killed leaves none
+behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.recipe import RecipeError
+
+
+@contextlib.contextmanager
+def lock_out(out: str) -> Iterator[None]:
+    """Hold OUT while the block runs.
+
+    Raises:
+        RecipeError: another run holds it. An object store has no such lock: two runs there do work twice and lose
+        nothing, since ledger parts are named by their content.
+    """
+    if "://" in out:
+        yield
+        return
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise RecipeError(
+                [f"OUT {out!r} is in use by another run (process {holder}): wait for it, or choose another OUT"]
+            ) from problem
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,130 @@
+"""Fail before the work starts: everything that can be known to be wrong is said at once, before the first model call.
+
+Each check gives lines (what, which, what to do) instead of raising, so that a user mends all faults in one go.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from transformers import AutoConfig
+
+from pipeline import images
+from pipeline.languages import NAMES
+from pipeline.recipe import Recipe, RecipeError
+from pipeline.styles import TASK_OF_STYLE
+from shards import files
+from translators.endpoint import ServerError, check_endpoint
+from translators.server import require_vllm
+
+PLAYGROUND_MODELS = "playground/models"
+PLAYGROUND_LANGUAGES = ("de", "fr", "es", "ru", "zh")
+
+
+def check(recipe: Recipe) -> None:
+    """Raises RecipeError with one line per problem."""
+    problems = [*_styles(recipe), *_languages(recipe), *_out(recipe), *_images(recipe)]
+    problems += [*_model(recipe.captioner.model, recipe.captioner.revision, "captioner")]
+    translator = recipe.translator.settings
+    problems += [*_model(translator.model, translator.revision, "translator")] if not recipe.translator.endpoint else []
+    problems += [*_server(recipe)]
+    if problems:
+        raise RecipeError(problems)
+
+
+def warnings(recipe: Recipe) -> list[str]:
+    """What runs but is most likely not meant."""
+    is_tiny = _is_playground_model(recipe.captioner.model) or _is_playground_model(recipe.translator.settings.model)
+    if is_tiny and not recipe.images.is_playground:
+        return [
+            f"the playground's models know the playground's pictures only; what they say about {recipe.images.source} "
+            "is nonsense: use RECIPE=configs/florence2.toml for photographs"
+        ]
+    return []
+
+
+def _is_playground_model(model: str) -> bool:
+    return os.path.normpath(model).endswith(
+        tuple(f"{PLAYGROUND_MODELS}/{name}" for name in ("captioner", "translator"))
+    )
+
+
+def _styles(recipe: Recipe) -> Iterator[str]:
+    for style in recipe.captioner.styles:
+        if style not in TASK_OF_STYLE:
+            yield f"style {style!r} is none that Florence-2 has a task for: choose from {', '.join(TASK_OF_STYLE)}"
+
+
+def _languages(recipe: Recipe) -> Iterator[str]:
+    if _is_playground_model(recipe.translator.settings.model):
+        for language in recipe.languages:
+            if language not in PLAYGROUND_LANGUAGES:
+                yield (
+                    f"the playground's translator does not know {language} ({NAMES[language]}): it has "
+                    f"{', '.join(PLAYGROUND_LANGUAGES)}; for other languages use RECIPE=configs/florence2.toml"
+                )
+
+
+def _out(recipe: Recipe) -> Iterator[str]:
+    """Really writes: permission bits don't tell what a mount or a full disk will do. Leaves nothing behind."""
+    advice = "choose another folder or make this one writable"
+    try:
+        if "://" in recipe.out:
+            probe = files.join(recipe.out, ".writable")
+            with files.atomic_write(probe) as file:
+                file.write(b"")
+            files.remove(probe)
+        else:
+            parent = next(path for path in (Path(recipe.out).absolute() / "x").parents if path.exists())
+            with tempfile.TemporaryFile(dir=parent) as unnamed:
+                unnamed.write(b"x")
+    except (OSError, files.StoreError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        yield f"can't write into OUT {recipe.out!r} ({reason}): {advice}"
+
+
+def _images(recipe: Recipe) -> Iterator[str]:
+    if recipe.images.is_playground:
+        return
+    source, out = recipe.images.source, recipe.out
+    if "://" not in source + out and Path(out).resolve().is_relative_to(Path(source).resolve()):
+        yield f"OUT {out!r} lies inside IMAGES {source!r}, so a rerun would read its own shards: choose another OUT"
+        return
+    try:
+        images.list_sources(source)
+    except ValueError as problem:
+        yield f"IMAGES: {problem}"
+
+
+def _model(name: str, revision: str, role: str) -> Iterator[str]:
+    if Path(name).is_dir():
+        if not (Path(name) / "config.json").is_file():
+            yield f"{role}: the folder {name!r} has no config.json: it is not a model; give the folder of one"
+        return
+    if name.startswith(("/", ".", "~")) or name.count("/") > 1 or Path(name).parts[0] in ("playground", "models"):
+        yield f"{role}: there is no model folder {name!r}: check the path, or make the model first"
+        return
+    try:
+        AutoConfig.from_pretrained(name, revision=revision or None, trust_remote_code=False)
+    except (OSError, ValueError) as problem:
+        yield (
+            f"{role}: can't get {name!r} from the model hub ({_first_line(problem)}): check the name and the network, "
+            "or give the folder of a model that you have"
+        )
+
+
+def _server(recipe: Recipe) -> Iterator[str]:
+    try:
+        if recipe.translator.endpoint:
+            check_endpoint(recipe.translator.endpoint, recipe.translator.settings.model)
+        else:
+            require_vllm()
+    except (ServerError, ValueError) as problem:
+        yield f"translator: {problem}"
+
+
+def _first_line(problem: BaseException) -> str:
+    return (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")[:160]

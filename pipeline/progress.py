@@ -1,0 +1,53 @@
+"""Live progress: how many items of a step are done, at which rate, and how long the rest will take.
+
+Beam shows metrics when a graph has ended; this shows them on the way. Workers, which may be other processes, send
+datagrams to a socket on loopback; whoever runs the graph adds them up and draws a bar. A datagram that is lost costs a
+wrong number on the screen and nothing else, which is why nothing is counted this way that goes into a report.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TextIO
+
+from tqdm import tqdm
+
+ProgressAddress = tuple[str, int] | None  # None: nobody looks
+_STOP = b"stop"
+
+
+def advance(address: ProgressAddress, step: str, items: int) -> None:
+    """Say that `items` more are done. Never fails and never waits."""
+    if address is not None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(f"{step} {items}".encode(), address)
+
+
+@contextlib.contextmanager
+def progress_bar(step: str, total: int | None, screen: TextIO = sys.stderr) -> Iterator[ProgressAddress]:
+    """A bar for one step while the block runs; quiet (and no socket) when `screen` is not a terminal."""
+    if not screen.isatty():
+        yield None
+        return
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    address: tuple[str, int] = receiver.getsockname()
+    with receiver, tqdm(total=total, desc=f"{step:<10}", unit="", file=screen, dynamic_ncols=True) as bar:
+        listener = threading.Thread(target=_listen, args=(receiver, step, bar), daemon=True)
+        listener.start()
+        try:
+            yield address
+        finally:
+            receiver.sendto(_STOP, address)
+            listener.join()
+
+
+def _listen(receiver: socket.socket, step: str, bar: tqdm[None]) -> None:
+    while (datagram := receiver.recv(256)) != _STOP:
+        name, _, items = datagram.decode(errors="replace").partition(" ")
+        if name == step and items.isdigit():
+            bar.update(int(items))

@@ -1,0 +1,337 @@
+"""The recipe: one TOML file that says everything about one run, read into frozen dataclasses.
+
+Settings of the other rooms stand next to the code that reads them; here they are put together. Make variables (LANGS,
+HELDOUT, IMAGES, ...) override keys. All faults are told together, one line each: "fix one, meet the next" costs a
+user more than reading three lines.
+"""
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from filters.settings import FilterSettings
+from pipeline.languages import SOURCE, language_problems
+from pipeline.sections import SectionReader, keys_of, nearest, plain_fields
+from shards import files
+from shards.settings import ShardSettings
+from translators.client import normal_endpoint
+from translators.settings import TranslatorSettings
+
+PLAYGROUND = "playground"
+DEFAULT_NUM_SCENES = 1000
+
+# Make variable -> the key it overrides.
+VARIABLES = {
+    "LANGS": "languages",
+    "HELDOUT": "held_out",
+    "OUT": "out",
+    "SEED": "seed",
+    "WORKERS": "workers",
+    "IMAGES": "images.source",
+    "COUNT": "images.count",
+    "ENDPOINT": "translator.endpoint",
+}
+
+
+class RecipeError(ValueError):
+    """What is wrong with a recipe: `problems` has one line for each fault, with what to do."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problem.replace("\n", "\\n") for problem in problems)
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[type["RecipeError"], tuple[tuple[str, ...]]]:
+        return RecipeError, (self.problems,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """[images]: where the pictures come from, and which are too large to take."""
+
+    source: str
+    """A folder, glob or URI of images, tars or Parquet files; "playground" draws scenes into OUT/images first."""
+
+    count: int | None = None
+    """Images: at most so many are read, all by default. For the playground: so many are drawn, 1000 by default."""
+
+    max_bytes: int = 64 * 1024 * 1024
+    """Bytes of one image file; a larger one is rejected unread."""
+
+    max_pixels: int = 100_000_000
+    """Pixels of one image, width times height; a larger one is rejected before it is decoded."""
+
+    def __post_init__(self) -> None:
+        _raise_if(
+            _blank("source (IMAGES)", self.source, "name a folder, glob or URI of images, or playground")
+            + _credentials("source (IMAGES)", self.source)
+            + _below_1(**{"count (COUNT)": self.count}, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+        )
+
+    @property
+    def is_playground(self) -> bool:
+        return self.source == PLAYGROUND
+
+    @property
+    def num_scenes(self) -> int:
+        """How many scenes to draw, if it is the playground."""
+        return DEFAULT_NUM_SCENES if self.count is None else self.count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captioner:
+    """[captioner]: the Florence-2 that says in English what a picture shows."""
+
+    model: str
+    """A folder with the model's files, or a name on the hub."""
+
+    revision: str = ""
+    """Commit of a hub model; empty means its main branch, which can move."""
+
+    styles: tuple[str, ...] = ("short", "detailed")
+    """Captions to ask for; each becomes a key in the shards' JSON."""
+
+    batch_size: int = 32
+    """Images that are captioned together."""
+
+    max_new_tokens: int = 128
+    """Tokens of one caption; a longer one is cut, and then rejected as truncated."""
+
+    num_beams: int = 1
+    """Beams of the search; 1 is greedy."""
+
+    dtype: str = "float32"
+    """float32, bfloat16 or float16."""
+
+    device: str = "auto"
+    """auto (the GPU if there is one), cpu, cuda, or one of several GPUs as in cuda:1."""
+
+    def __post_init__(self) -> None:
+        problems = _blank("model", self.model, "name a model folder or a model on the hub")
+        problems += _style_problems(self.styles)
+        problems += _below_1(batch_size=self.batch_size, max_new_tokens=self.max_new_tokens, num_beams=self.num_beams)
+        if self.dtype not in ("float32", "bfloat16", "float16"):
+            problems.append(f"dtype is '{self.dtype}': choose float32, bfloat16 or float16")
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            problems.append(f"device is '{self.device}': choose auto, cpu, cuda or cuda:1")
+        _raise_if(problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translator:
+    """[translator]: how to translate (`settings`) and where (`endpoint`, which no fingerprint may hold)."""
+
+    settings: TranslatorSettings
+
+    endpoint: str = ""
+    """URL of a server that runs already; empty starts one for this run."""
+
+    def __post_init__(self) -> None:
+        self.settings.sampling()  # ValueError for an unknown prompt family: now, not at the first translation
+        _raise_if(_endpoint_problems(self.endpoint))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One run. `RecipeError` with every fault that can be seen without looking at a file."""
+
+    languages: tuple[str, ...]
+    """Target languages, ISO 639-1. With `held_out` left out, the first is the one that gets captions."""
+
+    held_out: tuple[str, ...] | None = None
+    """Languages whose captions are withheld. None: all but the first. Empty: none."""
+
+    out: str
+    """Folder or URI that everything is written below."""
+
+    seed: int = 0
+    """Decides the split, the order in the shards, and the playground's scenes."""
+
+    workers: int = 1
+    """Processes that work at once; changes nothing in what is written."""
+
+    images: Images
+    captioner: Captioner
+    translator: Translator
+    filters: FilterSettings = field(default_factory=FilterSettings)
+    shards: ShardSettings = field(default_factory=ShardSettings)
+
+    def __post_init__(self) -> None:
+        problems = _plan_problems({name: getattr(self, name) for name in ("languages", "held_out", "out", "workers")})
+        if problems:
+            raise RecipeError(problems)
+
+    @property
+    def held_out_languages(self) -> tuple[str, ...]:
+        """The languages whose captions are withheld, in the order of `languages`."""
+        held_out = self.languages[1:] if self.held_out is None else self.held_out
+        return tuple(language for language in self.languages if language in held_out)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole recipe as JSON can hold it, keyed as in the TOML file; `held_out` is null when it was left out."""
+        record = _with_lists(dataclasses.asdict(self))
+        settings = record["translator"].pop("settings")
+        record["translator"] |= settings
+        return record
+
+
+SECTIONS: dict[str, type] = {
+    "images": Images, "captioner": Captioner, "translator": Translator,
+    "filters": FilterSettings, "shards": ShardSettings,
+}  # fmt: skip
+
+
+def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe:
+    """Read a recipe; `overrides` holds Make variables as the user gave them, an empty one counts as not given.
+
+    `RecipeError` names every fault: one for a file that is no TOML, else unknown, missing and wrong keys together.
+    """
+    table = _read_toml(path)
+    reader = SectionReader(homes=_homes(), variables={key: name for name, key in VARIABLES.items()})
+    reader.problems += _override(table, overrides or {})
+    top_level = [one.name for one in plain_fields(Recipe)]
+    reader.check_keys(table, [*top_level, *SECTIONS], "")
+    values = reader.values(Recipe, table, "")
+    sections: dict[str, Any] = {name: reader.read(kind, table.get(name, {}), name) for name, kind in SECTIONS.items()}
+    problems = reader.problems + _plan_problems(values)
+    if problems:
+        raise RecipeError([f"{path}: {problem}" for problem in problems])
+    return Recipe(**values, **sections)
+
+
+def _read_toml(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(files.read_bytes(path).decode())
+    except OSError as problem:
+        reason = problem.strerror or str(problem) or type(problem).__name__
+        raise RecipeError([f"{path}: cannot read this recipe: {reason}"]) from problem
+    except ValueError as problem:  # no UTF-8, no TOML, or no such kind of URL
+        raise RecipeError([f"{path}: cannot read this recipe: {problem}"]) from problem
+
+
+def _homes() -> dict[str, str]:
+    """Key -> its section, for the keys that only one section has."""
+    homes = {key: section for section, kind in SECTIONS.items() for key in keys_of(kind)}
+    keys = [key for kind in SECTIONS.values() for key in keys_of(kind)]
+    top_level = {one.name: "" for one in plain_fields(Recipe)}
+    return {key: section for key, section in homes.items() if keys.count(key) == 1} | top_level
+
+
+def _override(table: dict[str, Any], overrides: Mapping[str, str]) -> list[str]:
+    """Put what the Make variables say into the table, in the types that TOML would give; return the problems."""
+    given = {name: text.strip() for name, text in overrides.items() if text.strip()}
+    problems = []
+    images, source = table.get("images"), given.get("IMAGES", PLAYGROUND)
+    if source != PLAYGROUND and isinstance(images, dict) and images.get("source") == PLAYGROUND:
+        images.pop("count", None)  # it said how many scenes to draw, and would cut off somebody's own pictures
+    for name, text in given.items():
+        if name not in VARIABLES:
+            problems.append(f"unknown variable {name}: {nearest(name, VARIABLES)}")
+            continue
+        section, _, key = VARIABLES[name].rpartition(".")
+        target = table.setdefault(section, {}) if section else table
+        if isinstance(target, dict):  # if not, reading the section will say so
+            try:
+                target[key] = _from_text(name, text)
+            except ValueError:
+                problems.append(f"{name} must be a whole number, got '{text}'")
+    return problems
+
+
+def _from_text(variable: str, text: str) -> str | int | list[str]:
+    if variable in ("COUNT", "SEED", "WORKERS"):
+        return int(text)
+    if variable == "HELDOUT" and text.lower() == "none":
+        return []
+    if variable in ("LANGS", "HELDOUT"):
+        return [code.strip() for code in text.split(",")]
+    return text
+
+
+def _plan_problems(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the top-level values that are there; those that could not be read are left to the reader."""
+    problems = []
+    languages, held_out = values.get("languages"), values.get("held_out")
+    if languages is not None:
+        problems += [f"languages (LANGS): {problem}" for problem in language_problems(languages)]
+        problems += [f"held_out (HELDOUT): {problem}" for problem in _held_out_problems(held_out or (), languages)]
+    if "out" in values:
+        problems += _blank("out (OUT)", values["out"], "name the folder to write into")
+        problems += _credentials("out (OUT)", values["out"])
+    return problems + _below_1(**{"workers (WORKERS)": values.get("workers")})
+
+
+def _held_out_problems(held_out: Sequence[str], languages: Sequence[str]) -> list[str]:
+    problems = [f"'{code}' is named twice: keep one" for code in dict.fromkeys(held_out) if held_out.count(code) > 1]
+    for code in dict.fromkeys(held_out):
+        if code == SOURCE:
+            problems.append("'en' always has captions, all else is translated from them: leave it out")
+        elif code not in languages:
+            problems.append(
+                f"'{code}' is not among the languages {','.join(languages)}: "
+                "add it to LANGS or leave it out ('none' withholds nothing)"
+            )
+    return problems
+
+
+def _style_problems(styles: Sequence[str]) -> list[str]:
+    if not styles:
+        return ["styles is empty: ask for at least one, like short"]
+    bad = [
+        f"styles has '{style}': use lower-case letters, digits and _"
+        for style in dict.fromkeys(styles)
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", style)
+    ]
+    return bad + [f"styles has '{style}' twice: keep one" for style in dict.fromkeys(styles) if styles.count(style) > 1]
+
+
+def _endpoint_problems(endpoint: str) -> list[str]:
+    if not endpoint:
+        return []
+    if problems := _credentials("endpoint (ENDPOINT)", endpoint):
+        return problems
+    try:
+        normal_endpoint(endpoint)
+        url = urlsplit(endpoint)
+        _ = url.port  # ValueError for one that is no number
+    except ValueError as problem:
+        return [f"endpoint (ENDPOINT): {problem}"]
+    if url.query or url.fragment:
+        return ["endpoint (ENDPOINT) has a ? or # in it: leave that part out; keys come from the environment"]
+    return []
+
+
+def _credentials(label: str, uri: str) -> list[str]:
+    """A problem if a user name or password stands in a URI. It is not repeated: the message may land in a log."""
+    _, has_scheme, rest = uri.partition("://")
+    if not has_scheme or "@" not in rest.partition("/")[0]:
+        return []
+    return [
+        f"{label} holds a user name or password, and recipes are copied into the manifest: "
+        "take it out and set it in the environment"
+    ]
+
+
+def _blank(label: str, text: str, advice: str) -> list[str]:
+    return [] if text.strip() else [f"{label} is empty: {advice}"]
+
+
+def _below_1(**values: int | None) -> list[str]:
+    return [
+        f"{label} is {value}: choose at least 1" for label, value in values.items() if value is not None and value < 1
+    ]
+
+
+def _raise_if(problems: Sequence[str]) -> None:
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
+def _with_lists(value: Any) -> Any:
+    """Tuples as lists, all the way down: what comes back from JSON equals what went in."""
+    if isinstance(value, dict):
+        return {key: _with_lists(item) for key, item in value.items()}
+    return [_with_lists(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,130 @@
+"""What a run tells: `report.json` for programs, `REPORT.md` for people, and a short table on the screen. All from the
+same books.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.books import IN, KEPT, Tally, rejected_counts, to_json, total
+from pipeline.languages import NAMES, SOURCE
+from pipeline.rejects import Reject
+from shards import files
+from shards.manifest import Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """One run, as told to its user. `asked`: questions put to the models by this run. `seconds`: step -> wall time."""
+
+    out: str
+    manifest: Manifest
+    books: Tally
+    asked: Mapping[str, int]
+    seconds: Mapping[str, float]
+    next_command: str
+
+
+def write_report(facts: RunFacts, rejects: list[Reject]) -> None:
+    record = {
+        "build": facts.manifest.build,
+        "books": to_json(facts.books),
+        "counts": facts.manifest.counts,
+        "rejected": facts.manifest.rejected,
+        "asked": dict(facts.asked),
+        "seconds": {step: round(seconds, 2) for step, seconds in facts.seconds.items()},
+    }
+    _write(facts.out, "report.json", json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    _write(facts.out, "REPORT.md", _markdown(facts, rejects))
+
+
+def screen_table(facts: RunFacts) -> str:
+    """A dozen lines: images, captions, texts per language, rejects and why, times, shards, what to do next."""
+    manifest, books = facts.manifest, facts.books
+    lines = [
+        _line("images", f"{total(books, 'read', IN)} found, {total(books, 'write', KEPT)} written"),
+        _line("captions", f"{total(books, 'caption', KEPT)} in English"),
+    ]
+    lines += [_line(f"  {language}", _language_line(manifest, language)) for language in (SOURCE, *manifest.languages)]
+    reasons = rejected_counts(books)
+    lines += [_line("rejected", "nothing")] if not reasons else []
+    for step, by_reason in reasons.items():
+        for reason, by_language in by_reason.items():
+            where = ", ".join(f"{language} {n}" if language else str(n) for language, n in by_language.items())
+            lines.append(_line("rejected", f"{step}: {reason} ({where})"))
+    times = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in facts.seconds.items())
+    lines += [
+        _line("asked", ", ".join(f"{number} {what}" for what, number in facts.asked.items())),
+        _line("time", times),
+        _line("shards", f"{len(manifest.shards)} in {files.join(facts.out, 'shards', manifest.build)}"),
+        _line("next", facts.next_command),
+    ]
+    return "\n".join(lines)
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<10} {text}"
+
+
+def _language_line(manifest: Manifest, language: str) -> str:
+    captions = _count(manifest, ("train", "val"), "caption", language)
+    translations = _count(manifest, ("train", "val"), "translation", language)
+    if language == SOURCE:
+        return f"{NAMES.get(language, 'English')}: {captions} caption examples"
+    withheld = " (held out)" if language in manifest.held_out else ""
+    return f"{NAMES[language]}: {translations} translation examples, {captions} caption examples{withheld}"
+
+
+def _count(manifest: Manifest, splits: tuple[str, ...], task: str, language: str) -> int:
+    return sum(manifest.counts.get(split, {}).get(task, {}).get(language, 0) for split in splits)
+
+
+def _markdown(facts: RunFacts, rejects: list[Reject]) -> str:
+    manifest = facts.manifest
+    splits = ("train", "val", "val-heldout")
+    rows = []
+    for language in (SOURCE, *manifest.languages):
+        cells = [
+            str(_count(manifest, (split,), task, language)) for split in splits for task in ("caption", "translation")
+        ]
+        rows.append([language + (" (held out)" if language in manifest.held_out else ""), *cells])
+    header = ["language", *(f"{split} {task}" for split in splits for task in ("captions", "translations"))]
+    book_rows = [
+        [entry["step"], entry["language"], entry["outcome"], str(entry["number"])] for entry in to_json(facts.books)
+    ]
+    shard_rows = [[s.path, s.split, str(s.samples), str(s.bytes), s.sha256[:16]] for s in manifest.shards]
+    time_rows = [[step, f"{seconds:.1f}"] for step, seconds in facts.seconds.items()]
+    reject_rows = [[r.step, r.reason, r.language, _cell(r.detail), _cell(r.text or r.source)] for r in rejects[:20]]
+    parts = [
+        f"# Build {manifest.build}",
+        "## Examples",
+        _table(header, rows),
+        "## Books",
+        "In = kept + rejected, for every step and language; a build whose books don't balance is not published.",
+        _table(["step", "language", "outcome", "number"], book_rows),
+        f"## Rejects ({len(rejects)}; the first {len(reject_rows)})",
+        _table(["step", "reason", "language", "detail", "text"], reject_rows),
+        "## Time",
+        _table(["step", "seconds"], time_rows),
+        "## Shards",
+        _table(["file", "split", "samples", "bytes", "sha256"], shard_rows),
+        f"Next: `{facts.next_command}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(text: str) -> str:
+    """One line that can't break the table."""
+    line = " ".join(text.split()).replace("|", "\\|")
+    return line if len(line) <= 120 else line[:119] + "…"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows))
+
+
+def _write(out: str, name: str, text: str) -> None:
+    with files.atomic_write(files.join(out, name)) as file:
+        file.write(text.encode())

@@ -1,0 +1,178 @@
+"""One run, top to bottom: check, read, caption, translate, assemble, publish.
+
+The run itself holds no state: what has been answered is in the ledger, what has been published is in the manifest, and
+everything else is worked out again. So going on after a crash is running again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline import preflight
+from pipeline.assemble import Assembly, rejects_path, run_assembly
+from pipeline.build import build_name, is_current, publish, read_summary
+from pipeline.faults import faults_of_graphs
+from pipeline.generate import (
+    caption_fingerprint,
+    missing_captions,
+    missing_translations,
+    run_captioning,
+    run_translation,
+    translation_fingerprint,
+)
+from pipeline.index import Index, build_index
+from pipeline.ledger import Ledger
+from pipeline.lock import lock_out
+from pipeline.progress import ProgressAddress, progress_bar
+from pipeline.recipe import Recipe
+from pipeline.rejects import read_rejects
+from pipeline.report import RunFacts, screen_table, write_report
+from playground.world import draw_world
+from shards import files
+from shards.manifest import read_manifest
+from translators.endpoint import ServerError
+from translators.server import Server
+
+Say = Callable[[str], None]
+
+
+class Run:
+    """The parts of a run share its recipe, its ledger and its clock."""
+
+    def __init__(self, recipe: Recipe, say: Say) -> None:
+        self.recipe, self.say = recipe, say
+        self.ledger = Ledger(recipe.out)
+        self.seconds: dict[str, float] = {}
+        self.asked = {"captions": 0, "translations": 0}
+        self.source = recipe.images.source
+        if recipe.images.is_playground:
+            self.source = files.join(recipe.out, "images", "*.jpg")  # the truth lies beside them and is not looked at
+
+    @contextlib.contextmanager
+    def step(self, name: str, total: int | None = None) -> Iterator[ProgressAddress]:
+        started = time.monotonic()
+        with progress_bar(name, total) as progress, faults_of_graphs():
+            yield progress
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+
+    def options(self) -> PipelineOptions:
+        """Beam on this machine: the in-process runner, or `workers` processes."""
+        flags = ["--runner=FnApiRunner", "--direct_num_workers", str(self.recipe.workers)]
+        mode = "multi_processing" if self.recipe.workers > 1 else "in_memory"
+        return PipelineOptions([*flags, f"--direct_running_mode={mode}"])
+
+
+def run(recipe: Recipe, say: Say) -> RunFacts:
+    """Do all that is left to do, and report.
+
+    Raises:
+        RecipeError: nothing was started. ServerError, BooksError, OSError: stopped; the ledger is whole, run again.
+    """
+    preflight.check(recipe)
+    for warning in preflight.warnings(recipe):
+        say(f"warning: {warning}")
+    server = Server(recipe.translator.settings, _server_log(recipe))
+    with lock_out(recipe.out), contextlib.ExitStack() as stack:
+        stack.callback(server.stop)  # not entered as a context: it starts when it turns out to be needed
+        return _run(Run(recipe, say), server)
+
+
+def _run(this: Run, server: Server) -> RunFacts:
+    recipe = this.recipe
+    if recipe.images.is_playground:
+        with this.step("draw", recipe.images.num_scenes):
+            draw_world(files.join(recipe.out, "images"), count=recipe.images.num_scenes, seed=recipe.seed)
+    with this.step("read") as progress:
+        index = build_index(recipe, this.source, this.options(), progress)
+    _caption(this, index, server)
+    _translate(this, index, server)
+    server.stop()
+    for damage in this.ledger.damaged:
+        this.say(f"warning: {damage}")
+    return _assemble(this, index)
+
+
+def _caption(this: Run, index: Index, server: Server) -> None:
+    tasks = missing_captions(this.recipe, index.images, this.ledger)
+    if not tasks:
+        return
+    if not this.recipe.translator.endpoint:
+        server.start()  # it takes longer to come up than a thousand captions take
+    with this.step("caption", len(tasks)) as progress:
+        run_captioning(this.recipe, tasks, this.options(), progress)
+    this.asked["captions"] = sum(len(task.styles) for task in tasks)
+
+
+def _translate(this: Run, index: Index, server: Server) -> None:
+    """Ask, and after a crash of a server that we started: restart it, and ask what is still missing."""
+    while tasks := missing_translations(this.recipe, index.images, this.ledger):
+        endpoint = this.recipe.translator.endpoint
+        if not endpoint:
+            server.start()
+            with this.step("server"):
+                server.wait_ready()
+            endpoint = server.endpoint
+        try:
+            with this.step("translate", len(tasks)) as progress:
+                run_translation(this.recipe, tasks, endpoint, this.options(), progress)
+            this.asked["translations"] += len(tasks)
+        except ServerError:
+            if this.recipe.translator.endpoint or server.is_alive():
+                raise
+            this.say("warning: the translation server died; starting it again")
+            server.restart()
+
+
+def _assemble(this: Run, index: Index) -> RunFacts:
+    recipe = this.recipe
+    prints = caption_fingerprint(recipe.captioner), translation_fingerprint(recipe.translator.settings)
+    build = build_name(recipe, index, this.ledger, *prints)
+    if not is_current(recipe.out, build):
+        with this.step("assemble", len(index.images)) as progress:
+            run_assembly(_assembly(recipe, build, *prints), this.options(), progress)
+        publish(recipe, build, read_summary(recipe.out, build), index, _models(recipe, *prints), this.source)
+    facts = RunFacts(
+        out=recipe.out,
+        manifest=read_manifest(recipe.out),
+        books=read_summary(recipe.out, build).books,
+        asked=this.asked,
+        seconds=this.seconds,
+        next_command=f"make verify OUT={recipe.out}",
+    )
+    write_report(facts, read_rejects(rejects_path(recipe.out, build)))
+    this.say(screen_table(facts))
+    return facts
+
+
+def _assembly(recipe: Recipe, build: str, caption_print: str, translation_print: str) -> Assembly:
+    translator = f"{recipe.translator.settings.model} ({translation_print})"
+    return Assembly(
+        recipe=recipe,
+        build=build,
+        caption_fingerprint=caption_print,
+        translation_fingerprint=translation_print,
+        provenance={
+            "captioner": f"{recipe.captioner.model} ({caption_print})",
+            "translators": dict.fromkeys(recipe.languages, translator),
+        },
+    )
+
+
+def _models(recipe: Recipe, caption_print: str, translation_print: str) -> dict[str, object]:
+    return {
+        "captioner": {"model": recipe.captioner.model, "fingerprint": caption_print},
+        "translator": {"model": recipe.translator.settings.model, "fingerprint": translation_print},
+    }
+
+
+def _server_log(recipe: Recipe) -> Path:
+    """A local file: in OUT, or, where OUT is an object store, in the working folder."""
+    if "://" in recipe.out:
+        return Path(f"translation-server-{os.getpid()}.log").absolute()
+    return Path(recipe.out).absolute() / "logs" / "translation-server.log"

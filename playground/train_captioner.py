@@ -1,0 +1,224 @@
+"""Trains the playground's captioner from a seed: `make captioner`, about 75 minutes on one core.
+
+Every step draws new scenes, puts them through JPEG as the data set does, and asks for both captions of each picture.
+One scene in twenty, chosen by a hash, is never trained on: those are the unseen scenes that the model card's figures
+are measured on.
+
+Captions alone did not do: after 2,000 steps colours, counts, places and relations were right nine times in ten and
+kinds were guessed (5% right), since two nouns among thirty tokens tell a vision tower too little about shapes. So, as
+Florence-2 itself was pre-trained on regions besides captions, a linear head that is thrown away afterwards names what
+stands in each image patch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.data import DataLoader, IterableDataset
+from transformers import Florence2ForConditionalGeneration, Florence2Processor
+
+from playground.captioner_model import IMAGE_SIDE_PX, TASK_PROMPTS, build_model, build_processor, build_tokenizer
+from playground.captions import STYLES, state
+from playground.draw import SIDE_PX, draw_and_locate
+from playground.scene import KINDS, Scene, is_unseen, random_for, sample_scene
+from playground.training import IGNORED, describe_step, learning_rate, load_checkpoint, save_checkpoint
+
+MODEL_DIR = Path(__file__).parent / "models" / "captioner"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A scene, its picture after JPEG, and what stands where: (kind, x, y), centres in px."""
+
+    scene: Scene
+    image: Image.Image
+    things: list[tuple[str, float, float]]
+
+
+def draw_numbered(seed: int, name: str, number: int, *, unseen: bool) -> Drawn:
+    """The scene of that number; redrawn until it lies on the wanted side of `is_unseen`."""
+    rng = random_for(seed, name, number)
+    scene = sample_scene(rng)
+    while is_unseen(scene) is not unseen:
+        scene = sample_scene(rng)
+    image, things = draw_and_locate(scene, rng)
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=90)
+    return Drawn(scene, Image.open(data).convert("RGB"), things)
+
+
+class Batches(IterableDataset[dict[str, torch.Tensor]]):
+    """Endless batches of new scenes from step `first_step` on: pixels (B, 3, 96, 96) and, per style, labels (B, T);
+    `regions` (B, 36) is the kind in each patch."""
+
+    def __init__(self, processor: Florence2Processor, *, seed: int, batch_size: int, first_step: int) -> None:
+        self.processor, self.seed, self.batch_size, self.first_step = processor, seed, batch_size, first_step
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        step = self.first_step
+        while True:
+            numbers = range(step * self.batch_size, (step + 1) * self.batch_size)
+            yield self.collate([draw_numbered(self.seed, "train", number, unseen=False) for number in numbers])
+            step += 1
+
+    def collate(self, drawn: list[Drawn]) -> dict[str, torch.Tensor]:
+        pixels = self.processor.image_processor([one.image for one in drawn], return_tensors="pt").pixel_values
+        batch = {"pixels": pixels, "regions": torch.stack([region_labels(one.things) for one in drawn])}
+        for style in STYLES:
+            texts = [state(one.scene, "en", style) for one in drawn]
+            encoded = self.processor.tokenizer(texts, padding=True, return_tensors="pt")
+            batch[style] = encoded.input_ids.masked_fill(encoded.attention_mask == 0, IGNORED)
+        return batch
+
+
+def region_labels(things: list[tuple[str, float, float]]) -> torch.Tensor:
+    """(36,) the kind whose centre lies in each patch, row by row; IGNORED in the others."""
+    patches = IMAGE_SIDE_PX // 16
+    labels = torch.full((patches * patches,), IGNORED)
+    for kind, x, y in things:
+        column, row = (min(patches - 1, int(centre * patches / SIDE_PX)) for centre in (x, y))
+        labels[row * patches + column] = KINDS.index(kind)
+    return labels
+
+
+def caption_loss(
+    model: Florence2ForConditionalGeneration,
+    prompts: dict[str, torch.Tensor],
+    batch: dict[str, torch.Tensor],
+    features: torch.Tensor,
+) -> torch.Tensor:
+    """Mean cross-entropy over both styles. features: (B, 37, 128), the picture's tokens, which both styles share."""
+    total = features.new_zeros(())
+    for style, prompt in prompts.items():
+        embeds = model.get_input_embeddings()(prompt[None, features.shape[1] :]).expand(len(features), -1, -1)
+        encoded = model.model.language_model.encoder(inputs_embeds=torch.cat([features, embeds], dim=1))
+        total = total + model(encoder_outputs=encoded, labels=batch[style]).loss
+    return total / len(prompts)
+
+
+def region_loss(head: torch.nn.Linear, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of the kind in the patches that have one. The first token is the picture's mean: no patch."""
+    return torch.nn.functional.cross_entropy(
+        head(features[:, 1:]).flatten(0, 1), labels.flatten(), ignore_index=IGNORED
+    )
+
+
+@torch.no_grad()
+def exact_share(
+    model: Florence2ForConditionalGeneration, processor: Florence2Processor, *, seed: int, scenes: int
+) -> dict[str, float]:
+    """Share of unseen scenes whose greedy caption is exactly right, per style."""
+    model.eval()
+    right = dict.fromkeys(STYLES, 0)
+    for start in range(0, scenes, 100):
+        numbers = range(start, min(start + 100, scenes))
+        drawn = [draw_numbered(seed, "unseen", number, unseen=True) for number in numbers]
+        for style in STYLES:
+            prompts = [TASK_PROMPTS[style]] * len(drawn)
+            inputs = processor(images=[one.image for one in drawn], text=prompts, return_tensors="pt")
+            ids = model.generate(**inputs, max_new_tokens=96, num_beams=1, do_sample=False)
+            answers = processor.batch_decode(ids, skip_special_tokens=True)
+            right[style] += sum(
+                answer.strip() == state(one.scene, "en", style) for answer, one in zip(answers, drawn, strict=True)
+            )
+    model.train()
+    return {style: count / scenes for style, count in right.items()}
+
+
+def make_processor(seed: int) -> Florence2Processor:
+    """A processor whose vocabulary comes from 5,000 scenes and the task prompts."""
+    scenes = [sample_scene(random_for(seed, "words", number)) for number in range(5000)]
+    texts = [state(scene, "en", style) for scene in scenes for style in STYLES]
+    bare = build_processor(build_tokenizer([]))
+    return build_processor(build_tokenizer(texts + list(bare.task_prompts_without_inputs.values()) * 20))
+
+
+def train(*, steps: int, batch_size: int, peak_rate: float, seed: int, state_dir: Path) -> None:
+    torch.manual_seed(seed)
+    processor = make_processor(seed)
+    model = build_model(processor.tokenizer)
+    blank = Image.new("RGB", (96, 96))
+    prompts = {
+        style: processor(images=blank, text=TASK_PROMPTS[style], return_tensors="pt").input_ids[0] for style in STYLES
+    }
+    head = torch.nn.Linear(model.config.vision_config.projection_dim, len(KINDS))
+    trained = torch.nn.ModuleDict({"model": model, "head": head})
+    optimizer = _optimizer(model, head, peak_rate)
+    checkpoint = state_dir / "captioner.pt"
+    first_step = load_checkpoint(checkpoint, trained, optimizer)
+    batches = Batches(processor, seed=seed, batch_size=batch_size, first_step=first_step)
+    loader = iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4))
+    started = time.monotonic()
+    for step in range(first_step, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps=steps, peak=group["peak"])
+        batch = next(loader)
+        # Measured on one core: 1.00 s a step in single precision, 0.85 in bfloat16, 0.50 with the plain attention as
+        # well (the fused one's backward pass is slow in bfloat16).
+        with torch.autocast("cpu", dtype=torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+            features = model.get_image_features(batch["pixels"]).pooler_output
+            loss = caption_loss(model, prompts, batch, features)
+            naming = region_loss(head, features, batch["regions"])
+            (loss + naming).backward()
+        torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if (step + 1) % 50 == 0:
+            seconds = (time.monotonic() - started) / (step + 1 - first_step)
+            print(describe_step(step + 1, steps, loss.item(), seconds), f"regions {naming.item():.4f}", flush=True)
+        if (step + 1) % 500 == 0 or step + 1 == steps:
+            shares = exact_share(model, processor, seed=seed, scenes=200)
+            print(f"step {step + 1} exact on 200 unseen scenes: {shares}", flush=True)
+            save_checkpoint(checkpoint, trained, optimizer, step + 1)
+    save(model, processor, MODEL_DIR)
+
+
+def _optimizer(
+    model: Florence2ForConditionalGeneration, head: torch.nn.Linear, peak_rate: float
+) -> torch.optim.Optimizer:
+    """The vision tower is pre-norm and bears 2.5 times the rate of the post-norm text half."""
+    vision = [*model.model.vision_tower.parameters(), *head.parameters()]
+    ids = {id(parameter) for parameter in vision}
+    text = [parameter for parameter in model.parameters() if id(parameter) not in ids]
+    groups = [{"params": text, "peak": peak_rate}, {"params": vision, "peak": 2.5 * peak_rate}]
+    return torch.optim.AdamW(groups, lr=peak_rate, weight_decay=0.01, betas=(0.9, 0.98))
+
+
+def save(model: Florence2ForConditionalGeneration, processor: Florence2Processor, folder: Path) -> None:
+    """Half precision on disk (7 MB); the pipeline computes in single precision."""
+    model.half().save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=6500)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--peak-rate", type=float, default=4e-4)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--state", type=Path, default=Path("data/training"), help="folder of the checkpoint to go on from"
+    )
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    options.state.mkdir(parents=True, exist_ok=True)
+    train(
+        steps=options.steps,
+        batch_size=options.batch_size,
+        peak_rate=options.peak_rate,
+        seed=options.seed,
+        state_dir=options.state,
+    )
+
+
+if __name__ == "__main__":
+    main()

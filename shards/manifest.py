@@ -1,0 +1,171 @@
+"""OUT/manifest.json: which build is current, what it holds, and what it was made from.
+
+It is swapped in last, in one step. Until then the build before it is the current one, and a dataset without a manifest
+is not finished. What it says about the shards is a claim: `shards.verify` opens them and checks.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from shards import files
+from shards.plan import split_of_name
+from shards.schema import SCHEMA_VERSION
+from shards.writer import ShardInfo
+
+NAME = "manifest.json"
+BUILD = re.compile(r"\w[\w.-]*")
+
+Counts = dict[str, dict[str, dict[str, int]]]
+
+
+class ManifestError(ValueError):
+    """No manifest, or none that this program can read; the message is one line and says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What manifest.json holds, field by field under the same names.
+
+    build: the folder below OUT/shards. languages: targets of translation, without English. held_out: those among them
+    whose captioning is withheld. counts: split -> task -> language -> number of examples. rejected: step -> reason ->
+    language -> number. inputs: where the images came from. recipe: all of it. models: role -> fingerprint.
+    filters: what judged the texts, such as the checksum of the language ID model.
+    """
+
+    build: str
+    languages: tuple[str, ...]
+    held_out: tuple[str, ...]
+    shards: tuple[ShardInfo, ...]
+    counts: Counts
+    rejected: dict[str, dict[str, dict[str, int]]]
+    inputs: dict[str, Any]
+    recipe: dict[str, Any]
+    models: dict[str, Any]
+    filters: dict[str, Any] = field(default_factory=dict)
+
+    def shards_of(self, split: str) -> list[ShardInfo]:
+        """The shards of one split, in order: "train" for training, never those of val or val-heldout."""
+        return [shard for shard in self.shards if shard.split == split]
+
+
+def shard_path(out: str, build: str, name: str) -> str:
+    """Where the shard of this file name lies."""
+    return files.join(out, "shards", build, name)
+
+
+def count_examples(shards: Iterable[ShardInfo]) -> Counts:
+    """Split -> task -> language -> number of examples, all in sorted order."""
+    totals: Counter[tuple[str, str, str]] = Counter()
+    for shard in shards:
+        for pair, number in shard.counts.items():
+            task, _, language = pair.partition("/")
+            totals[shard.split, task, language] += number
+    counts: Counts = {}
+    for (split, task, language), number in sorted(totals.items()):
+        counts.setdefault(split, {}).setdefault(task, {})[language] = number
+    return counts
+
+
+def write_manifest(out: str, manifest: Manifest) -> None:
+    """Make this the current build of OUT, in one step."""
+    record = {"schema_version": SCHEMA_VERSION, **asdict(manifest)}
+    record["shards"] = [
+        {**asdict(shard), "path": shard_path("", manifest.build, shard.path)} for shard in manifest.shards
+    ]
+    with files.atomic_write(files.join(out, NAME)) as file:
+        file.write((json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode())
+
+
+def read_manifest(out: str) -> Manifest:
+    """The manifest of OUT. `ManifestError` if there is none or it cannot be read."""
+    path = files.join(out, NAME)
+    try:
+        content = files.read_bytes(path)
+    except (FileNotFoundError, NotADirectoryError) as problem:
+        raise ManifestError(
+            f"{path} does not exist: give the OUT folder of a run that has finished, or run it to the end"
+        ) from problem
+    try:
+        record = json.loads(content.decode())
+    except (ValueError, RecursionError) as problem:
+        raise ManifestError(f"{path} is not JSON ({_one_line(problem)}): assemble the dataset again") from problem
+    if not isinstance(record, dict):
+        raise ManifestError(f"{path} holds a {type(record).__name__}, not an object: assemble the dataset again")
+    if (version := record.get("schema_version")) != SCHEMA_VERSION:
+        raise ManifestError(
+            f"{path} has schema version {version!r}, this program reads {SCHEMA_VERSION}: "
+            "use the program that wrote it, or assemble the dataset again"
+        )
+    try:
+        return _manifest(record)
+    except ValueError as problem:
+        raise ManifestError(f"{path}: {_one_line(problem)}: assemble the dataset again") from problem
+
+
+def _manifest(record: Mapping[str, Any]) -> Manifest:
+    build = _field(record, "build", str)
+    if not BUILD.fullmatch(build):
+        raise ValueError(f"build {build!r} is not the name of a folder")
+    return Manifest(
+        build=build,
+        languages=_strings(record, "languages"),
+        held_out=_strings(record, "held_out"),
+        shards=tuple(_shard(build, entry) for entry in _field(record, "shards", list)),
+        counts=_numbers_by(record, "counts"),
+        rejected=_numbers_by(record, "rejected"),
+        **{name: _field(record, name, dict) for name in ("inputs", "recipe", "models", "filters")},
+    )
+
+
+def _shard(build: str, entry: Any) -> ShardInfo:
+    if not isinstance(entry, dict):
+        raise ValueError(f"shards holds a {type(entry).__name__}, not only objects")
+    path = _field(entry, "path", str)
+    name = path.rpartition("/")[2]
+    if path != shard_path("", build, name) or split_of_name(name) is None:
+        raise ValueError(f"shard path {path!r} does not lie in shards/{build} or is not named like train-000000.tar")
+    counts = _field(entry, "counts", dict)
+    return ShardInfo(
+        path=name,
+        split=_field(entry, "split", str),
+        sha256=_field(entry, "sha256", str),
+        samples=_field(entry, "samples", int),
+        bytes=_field(entry, "bytes", int),
+        counts={pair: _field(counts, pair, int) for pair in counts},
+    )
+
+
+def _field(record: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = record.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        found = f"is a {type(value).__name__}" if name in record else "is missing"
+        raise ValueError(f"field '{name}' {found}, expected a {kind.__name__}")
+    return value
+
+
+def _strings(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    values = _field(record, name, list)
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError(f"field '{name}' holds something else than strings")
+    return tuple(values)
+
+
+def _numbers_by(record: Mapping[str, Any], name: str) -> dict[str, dict[str, dict[str, int]]]:
+    """Three levels of names and a number at the end."""
+    outer = _field(record, name, dict)
+    middle = {first: _field(outer, first, dict) for first in outer}
+    return {
+        first: {
+            second: {third: _field(_field(inner, second, dict), third, int) for third in inner[second]}
+            for second in inner
+        }
+        for first, inner in middle.items()
+    }
+
+
+def _one_line(problem: BaseException) -> str:
+    return " ".join(str(problem).split())

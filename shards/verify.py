@@ -1,0 +1,310 @@
+"""Prove that a dataset is what its manifest says, by opening every shard: `python -m shards.verify OUT`.
+
+All problems are listed, one line each, and none hides those behind it. Each shard is read twice, once for its hash
+and once for its samples, and of each image only the head is decoded: enough for the size, and the hash covers the
+rest. The exit status is 0 if everything holds, 1 if there are problems, 2 if it could not be looked at.
+"""
+
+import argparse
+import hashlib
+import io
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from PIL import Image, UnidentifiedImageError
+
+from filters.language_id import LanguageIdentifier, LanguageModelError
+from shards import files
+from shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path
+from shards.plan import SPLITS, split_of_name
+from shards.reader import ShardError, iter_members
+from shards.schema import SCHEMA_VERSION, Example, Sample, SchemaError
+from shards.writer import ShardInfo
+
+SOURCE = "en"
+EXTENSIONS = {"jpg", "json", "txt"}
+TEXTS_PER_BATCH = 1024  # language ID answers with a probability for each of 176 languages
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """problems: one line each, none if the dataset holds. proofs: what was shown, one line each, if it does."""
+
+    problems: tuple[str, ...]
+    proofs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaptionText:
+    """A text under a caption example of train or val, for language ID."""
+
+    where: str
+    language: str
+    text: str
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What has been seen so far, over all shards."""
+
+    owner: dict[str, ShardInfo] = field(default_factory=dict)  # key -> its shard in train or val
+    heldout_owner: dict[str, ShardInfo] = field(default_factory=dict)
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (split, task, language)
+    damaged_splits: set[str] = field(default_factory=set)  # some of it could not be read: no word on its totals
+    waiting: list[CaptionText] = field(default_factory=list)
+    num_identified: int = 0
+
+
+def verify(out: str) -> Findings:
+    """Check OUT. `ManifestError`, `StoreError`, `LanguageModelError` or `OSError` if it cannot be looked at."""
+    manifest = read_manifest(out)
+    tally = Tally()
+    problems = [_printable(problem) for problem in _problems(out, manifest, tally)]
+    return Findings(problems=tuple(problems), proofs=() if problems else tuple(_proofs(manifest, tally)))
+
+
+def _problems(out: str, manifest: Manifest, tally: Tally) -> Iterator[str]:
+    yield from _listing_problems(out, manifest)
+    # val before val-heldout, whose images have to be among val's
+    known = sorted(
+        (shard for shard in manifest.shards if shard.split in SPLITS),
+        key=lambda shard: (SPLITS.index(shard.split), shard.path),
+    )
+    for shard in known:
+        yield from _shard_problems(shard_path(out, manifest.build, shard.path), shard, manifest, tally)
+        if len(tally.waiting) >= TEXTS_PER_BATCH:
+            yield from _language_problems(manifest, tally)
+    yield from _language_problems(manifest, tally)
+    yield from _total_problems(manifest, tally)
+
+
+def _listing_problems(out: str, manifest: Manifest) -> Iterator[str]:
+    """What the manifest and the folder alone show."""
+    for language in sorted(set(manifest.held_out) - set(manifest.languages)):
+        yield f"manifest: {language} is held out but is not one of the languages"
+    names = Counter(shard.path for shard in manifest.shards)
+    for shard in manifest.shards:
+        if shard.split != split_of_name(shard.path):
+            yield f"{shard.path}: the manifest says split {shard.split}, its name says {split_of_name(shard.path)}"
+    yield from (f"{name}: listed {times} times in the manifest" for name, times in names.items() if times > 1)
+    folder = shard_path(out, manifest.build, "")
+    for path in files.list_files(folder):
+        if path.removeprefix(folder) not in names:
+            yield f"{path.removeprefix(folder)}: lies in shards/{manifest.build} but is not in the manifest"
+
+
+def _shard_problems(path: str, shard: ShardInfo, manifest: Manifest, tally: Tally) -> Iterator[str]:
+    num_samples, counts = 0, Counter[str]()
+    try:
+        yield from (f"{shard.path}: {problem}" for problem in _bytes_problems(path, shard))
+        for key, members in iter_members(path):
+            num_samples += 1
+            yield from (f"{shard.path}: {problem}" for problem in _key_problems(key, shard, tally))
+            try:
+                sample = Sample.from_members(key, members)
+            except SchemaError as problem:
+                yield f"{shard.path}: {problem}"
+                continue
+            counts.update(f"{example.task}/{example.language}" for example in sample.examples)
+            _collect_captions(sample, shard, tally)
+            yield from (
+                f"{shard.path}: sample {key}: {problem}"
+                for problem in _sample_problems(sample, members, shard.split, manifest)
+            )
+    except FileNotFoundError:
+        tally.damaged_splits.add(shard.split)
+        yield f"{shard.path}: listed in the manifest but not there"
+    except ShardError as damage:
+        tally.damaged_splits.add(shard.split)
+        yield f"{shard.path}: damaged at byte {damage.offset}: {damage.detail}"
+    except OSError as problem:
+        tally.damaged_splits.add(shard.split)
+        yield f"{shard.path}: cannot be read: {problem}"
+    else:
+        yield from (f"{shard.path}: {problem}" for problem in _count_problems(shard, num_samples, counts))
+    for pair, number in counts.items():
+        task, _, language = pair.partition("/")
+        tally.counts[shard.split, task, language] += number
+
+
+def _bytes_problems(path: str, shard: ShardInfo) -> Iterator[str]:
+    num_bytes, digest = 0, hashlib.sha256()
+    with files.open_read(path) as file:
+        while block := file.read(READ_BYTES):
+            num_bytes += len(block)
+            digest.update(block)
+    if num_bytes != shard.bytes:
+        yield f"has {num_bytes} bytes, the manifest says {shard.bytes}"
+    if digest.hexdigest() != shard.sha256:
+        yield f"SHA-256 is {digest.hexdigest()}, the manifest says {shard.sha256}"
+
+
+def _key_problems(key: str, shard: ShardInfo, tally: Tally) -> Iterator[str]:
+    owner = tally.heldout_owner if shard.split == "val-heldout" else tally.owner
+    if key in owner:
+        other = owner[key].path
+        yield f"sample {key} is there twice" if other == shard.path else f"sample {key} is also in {other}"
+    owner.setdefault(key, shard)
+    if shard.split == "val-heldout" and "val" not in tally.damaged_splits:
+        home = tally.owner.get(key)
+        if home is None or home.split != "val":
+            yield f"sample {key}: its image is not in val"
+
+
+def _sample_problems(sample: Sample, members: Mapping[str, bytes], split: str, manifest: Manifest) -> Iterator[str]:
+    for extension in sorted(set(members) - EXTENSIONS):
+        yield f"unexpected file {sample.key}.{extension}"
+    if members["txt"] != sample.text.encode():
+        yield f"{sample.key}.txt is not its English caption {sample.text!r}"
+    yield from _image_problems(sample)
+    for example in sample.examples:
+        about = f"{example.task} example in {example.language}, style {example.style}"
+        yield from (f"{about}: {problem}" for problem in _coverage_problems(example, split, manifest))
+        yield from (f"{about}: {problem}" for problem in _source_problems(example, sample.captions))
+
+
+def _image_problems(sample: Sample) -> Iterator[str]:
+    try:
+        with Image.open(io.BytesIO(sample.jpeg), formats=("JPEG",)) as image:
+            width, height = image.size
+    except UnidentifiedImageError:
+        yield "its image is not a readable JPEG"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:  # Pillow, on damaged heads
+        yield f"its image cannot be read: {problem}"
+    else:
+        if (width, height) != (sample.width, sample.height):
+            yield f"its image is {width} x {height}, the JSON says {sample.width} x {sample.height}"
+
+
+def _coverage_problems(example: Example, split: str, manifest: Manifest) -> Iterator[str]:
+    is_english_caption = example.task == "caption" and example.language == SOURCE
+    if example.language not in manifest.languages and not is_english_caption:
+        yield "the manifest does not name this language"
+    is_withheld = example.task == "caption" and example.language in manifest.held_out
+    if is_withheld and split != "val-heldout":
+        yield f"captioning in this language is held out, it may not be in {split}"
+    if not is_withheld and split == "val-heldout":
+        yield "val-heldout may hold withheld captions only"
+
+
+def _source_problems(example: Example, captions: Mapping[str, str]) -> Iterator[str]:
+    if example.style not in captions:
+        yield "the image has no English caption of this style"
+        return
+    if example.task == "translation":
+        if example.source_language != SOURCE:
+            yield f"translated from {example.source_language}, not from {SOURCE}"
+        if example.source_text != captions[example.style]:
+            yield f"its source {example.source_text!r} is not the image's caption {captions[example.style]!r}"
+    elif example.language == SOURCE and example.text != captions[example.style]:
+        yield f"its text {example.text!r} is not the image's caption {captions[example.style]!r}"
+
+
+def _collect_captions(sample: Sample, shard: ShardInfo, tally: Tally) -> None:
+    if shard.split != "val-heldout":
+        tally.waiting += [
+            CaptionText(where=f"{shard.path}: sample {sample.key}", language=example.language, text=example.text)
+            for example in sample.examples
+            if example.task == "caption"
+        ]
+
+
+def _language_problems(manifest: Manifest, tally: Tally) -> Iterator[str]:
+    """Texts that wait for language ID and are placed in a held-out language; empties the queue."""
+    waiting, tally.waiting = tally.waiting, []
+    if not manifest.held_out:
+        return
+    identifier = LanguageIdentifier()
+    for start in range(0, len(waiting), TEXTS_PER_BATCH):
+        batch = waiting[start : start + TEXTS_PER_BATCH]
+        for caption, found in zip(batch, identifier.identify([caption.text for caption in batch]), strict=True):
+            if found.language in manifest.held_out:
+                yield (
+                    f"{caption.where}: caption example in {caption.language}: language ID places {caption.text!r} "
+                    f"in {found.language}, which is held out (p = {found.probability:.2f})"
+                )
+    tally.num_identified += len(waiting)
+
+
+def _count_problems(shard: ShardInfo, num_samples: int, counts: Mapping[str, int]) -> Iterator[str]:
+    if num_samples != shard.samples:
+        yield f"has {num_samples} samples, the manifest says {shard.samples}"
+    for pair in sorted(counts.keys() | shard.counts.keys()):
+        found, stated = counts.get(pair, 0), shard.counts.get(pair, 0)
+        if found != stated:
+            yield f"has {found} {pair} examples, the manifest says {stated}"
+
+
+def _total_problems(manifest: Manifest, tally: Tally) -> Iterator[str]:
+    """Totals per split, task and language, over the splits that could be read to the end."""
+    stated = {
+        (split, task, language): number
+        for split, tasks in manifest.counts.items()
+        for task, languages in tasks.items()
+        for language, number in languages.items()
+    }
+    for split, task, language in sorted(stated.keys() | tally.counts.keys()):
+        found, says = tally.counts[split, task, language], stated.get((split, task, language), 0)
+        if found != says and split not in tally.damaged_splits:
+            yield f"{split}: has {found} {task}/{language} examples, the manifest's counts say {says}"
+
+
+def _proofs(manifest: Manifest, tally: Tally) -> Iterator[str]:
+    """One line for each thing that was shown; only for a dataset without problems."""
+    num_bytes = sum(shard.bytes for shard in manifest.shards)
+    num_images = Counter(shard.split for shard in tally.owner.values())
+    yield (
+        f"shards: {len(manifest.shards)} listed, all there, none unlisted; {num_bytes} bytes, "
+        "every SHA-256 as in the manifest"
+    )
+    yield (
+        f"samples: {len(tally.owner)} of schema version {SCHEMA_VERSION}, {num_images['train']} in train, "
+        f"{num_images['val']} in val, no key twice and none in both"
+    )
+    yield "images: every JPEG opens at the stated size, every .txt is the English caption"
+    for split, tasks in count_examples(manifest.shards).items():
+        totals = ", ".join(
+            f"{sum(languages.values())} {task} in {' '.join(languages)}" for task, languages in tasks.items()
+        )
+        yield f"counts: {split} has {totals}, as in the manifest"
+    if not manifest.held_out:
+        yield "held-out: no language is held out"
+        return
+    held_out = " ".join(manifest.held_out)
+    yield (
+        f"held-out: no caption example in {held_out} in train or val; val-heldout has "
+        f"{len(tally.heldout_owner)} images, all of val, with withheld captions only"
+    )
+    yield f"language ID: none of {tally.num_identified} caption texts in train and val is placed in {held_out}"
+
+
+def _printable(line: str) -> str:
+    """Texts of a damaged shard can hold line ends, terminal codes or half characters: one line each, harmless."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m shards.verify",
+        description="Open every shard of a dataset and "
+        "check it against the manifest. Exit status: 0 holds, 1 problems, 2 no manifest.",
+    )
+    parser.add_argument("out", metavar="OUT", help="folder with manifest.json (local, gs:// or s3://)")
+    out = parser.parse_args(arguments).out
+    try:
+        findings = verify(out)
+    except (ManifestError, files.StoreError, LanguageModelError, OSError) as problem:
+        print(_printable(str(problem)), file=sys.stderr)
+        return 2
+    for line in findings.problems or findings.proofs:
+        print(line)
+    if findings.problems:
+        print(f"{len(findings.problems)} problems in {out}")
+    return 1 if findings.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

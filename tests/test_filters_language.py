@@ -1,0 +1,136 @@
+"""The decisions about language: whole texts and parts of them, on built-in captions and on human sentence pairs."""
+
+import json
+
+import pytest
+from filters_examples import (
+    CAPTIONS,
+    ENGLISH,
+    PAIR_LANGUAGES,
+    SHARED,
+    english_caption,
+    half_translated,
+    reason_of,
+    sentence_pairs,
+    translation,
+)  # fmt: skip
+
+from filters.chain import FilterChain
+from filters.language_id import Identified, LanguageIdentifier
+from filters.language_match import check_wrong_language, is_confidently_another
+from filters.mixed_language import copied_run, foreign_script_share, split_parts
+from filters.settings import FilterSettings
+
+CHAIN = FilterChain()
+SETTINGS = FilterSettings()
+
+
+def share_kept(candidates):
+    return sum(verdict.keep for verdict in CHAIN(candidates)) / len(candidates)
+
+
+@pytest.mark.parametrize("language", sorted(CAPTIONS))
+def test_caption_in_its_language_is_kept(language):
+    assert reason_of(translation(CAPTIONS[language], language)) == ""
+
+
+@pytest.mark.parametrize("language", sorted(CAPTIONS))
+def test_caption_under_any_other_claim_is_rejected(language):
+    claims = sorted(set(CAPTIONS) - {language})
+    # A third as long as German: claimed Chinese under other claims may also fail for its length.
+    reasons = {verdict.reason for verdict in CHAIN([translation(CAPTIONS[language], claim) for claim in claims])}
+    assert reasons <= {"wrong_language", "length_ratio"}
+
+
+@pytest.mark.parametrize("language", sorted(CAPTIONS))
+def test_english_caption_has_to_be_english(language):
+    assert reason_of(english_caption(ENGLISH)) == ""
+    assert reason_of(english_caption(CAPTIONS[language])) == "wrong_language"
+
+
+@pytest.mark.parametrize(
+    ("top", "own", "keep"),
+    [(0.84, 0.05, True), (0.85, 0.05, False), (0.84, 0.03, False), (0.45, 0.04, True), (0.10, 0.0, False)],
+)
+def test_another_language_needs_confidence_or_a_claim_that_is_next_to_impossible(top, own, keep):
+    seen = Identified("nl", top, {"nl": top, "de": own})
+    assert check_wrong_language(translation("x"), seen, SETTINGS).keep is keep
+
+
+def test_the_claimed_language_on_top_is_enough_at_any_probability():
+    assert check_wrong_language(translation("x"), Identified("de", 0.12, {"de": 0.12}), SETTINGS).keep
+
+
+@pytest.mark.parametrize("language", sorted(CAPTIONS))
+def test_half_translated_caption_is_rejected(language):
+    text = half_translated(ENGLISH, CAPTIONS[language], language)
+    assert reason_of(translation(text, language)) in {"mixed_language", "wrong_language"}
+
+
+def test_english_half_that_the_source_does_not_have_is_seen_by_language_id():
+    text = "Ein rotes Auto steht heute neben einem vehicle that has been left there by their owners"
+    verdict = CHAIN([translation(text, source="A red car stands next to a bike, abandoned since last year.")])[0]
+    assert (verdict.reason, verdict.detail[:10]) == ("mixed_language", "English at")
+
+
+def test_copied_run_counts_ordinary_words_only():
+    text = "Ein Mann liest the New York Times on a bench"
+    candidate = translation(text, source="A man reads the New York Times on a bench")
+    assert copied_run(candidate) == (4, 7)  # the, on, a, bench; and Ein Mann liest
+
+
+def test_names_in_latin_letters_are_no_foreign_script():
+    source = "Tom gave Mary a red T-shirt and a DVD."
+    assert foreign_script_share(translation("Tom给了Mary一件红色的T恤和一张DVD。", "zh", source=source)) == 0.0
+    assert foreign_script_share(translation("Том дал red shirt", "ru", source=source)) == pytest.approx(8 / 14)
+
+
+def test_foreign_script_is_rejected_in_both_directions():
+    assert reason_of(translation("一辆红色的汽车停在 the old garden house", "zh")) == "mixed_language"
+    assert reason_of(translation("Ein rotes Auto parkt neben 一座老房子旁边的树", "de")) == "mixed_language"
+
+
+def test_parts_cover_long_texts_and_leave_short_ones_alone():
+    assert split_parts(translation("zwei Hunde spielen")) == []
+    assert split_parts(translation("eins zwei drei vier fünf sechs")) == ["eins zwei drei", "vier fünf sechs"]
+    assert len(split_parts(translation("wort " * 100))) == 4
+    assert split_parts(english_caption("one two three four five six seven")) == []
+
+
+@pytest.mark.parametrize("language", PAIR_LANGUAGES)
+def test_human_translations_are_kept(language):
+    pairs = sentence_pairs(language)
+    assert share_kept([translation(text, language, source=english) for english, text in pairs]) >= 0.98
+
+
+@pytest.mark.parametrize("language", PAIR_LANGUAGES)
+def test_texts_of_other_languages_are_rejected(language):
+    wrong = [
+        translation(text, language, source=english)
+        for other in PAIR_LANGUAGES
+        if other != language
+        for english, text in sentence_pairs(other)[:150]
+    ]
+    assert share_kept(wrong) <= 0.05
+
+
+@pytest.mark.parametrize("language", PAIR_LANGUAGES)
+def test_half_translated_pairs_are_rejected(language):
+    halves = [translation(half_translated(*pair, language), language, pair[0]) for pair in sentence_pairs(language)]
+    assert share_kept(halves) <= 0.2
+
+
+def test_human_english_captions_are_kept():
+    path = SHARED / "photos" / "captions.jsonl"
+    if not path.is_file():
+        pytest.skip("shared photo captions are absent: captions.jsonl")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert share_kept([english_caption(caption) for row in rows for caption in row["captions_en"]]) >= 0.98
+
+
+@pytest.mark.parametrize("language", PAIR_LANGUAGES)
+def test_no_kept_text_is_confidently_another_language(language):
+    texts = [text for other in PAIR_LANGUAGES for _, text in sentence_pairs(other)[:60]]
+    verdicts = CHAIN([translation(text, language, source="") for text in texts])
+    for verdict, seen in zip(verdicts, LanguageIdentifier().identify(texts), strict=True):
+        assert not (verdict.keep and is_confidently_another(seen, language, SETTINGS))

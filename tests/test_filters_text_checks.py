@@ -1,0 +1,176 @@
+"""The filters that only look at the text: each one's own reason, and what it must let pass."""
+
+import pytest
+from filters_examples import CAPTIONS, ENGLISH, english_caption, reason_of, translation
+
+from filters.chat_markup import check_chat_markup
+from filters.commentary import check_commentary
+from filters.completeness import check_empty, check_truncated
+from filters.control_characters import check_control_characters
+from filters.copied_source import check_copied_source
+from filters.length_ratio import EXPECTED_RATIO, check_length_ratio
+from filters.repetition import check_repetition
+from filters.settings import FilterSettings
+
+SETTINGS = FilterSettings()
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "...", "?! 12"])
+def test_text_without_a_letter_is_empty(text):
+    assert reason_of(translation(text)) == "empty"
+    assert reason_of(english_caption(text)) == "empty"
+
+
+def test_a_number_for_a_number_is_not_empty():
+    assert check_empty(translation("42", source="42"), SETTINGS).keep
+    assert not check_empty(translation("", source="42"), SETTINGS).keep
+
+
+def test_answer_cut_off_at_the_token_limit_is_truncated():
+    assert reason_of(translation(CAPTIONS["de"], finish_reason="length")) == "truncated"
+    assert check_truncated(translation(CAPTIONS["de"], finish_reason="stop"), SETTINGS).keep
+    assert check_truncated(translation(CAPTIONS["de"], finish_reason=""), SETTINGS).keep
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x85", "\ufffd", "\ud83d", "\ue001", "\u202e", "\uffff"])
+def test_stray_character_is_rejected_and_named(character):
+    verdict = check_control_characters(translation(f"Ein rotes{character} Auto"), SETTINGS)
+    assert verdict.reason == "control_characters"
+    assert f"U+{ord(character):04X} at character 9" in verdict.detail
+
+
+@pytest.mark.parametrize("text", ["Ein\tAuto\nein Haus", "می‌خواهم", "क्‍ष", "👩‍🚒 löscht", "Auto\u00adbahn"])
+def test_joiners_tabs_and_line_ends_are_no_stray_characters(text):
+    assert check_control_characters(translation(text), SETTINGS).keep
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["<|im_end|>", "<|endoftext|>", "</s>", "<pad>", "<end_of_turn>", "[INST]", "<</SYS>>", "<0x0A>", "<loc_52>"],
+)
+def test_chat_markup_is_rejected(mark):
+    assert reason_of(translation(CAPTIONS["de"] + mark)) == "chat_markup"
+    assert reason_of(english_caption(ENGLISH + mark)) == "chat_markup"
+
+
+@pytest.mark.parametrize("text", ["```\nEin Auto\n```", "### Antwort\nEin Auto", "assistant: Ein Auto", "▁Ein▁Auto"])
+def test_fences_headings_roles_and_raw_tokens_are_chat_markup(text):
+    assert check_chat_markup(translation(text), SETTINGS).reason == "chat_markup"
+
+
+def test_markup_that_the_source_shows_is_content():
+    assert check_chat_markup(translation("Ein Schild mit </s>", source="A sign that reads </s>"), SETTINGS).keep
+    assert check_chat_markup(translation("2 < 3, ein Preis > 5", source="2 < 3, a price > 5"), SETTINGS).keep
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Here is the translation: " + CAPTIONS["de"],
+        "Sure! Here's the German translation:\n" + CAPTIONS["de"],
+        "Translation: " + CAPTIONS["de"],
+        "**German:** " + CAPTIONS["de"],
+        "Übersetzung: " + CAPTIONS["de"],
+        "Hier ist die Übersetzung: " + CAPTIONS["de"],
+        "Voici la traduction : " + CAPTIONS["fr"],
+        "翻译：" + CAPTIONS["zh"],
+        "Вот перевод: " + CAPTIONS["ru"],
+        CAPTIONS["de"] + " (Note: literal translation)",
+        CAPTIONS["de"] + "\n\nAnmerkung: wörtlich",
+        CAPTIONS["de"] + "\n" + "Ein Wagen parkt neben einem Haus.",
+        "As an AI language model, I cannot translate this.",
+    ],
+)
+def test_commentary_is_rejected(text):
+    assert check_commentary(translation(text), SETTINGS).reason == "commentary"
+
+
+@pytest.mark.parametrize(
+    "text", ["Here is a dog that sits on a sofa.", "I'm sorry I opened my mouth.", "This is a note on a door: hi."]
+)
+def test_plain_sentences_that_begin_like_commentary_stay(text):
+    assert check_commentary(english_caption(text), SETTINGS).keep
+
+
+def test_preamble_that_the_source_has_is_content():
+    assert check_commentary(translation("Antwort: ja", source="Answer: yes"), SETTINGS).keep
+    assert check_commentary(translation("Note: fermé", "fr", source="Note: closed"), SETTINGS).keep
+
+
+def test_as_many_lines_as_the_source_are_no_commentary():
+    assert check_commentary(translation("Ein Auto.\nEin Haus.", source="A car.\nA house."), SETTINGS).keep
+
+
+@pytest.mark.parametrize("text", [ENGLISH, ENGLISH.upper(), ENGLISH.rstrip(".") + " !", ENGLISH.replace(" ", "  ")])
+def test_source_handed_back_is_copied(text):
+    assert reason_of(translation(text)) == "copied_source"
+
+
+def test_source_with_one_word_changed_is_copied():
+    assert reason_of(translation(ENGLISH.replace("car", "Auto"))) == "copied_source"
+
+
+@pytest.mark.parametrize("text", ["Coca Cola", "Boeing 747", "Tom, Mary, John", "New York 2024"])
+def test_names_and_numbers_may_stay_what_they_are(text):
+    assert check_copied_source(translation(text, source=text), SETTINGS).keep
+
+
+def test_caption_full_of_names_is_not_copied():
+    text = "Tom Smith und Mary Jones in New York"
+    assert reason_of(translation(text, source="Tom Smith and Mary Jones in New York")) == ""
+
+
+def test_a_source_in_title_case_excuses_nothing():
+    source = "A Red Car On A Wet Road"
+    assert check_copied_source(translation(source, source=source), SETTINGS).reason == "copied_source"
+
+
+@pytest.mark.parametrize("language", sorted(EXPECTED_RATIO))
+def test_expected_length_passes_and_ten_times_it_does_not(language):
+    expected = "x" * round(EXPECTED_RATIO[language] * len(ENGLISH))
+    assert check_length_ratio(translation(expected, language), SETTINGS).keep
+    assert check_length_ratio(translation(expected * 10, language), SETTINGS).reason == "length_ratio"
+
+
+def test_length_that_fits_german_is_too_long_for_chinese():
+    text, source = "字" * 117, "x" * 100
+    assert check_length_ratio(translation(text, "de", source=source), SETTINGS).keep
+    assert check_length_ratio(translation(text, "zh", source=source), SETTINGS).reason == "length_ratio"
+
+
+def test_lost_half_of_a_long_caption_is_seen_and_short_texts_have_slack():
+    assert check_length_ratio(translation("Ein Auto.", source=ENGLISH * 3), SETTINGS).reason == "length_ratio"
+    assert check_length_ratio(translation("Et alors ?", "fr", source="So?"), SETTINGS).keep
+
+
+def test_caption_has_no_length_ratio():
+    assert check_length_ratio(english_caption("A car." * 100), SETTINGS).keep
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Ein rotes Auto" + " und ein rotes Auto" * 4, "de"),
+        ("ein Hund und ein ein ein ein ein Auto", "de"),
+        ("一辆红色的汽车一辆红色的汽车一辆红色的汽车一辆红色的汽车", "zh"),
+        ("Auto" + "haus" * 8, "de"),
+    ],
+)
+def test_loops_are_rejected(text, language):
+    assert check_repetition(translation(text, language), SETTINGS).reason == "repetition"
+
+
+@pytest.mark.parametrize("text", ["Ha ha ha!", "Warte ...................", "Nein, nein, nein!", "1000000000000 Autos"])
+def test_short_echoes_dots_and_zeros_are_no_loops(text):
+    assert check_repetition(translation(text), SETTINGS).keep
+
+
+def test_similar_sentences_about_several_things_are_no_loop():
+    text = "Ein roter Ball liegt auf dem Tisch. Ein blauer Ball liegt auf dem Tisch. Ein alter Ball liegt dort."
+    assert check_repetition(translation(text), SETTINGS).keep
+
+
+def test_repetition_of_the_source_may_be_translated():
+    source, text = "No no no no no no!", "Nein nein nein nein nein nein!"
+    assert check_repetition(translation(text, source=source), SETTINGS).keep
+    assert not check_repetition(translation(text, source="No!"), SETTINGS).keep

@@ -1,0 +1,104 @@
+import random
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shards.plan import ShardPlan, plan_shards, shard_name, split_of_name
+
+KEYS = st.sets(st.integers(0, 10**6).map(lambda number: f"{number:032x}"), max_size=60)
+SEEDS = st.integers(0, 5)
+FRACTIONS = st.floats(0.01, 0.99)
+SIZES = st.integers(1, 20)
+
+
+def split_of_keys(plans: list[ShardPlan]) -> dict[str, str]:
+    return {key: plan.split for plan in plans for key in plan.keys}
+
+
+@given(KEYS, SEEDS, FRACTIONS, SIZES)
+def test_every_key_is_in_exactly_one_shard(keys: set[str], seed: int, fraction: float, size: int) -> None:
+    plans = plan_shards(keys, seed=seed, val_fraction=fraction, images_per_shard=size)
+    assert sorted(key for plan in plans for key in plan.keys) == sorted(keys)
+
+
+@given(KEYS, SEEDS, FRACTIONS, SIZES, st.randoms(use_true_random=False))
+def test_the_plan_does_not_depend_on_the_order_of_the_keys(
+    keys: set[str], seed: int, fraction: float, size: int, shuffler: random.Random
+) -> None:
+    shuffled = sorted(keys)
+    shuffler.shuffle(shuffled)
+    plan = partial(plan_shards, seed=seed, val_fraction=fraction, images_per_shard=size)
+    assert plan(shuffled) == plan(sorted(keys))
+
+
+@given(KEYS, SEEDS, FRACTIONS, SIZES)
+def test_shards_are_full_but_the_last_and_numbered_from_zero(
+    keys: set[str], seed: int, fraction: float, size: int
+) -> None:
+    plans = plan_shards(keys, seed=seed, val_fraction=fraction, images_per_shard=size)
+    for split in ("train", "val"):
+        shards = [plan for plan in plans if plan.split == split]
+        assert [shard.index for shard in shards] == list(range(len(shards)))
+        assert all(len(shard.keys) == size for shard in shards[:-1])
+        assert all(1 <= len(shard.keys) <= size for shard in shards)
+
+
+@given(KEYS.filter(lambda keys: len(keys) >= 2), SEEDS, FRACTIONS)
+def test_with_two_images_neither_split_is_empty(keys: set[str], seed: int, fraction: float) -> None:
+    plans = plan_shards(keys, seed=seed, val_fraction=fraction, images_per_shard=10)
+    assert {plan.split for plan in plans} == {"train", "val"}
+
+
+def test_a_single_image_goes_to_train() -> None:
+    for seed in range(20):
+        plans = plan_shards(["a" * 32], seed=seed, val_fraction=0.99, images_per_shard=1)
+        assert [plan.split for plan in plans] == ["train"]
+
+
+def test_no_images_need_no_shards() -> None:
+    assert plan_shards([], seed=0, val_fraction=0.02, images_per_shard=10) == []
+
+
+def test_images_that_are_added_do_not_move_the_others_between_splits() -> None:
+    keys = [f"{number:032x}" for number in range(2000)]
+    plan = partial(plan_shards, seed=1, val_fraction=0.1, images_per_shard=100)
+    before, after = split_of_keys(plan(keys[:1000])), split_of_keys(plan(keys))
+    assert {key: after[key] for key in before} == before
+
+
+def test_val_holds_its_share() -> None:
+    plans = plan_shards((f"{n:032x}" for n in range(10_000)), seed=0, val_fraction=0.02, images_per_shard=1000)
+    assert 150 < sum(len(plan.keys) for plan in plans if plan.split == "val") < 250
+
+
+def test_another_seed_gives_another_split_and_order() -> None:
+    keys = [f"{number:032x}" for number in range(100)]
+    plans = [plan_shards(keys, seed=seed, val_fraction=0.2, images_per_shard=100) for seed in (0, 1)]
+    assert set(plans[0][1].keys) != set(plans[1][1].keys)
+    common = set(plans[0][0].keys) & set(plans[1][0].keys)
+    orders = [[key for key in plan[0].keys if key in common] for plan in plans]
+    assert orders[0] != orders[1]
+
+
+def test_the_order_within_a_split_is_not_that_of_the_keys_or_of_the_split_hash() -> None:
+    keys = [f"{number:032x}" for number in range(200)]
+    few, many = (plan_shards(keys, seed=0, val_fraction=share, images_per_shard=200)[1].keys for share in (0.1, 0.5))
+    assert list(many) != sorted(many)
+    assert many[: len(few)] != few  # with one hash for both, the lowest of val would always come first
+
+
+def test_a_key_that_is_given_twice_is_a_fault_of_the_caller() -> None:
+    with pytest.raises(AssertionError, match="twice"):
+        plan_shards(["a" * 32, "a" * 32], seed=0, val_fraction=0.1, images_per_shard=1)
+
+
+def test_shard_names_sort_as_their_numbers_and_state_the_split() -> None:
+    assert shard_name("train", 0) == "train-000000.tar"
+    assert shard_name("val-heldout", 42) == "val-heldout-000042.tar"
+    assert split_of_name("val-heldout-000042.tar") == "val-heldout"
+    assert split_of_name("val-000000.tar") == "val"
+    assert split_of_name(shard_name("train", 1_000_000)) == "train"
+    for name in ("train.tar", "train-1.tar", "test-000000.tar", "train-000000.tar.gz", "a/train-000000.tar"):
+        assert split_of_name(name) is None

@@ -1,0 +1,273 @@
+"""Ask a vLLM server for translations: many prompts per request, several requests in flight.
+
+Two kinds of trouble are kept apart. A *server fault* (refused or reset connection, time-out, 429, 5xx) is waited out
+within a budget, then raised as ServerError: nothing wrong enters the ledger. An *item fault* (a prompt that is refused,
+a reply that can't be read) is narrowed down by halving the batch, and becomes an Answer with a reason for the culprit
+alone. Before an item is blamed, the server has to answer a harmless prompt: a misconfigured server refuses everything,
+and its refusals must not be written down as the items' own.
+
+The client is synchronous outside and asyncio inside, because only there one deadline holds for the whole request:
+httpx's own time-outs restart with every byte, so that a slow drip would never end.
+"""
+
+import asyncio
+import email.utils
+import json
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from translators.answer import Answer
+from translators.endpoint import API_KEY_VARIABLES, ServerError, certificates, normal_endpoint, open_http
+from translators.prompts import prompt_family
+from translators.settings import TranslatorSettings
+
+HARMLESS_TEXT = "a red car"
+MAX_DETAIL_CHARS = 300
+# Not the prompt's doing, whatever the prompt: waited out. A plain 500 may be either.
+TRANSIENT_STATUSES = (408, 425, 429, 502, 503, 504)
+
+
+class _ItemFault(Exception):
+    """Some prompt of this batch may be at fault: halve the batch and ask again."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail[:MAX_DETAIL_CHARS]
+
+
+class _Transient(Exception):
+    """Worth another try, after at least `retry_after_s`."""
+
+    def __init__(self, detail: str, *, retry_after_s: float = 0.0, may_be_item: bool = False) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+        self.may_be_item = may_be_item
+
+
+@dataclass
+class Stats:
+    """Counted over the client's life, in all threads; read them when no call is running."""
+
+    requests: int = 0  # HTTP requests sent, retries included
+    retries: int = 0
+    prompts: int = 0  # texts asked for
+    refused: int = 0  # texts that got a reason instead of a translation
+    completion_tokens: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, **counts: int) -> None:
+        with self._lock:
+            for name, count in counts.items():
+                setattr(self, name, getattr(self, name) + count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Call:
+    """One `translate` call: its connections, and the prompt that clears the server of suspicion."""
+
+    http: httpx.AsyncClient
+    harmless: str
+
+
+class Client:
+    """Translations from one model at one endpoint. Holds no connection between calls; threads may share it.
+
+    `model` is the name that the server serves it under; `settings.model` is where the tokenizer comes from.
+    `language_names` (code -> English name) is read by the chat family only.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        model: str,
+        settings: TranslatorSettings,
+        *,
+        language_names: Mapping[str, str] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.endpoint = normal_endpoint(endpoint)
+        self.model = model
+        self.stats = Stats()
+        self._settings = settings
+        self._family = prompt_family(settings.prompt, model=settings.model, revision=settings.revision)
+        self._language_names = language_names or {}
+        self._sleep = sleep
+        self._jitter = jitter
+        self._verify = certificates(self.endpoint)
+
+    def translate(self, texts: Sequence[str], language: str) -> list[Answer]:
+        """One answer per text, in the order of the texts. Raises ServerError when a request's retry budget is spent."""
+        if not texts:
+            return []
+        prompts = self._family.build(texts, language, self._language_names)
+        harmless = self._family.build([HARMLESS_TEXT], language, self._language_names)[0]
+        raw = asyncio.run(self._ask_all(prompts, harmless))
+        answers = [self._cleaned(answer, text) for answer, text in zip(raw, texts, strict=True)]
+        self.stats.add(prompts=len(texts), refused=sum(bool(answer.reason) for answer in answers))
+        return answers
+
+    def _cleaned(self, answer: Answer, source: str) -> Answer:
+        if answer.reason:
+            return answer
+        return Answer(text=self._family.clean(answer.text, source), finish_reason=answer.finish_reason)
+
+    async def _ask_all(self, prompts: Sequence[str], harmless: str) -> list[Answer]:
+        size, gate = self._settings.prompts_per_request, asyncio.Semaphore(self._settings.max_in_flight)
+        async with open_http(self.endpoint, self._verify) as http:
+            call = _Call(http=http, harmless=harmless)
+
+            async def one_request(start: int) -> list[Answer]:
+                async with gate:
+                    return await self._ask(call, prompts[start : start + size])
+
+            batches = await asyncio.gather(*(one_request(start) for start in range(0, len(prompts), size)))
+        return [answer for batch in batches for answer in batch]
+
+    async def _ask(self, call: _Call, prompts: Sequence[str], *, is_piece: bool = False) -> list[Answer]:
+        """An answer for each prompt. A batch with a culprit is halved until the culprit is alone."""
+        try:
+            return await self._within_budget(call, prompts, is_piece=is_piece)
+        except _ItemFault as fault:
+            if len(prompts) == 1:
+                await self._clear_server(call, fault)
+                return [Answer(text="", reason=fault.reason, detail=fault.detail)]
+            middle = len(prompts) // 2
+            left = await self._ask(call, prompts[:middle], is_piece=True)
+            return left + await self._ask(call, prompts[middle:], is_piece=True)
+
+    async def _within_budget(self, call: _Call, prompts: Sequence[str], *, is_piece: bool) -> list[Answer]:
+        """Retry what may pass. A batch whose 500 stays is halved, and its pieces don't wait for the 500 again."""
+        max_retries = self._settings.max_retries
+        for retry in range(max_retries + 1):
+            try:
+                return await self._post(call.http, prompts)
+            except _Transient as fault:
+                is_last = retry == max_retries
+                if fault.may_be_item and (is_last or is_piece):
+                    raise _ItemFault("translator_failed", str(fault)) from fault
+                if is_last:
+                    raise ServerError(_out_of_budget(self.endpoint, max_retries, str(fault))) from fault
+                self.stats.add(retries=1)
+                await self._sleep(self._wait_s(retry, fault.retry_after_s))
+        raise AssertionError("the last retry returns or raises")
+
+    def _wait_s(self, retry: int, retry_after_s: float) -> float:
+        """Exponential, jittered so that workers don't come back at once; the server's own word counts if longer."""
+        settings = self._settings
+        backoff_s = min(settings.backoff_s * 2**retry, settings.backoff_max_s) * (0.5 + 0.5 * self._jitter())
+        return max(backoff_s, min(retry_after_s, settings.request_timeout_s))
+
+    async def _clear_server(self, call: _Call, fault: _ItemFault) -> None:
+        """Raises ServerError if a harmless prompt meets an item fault as well: then no item is to blame."""
+        try:
+            await self._within_budget(call, [call.harmless], is_piece=True)
+        except _ItemFault as general:
+            problem = f"{self.endpoint} fails on a harmless prompt too: {general.detail or fault.detail}"
+            raise ServerError(f"{problem}; check that it serves completions for {self.model!r}") from fault
+
+    async def _post(self, http: httpx.AsyncClient, prompts: Sequence[str]) -> list[Answer]:
+        """One HTTP request, one try. Raises _ItemFault, _Transient or ServerError."""
+        settings = self._settings
+        body = {
+            "model": self.model,
+            "prompt": list(prompts),
+            "max_tokens": settings.max_tokens,
+            # All of them, although some are vLLM's defaults: a model's generation_config.json would change those.
+            "temperature": settings.temperature,
+            "top_p": settings.top_p,
+            "repetition_penalty": settings.repetition_penalty,
+            "seed": settings.seed,
+            "add_special_tokens": False,
+        }
+        self.stats.add(requests=1)
+        try:
+            async with asyncio.timeout(settings.request_timeout_s):
+                response = await http.post(f"{self.endpoint}/completions", json=body)
+        except TimeoutError:
+            raise _Transient(f"no complete answer within {settings.request_timeout_s:g} s") from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise _Transient(f"{type(error).__name__}: {error}") from error
+        except UnicodeEncodeError as error:
+            raise _ItemFault("translator_refused", f"text is no valid Unicode: {error.reason}") from error
+        _check_status(self.endpoint, self.model, response)
+        answers, num_tokens = _read_reply(response, len(prompts))
+        self.stats.add(completion_tokens=num_tokens)
+        return answers
+
+
+def _check_status(endpoint: str, model: str, response: httpx.Response) -> None:
+    status, detail = response.status_code, f"HTTP {response.status_code}: {_error_message(response)}"
+    if status == 200:
+        return
+    if status in (401, 403):
+        # Without the server's words: some repeat the key.
+        raise ServerError(f"{endpoint} refuses the API key (HTTP {status}); set {API_KEY_VARIABLES[0]}")
+    if status == 404 or 300 <= status < 400:
+        fix = "check the endpoint and the model's name"
+        raise ServerError(f"{endpoint} has no completions for {model!r} ({detail}); {fix}")
+    if status in TRANSIENT_STATUSES or status >= 500:
+        may_be_item = status not in TRANSIENT_STATUSES
+        wait_s = retry_after_s(response.headers.get("Retry-After", ""))
+        raise _Transient(detail, retry_after_s=wait_s, may_be_item=may_be_item)
+    raise _ItemFault("translator_refused", detail)
+
+
+def _read_reply(response: httpx.Response, num_prompts: int) -> tuple[list[Answer], int]:
+    """Answers in the order of the prompts: the server may list them in any order, `index` says which is whose."""
+    try:
+        reply = response.json()
+        choices = {choice["index"]: choice for choice in reply["choices"]}
+        answers = [_read_choice(choices[index]) for index in range(num_prompts)]
+        num_tokens = int((reply.get("usage") or {}).get("completion_tokens") or 0)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise _ItemFault("translator_bad_reply", f"not JSON: {response.text[:80]!r}") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _ItemFault("translator_bad_reply", f"reply without an answer for every prompt: {error!r}") from error
+    if len(reply["choices"]) != num_prompts:
+        raise _ItemFault("translator_bad_reply", f"{len(reply['choices'])} answers to {num_prompts} prompts")
+    return answers, num_tokens
+
+
+def _read_choice(choice: dict[str, Any]) -> Answer:
+    text, finish_reason = choice["text"], choice.get("finish_reason") or ""
+    if not isinstance(text, str) or not isinstance(finish_reason, str):
+        raise ValueError(f"text is {type(text).__name__}, finish_reason is {type(finish_reason).__name__}")
+    text.encode()  # a lone surrogate would pass here and break whoever writes it
+    return Answer(text=text, finish_reason=finish_reason)
+
+
+def _error_message(response: httpx.Response) -> str:
+    try:
+        body = response.json()
+        error = body.get("error", body)
+        message = error if isinstance(error, str) else error["message"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message = response.text
+    return " ".join(str(message).split())[:MAX_DETAIL_CHARS]
+
+
+def _out_of_budget(endpoint: str, max_retries: int, detail: str) -> str:
+    return (
+        f"{endpoint}: {detail} (tried {max_retries + 1} times); "
+        "see whether the server lives, then run again: what was answered is kept"
+    )
+
+
+def retry_after_s(header: str, now_s: Callable[[], float] = time.time) -> float:
+    """Seconds to wait by a Retry-After header, a number or an HTTP date; 0 if there is none that makes sense."""
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - now_s())
+    except (ValueError, TypeError):
+        return 0.0

@@ -1,0 +1,80 @@
+"""Where the server is, whether it answers, and what it serves; keys come from the environment and go nowhere else."""
+
+import asyncio
+import os
+import ssl
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+
+API_KEY_VARIABLES = ("FLORENZ_API_KEY", "OPENAI_API_KEY")
+
+
+class ServerError(RuntimeError):
+    """The server can't be used. One line: which endpoint, what happened, what to do next."""
+
+
+def normal_endpoint(endpoint: str) -> str:
+    """The base URL up to and with /v1, which people leave out. Raises ValueError when it is no http(s) URL."""
+    parts = urlsplit(endpoint.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_sound_port(parts):
+        raise ValueError(f"endpoint {endpoint!r} is no URL: write it as http://host:port/v1")
+    if parts.username or parts.password:
+        fix = f"leave it out and set {API_KEY_VARIABLES[0]}"
+        raise ValueError(f"the endpoint at {parts.hostname!r} holds a password: {fix}")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
+
+
+def _has_sound_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
+def list_models(endpoint: str, *, timeout_s: float = 10.0) -> list[str]:
+    """Names that the server serves models under. Raises ServerError if it is out of reach, ValueError for a bad URL."""
+    base = normal_endpoint(endpoint)
+    try:
+        return asyncio.run(_get_models(base, timeout_s))
+    except TimeoutError:
+        problem = f"no answer within {timeout_s:g} s"
+    except httpx.HTTPError as error:
+        problem = f"{type(error).__name__}: {error}"
+    except (ValueError, KeyError, TypeError):
+        problem = "its /models is no list of models"
+    raise ServerError(f"{base} is out of reach ({problem}); start the server, or check the URL")
+
+
+async def _get_models(base: str, timeout_s: float) -> list[str]:
+    async with open_http(base, certificates(base)) as http, asyncio.timeout(timeout_s):
+        response = await http.get(f"{base}/models")
+    if response.status_code in (401, 403):
+        raise ServerError(f"{base} refuses the API key (HTTP {response.status_code}); set {API_KEY_VARIABLES[0]}")
+    response.raise_for_status()
+    return [model["id"] for model in response.json()["data"]]
+
+
+def check_endpoint(endpoint: str, model: str, *, timeout_s: float = 10.0) -> None:
+    """Raises ServerError unless the endpoint answers and serves `model`."""
+    served = list_models(endpoint, timeout_s=timeout_s)
+    if model not in served:
+        problem = f"{normal_endpoint(endpoint)} serves {', '.join(served) or 'nothing'}, not {model!r}"
+        raise ServerError(f"{problem}; name a model that it serves, or serve this one")
+
+
+def open_http(endpoint: str, verify: ssl.SSLContext | bool) -> httpx.AsyncClient:
+    """A client without time-outs of its own, bearing the API key if the environment has one."""
+    key = next((os.environ[name] for name in API_KEY_VARIABLES if os.environ.get(name)), "")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    # The request's own deadline rules, and a proxy that the environment names must not see calls to this machine.
+    return httpx.AsyncClient(headers=headers, timeout=None, verify=verify, trust_env=not _is_local(endpoint))
+
+
+def certificates(endpoint: str) -> ssl.SSLContext | bool:
+    """Loading the certificate store costs 20 ms: once per client, and never for plain http."""
+    return httpx.create_ssl_context() if endpoint.startswith("https:") else False
+
+
+def _is_local(endpoint: str) -> bool:
+    return urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
