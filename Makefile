@@ -10,7 +10,7 @@ VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED
 quote = '$(subst ','\'',$(1))'
 GIVEN = $(foreach name,$(VARIABLES),$(if $(filter-out undefined,$(origin $(name))),$(name)=$(call quote,$($(name)))))
 
-.PHONY: help env dataset verify test check format lint types captioner translator \
+.PHONY: help env dataset verify test check format lint types captioner translator measure \
 	bench-dataset bench-playground bench-shards clean
 
 help:  ## this list
@@ -43,6 +43,9 @@ captioner: env  ## train the playground's captioner again, from its seed (about 
 
 translator: env  ## train the playground's translator again, from its seed (about an hour on one core)
 	@$(PYTHON_ENV) -m playground.train_translator
+
+measure: env  ## the scores of the model cards: both tiny models on unseen scenes (about 5 minutes)
+	@$(PYTHON_ENV) -m playground.measure
 
 bench-dataset: env  ## time and peak memory of the default dataset
 	@$(PYTHON_ENV) -m benchmarks.dataset

@@ -12,24 +12,21 @@ stands in each image patch.
 
 from __future__ import annotations
 
-import argparse
 import io
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from PIL import Image
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
 from playground.captioner_model import IMAGE_SIDE_PX, TASK_PROMPTS, build_model, build_processor, build_tokenizer
 from playground.captions import STYLES, state
 from playground.draw import SIDE_PX, draw_and_locate
 from playground.scene import KINDS, Scene, is_unseen, random_for, sample_scene
-from playground.training import IGNORED, describe_step, learning_rate, load_checkpoint, save_checkpoint
+from playground.training import IGNORED, Plan, fit, plan_from_command_line
 
 MODEL_DIR = Path(__file__).parent / "models" / "captioner"
 
@@ -141,43 +138,29 @@ def make_processor(seed: int) -> Florence2Processor:
     return build_processor(build_tokenizer(texts + list(bare.task_prompts_without_inputs.values()) * 20))
 
 
-def train(*, steps: int, batch_size: int, peak_rate: float, seed: int, state_dir: Path) -> None:
-    torch.manual_seed(seed)
-    processor = make_processor(seed)
+def train(plan: Plan) -> None:
+    torch.manual_seed(plan.seed)
+    processor = make_processor(plan.seed)
     model = build_model(processor.tokenizer)
-    blank = Image.new("RGB", (96, 96))
+    head = torch.nn.Linear(model.config.vision_config.projection_dim, len(KINDS))
+    blank = Image.new("RGB", (IMAGE_SIDE_PX, IMAGE_SIDE_PX))
     prompts = {
         style: processor(images=blank, text=TASK_PROMPTS[style], return_tensors="pt").input_ids[0] for style in STYLES
     }
-    head = torch.nn.Linear(model.config.vision_config.projection_dim, len(KINDS))
-    trained = torch.nn.ModuleDict({"model": model, "head": head})
-    optimizer = _optimizer(model, head, peak_rate)
-    checkpoint = state_dir / "captioner.pt"
-    first_step = load_checkpoint(checkpoint, trained, optimizer)
-    batches = Batches(processor, seed=seed, batch_size=batch_size, first_step=first_step)
-    loader = iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4))
-    started = time.monotonic()
-    for step in range(first_step, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps=steps, peak=group["peak"])
-        batch = next(loader)
-        # Measured on one core: 1.00 s a step in single precision, 0.85 in bfloat16, 0.50 with the plain attention as
-        # well (the fused one's backward pass is slow in bfloat16).
-        with torch.autocast("cpu", dtype=torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            features = model.get_image_features(batch["pixels"]).pooler_output
-            loss = caption_loss(model, prompts, batch, features)
-            naming = region_loss(head, features, batch["regions"])
-            (loss + naming).backward()
-        torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        if (step + 1) % 50 == 0:
-            seconds = (time.monotonic() - started) / (step + 1 - first_step)
-            print(describe_step(step + 1, steps, loss.item(), seconds), f"regions {naming.item():.4f}", flush=True)
-        if (step + 1) % 500 == 0 or step + 1 == steps:
-            shares = exact_share(model, processor, seed=seed, scenes=200)
-            print(f"step {step + 1} exact on 200 unseen scenes: {shares}", flush=True)
-            save_checkpoint(checkpoint, trained, optimizer, step + 1)
+
+    def loss_of(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        features = model.get_image_features(batch["pixels"]).pooler_output
+        return caption_loss(model, prompts, batch, features) + region_loss(head, features, batch["regions"])
+
+    fit(
+        torch.nn.ModuleDict({"model": model, "head": head}),
+        _optimizer(model, head, plan.peak_rate),
+        batches_from=lambda step: Batches(processor, seed=plan.seed, batch_size=plan.batch_size, first_step=step),
+        loss_of=loss_of,
+        score=lambda: f"exact on 200 unseen: {exact_share(model, processor, seed=plan.seed, scenes=200)}",
+        plan=plan,
+        name="captioner",
+    )
     save(model, processor, MODEL_DIR)
 
 
@@ -198,27 +181,5 @@ def save(model: Florence2ForConditionalGeneration, processor: Florence2Processor
     processor.save_pretrained(folder)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=6500)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--peak-rate", type=float, default=4e-4)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--state", type=Path, default=Path("data/training"), help="folder of the checkpoint to go on from"
-    )
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    options.state.mkdir(parents=True, exist_ok=True)
-    train(
-        steps=options.steps,
-        batch_size=options.batch_size,
-        peak_rate=options.peak_rate,
-        seed=options.seed,
-        state_dir=options.state,
-    )
-
-
 if __name__ == "__main__":
-    main()
+    train(plan_from_command_line(__doc__, steps=6500, batch_size=64, peak_rate=4e-4))

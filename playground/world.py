@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -23,12 +24,13 @@ from playground.scene import Group, Scene, is_unseen, random_for, sample_scene
 TRUTH = "scenes.parquet"
 VERSION = 1  # raise it when the same seed draws another world
 JPEG_QUALITY = 90
+_PICTURE = re.compile(r"scene-\d{6,}\.jpg")
 
 
 def draw_world(folder: str, *, count: int, seed: int, advance: Callable[[int], None] = lambda pictures: None) -> bool:
     """Make `folder` hold exactly this world; whether anything had to be drawn. `advance` is told of every picture.
 
-    Scenes are those that the tiny models were not trained on, so that what they score is what they can do.
+    Scenes are those that the captioner was not trained on, so that what it scores is what it can do.
     """
     filesystem, root = fsspec.core.url_to_fs(folder)
     truth = f"{root}/{TRUTH}"
@@ -85,12 +87,17 @@ def _row(name: str, data: bytes, scene: Scene) -> dict[str, Any]:
 
 
 def _drawn(filesystem: Any, truth: str) -> dict[str, str]:
-    metadata = pq.read_schema(io.BytesIO(filesystem.cat_file(truth))).metadata or {}
+    """What the truth says it was drawn from; nothing if it is damaged, so that the world is drawn again."""
+    try:
+        metadata = pq.read_schema(io.BytesIO(filesystem.cat_file(truth))).metadata or {}
+    except pa.ArrowInvalid:
+        return {}
     return {name.decode(): value.decode() for name, value in metadata.items()}
 
 
 def _remove_pictures(filesystem: Any, root: str) -> None:
     """The truth first: a world that is half removed must not look complete. Files that we did not draw stay."""
-    for path in (f"{root}/{TRUTH}", *sorted(filesystem.glob(f"{root}/scene-*.jpg"))):
+    drawn = [path for path in filesystem.ls(root, detail=False) if _PICTURE.fullmatch(path.rpartition("/")[2])]
+    for path in (f"{root}/{TRUTH}", *sorted(drawn)):
         if filesystem.exists(path):
             filesystem.rm_file(path)

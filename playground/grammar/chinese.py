@@ -6,14 +6,17 @@ from playground.scene import Group, Scene
 
 # Measure word, noun.
 _NOUNS = {
-    "cat": ("只", "猫"), "fish": ("条", "鱼"), "duck": ("只", "鸭子"), "butterfly": ("只", "蝴蝶"),
-    "turtle": ("只", "乌龟"), "car": ("辆", "汽车"), "boat": ("艘", "船"), "bus": ("辆", "公交车"),
-    "airplane": ("架", "飞机"), "tree": ("棵", "树"), "flower": ("朵", "花"), "mushroom": ("个", "蘑菇"),
-    "house": ("座", "房子"), "cup": ("个", "杯子"), "umbrella": ("把", "雨伞"), "chair": ("把", "椅子"),
-    "key": ("把", "钥匙"), "book": ("本", "书"), "bat_animal": ("只", "蝙蝠"), "bat_sport": ("根", "球棒"),
-    "crane_bird": ("只", "鹤"), "crane_machine": ("台", "起重机"), "mouse_animal": ("只", "老鼠"), "mouse_computer": ("个", "鼠标"),
-    "bow_ribbon": ("个", "蝴蝶结"), "bow_weapon": ("张", "弓"), "seal_animal": ("只", "海豹"), "seal_stamp": ("枚", "印章"),
-    "nut_food": ("颗", "坚果"), "nut_metal": ("个", "螺母"), "palm_tree": ("棵", "棕榈树"), "palm_hand": ("只", "手掌"),
+    "cat": ("只", "猫"), "fish": ("条", "鱼"), "duck": ("只", "鸭子"),
+    "butterfly": ("只", "蝴蝶"), "turtle": ("只", "乌龟"), "car": ("辆", "汽车"),
+    "boat": ("艘", "船"), "bus": ("辆", "公交车"), "airplane": ("架", "飞机"),
+    "tree": ("棵", "树"), "flower": ("朵", "花"), "mushroom": ("个", "蘑菇"),
+    "house": ("座", "房子"), "cup": ("个", "杯子"), "umbrella": ("把", "雨伞"),
+    "chair": ("把", "椅子"), "key": ("把", "钥匙"), "book": ("本", "书"),
+    "bat_animal": ("只", "蝙蝠"), "bat_sport": ("根", "球棒"), "crane_bird": ("只", "鹤"),
+    "crane_machine": ("台", "起重机"), "mouse_animal": ("只", "老鼠"), "mouse_computer": ("个", "鼠标"),
+    "bow_ribbon": ("个", "蝴蝶结"), "bow_weapon": ("张", "弓"), "seal_animal": ("只", "海豹"),
+    "seal_stamp": ("枚", "印章"), "nut_food": ("颗", "坚果"), "nut_metal": ("个", "螺母"),
+    "palm_tree": ("棵", "棕榈树"), "palm_hand": ("只", "手掌"),
 }  # fmt: skip
 _COLOURS = {
     "red": "红色", "orange": "橙色", "yellow": "黄色", "green": "绿色",
