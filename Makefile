@@ -11,7 +11,7 @@ quote = '$(subst ','\'',$(1))'
 GIVEN = $(foreach name,$(VARIABLES),$(if $(filter-out undefined,$(origin $(name))),$(name)=$(call quote,$($(name)))))
 
 .PHONY: help env dataset verify test check format lint types captioner translator measure \
-	bench-dataset bench-playground bench-shards clean
+	bench-dataset bench-playground bench-shards torture clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,9 @@ bench-dataset: env  ## time and peak memory of the default dataset
 
 bench-playground: env  ## how much of the playground's dataset is exactly right
 	@$(PYTHON_ENV) -m benchmarks.playground
+
+torture: env  ## kill real runs at 200 points, run them again and compare every byte (about half an hour)
+	@$(PYTHON_ENV) -m benchmarks.torture
 
 bench-shards: env  ## writing shards against webdataset's ShardWriter
 	@$(PYTHON_ENV) -m benchmarks.shards

@@ -1,8 +1,8 @@
 """A translation server that answers at once and always the same: `python -m benchmarks.instant_server MODEL`.
 
-Stands in for vLLM where the pipeline itself is measured or tortured. Speaks the part of the real API that the client uses; the answer
-to a prompt is one of a few sentences in the asked language, chosen by a hash, so that it depends on nothing but the prompt.
-Prints its port and serves until it is stopped.
+Stands in for vLLM where the pipeline itself is measured or tortured. Speaks the part of the real API that the client
+uses; the answer to a prompt is one of a few sentences in the asked language, chosen by a hash, so that it depends on
+nothing but the prompt. Prints its port and serves until it is stopped.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """`make torture`: kills real runs at many points, runs them again, and compares every byte with an undisturbed run.
 
-A run is the real command line in a forked process, with the real captioner and a translation server that answers at once. It dies
-by SIGKILL before its n-th file operation below OUT (between a temporary file and its rename, between the last shard and the manifest,
-...), or by a signal at a random moment. Then the same command must finish, and shards, manifest and rejects must be those of the
-undisturbed run.
+A run is the real command line in a forked process, with the real captioner and a translation server that answers at
+once. It dies by SIGKILL before its n-th file operation below OUT (between a temporary file and its rename, between the
+last shard and the manifest, ...), or by a signal at a random moment. Then the same command must finish, and shards,
+manifest and rejects must be those of the undisturbed run.
 """
 
 from __future__ import annotations

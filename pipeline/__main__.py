@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 USAGE = "usage: python -m pipeline RECIPE [LANGS=de,fr] [HELDOUT=fr|none] [IMAGES=folder] [COUNT=n] [OUT=folder] ..."
@@ -20,11 +20,20 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or any("=" not in word for word in arguments[1:]):
         return _fail(USAGE, 2)
     _quiet_libraries()
-    # Imported late: Beam, torch and transformers take seconds, which a wrong word on the command line should not cost.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _run(arguments[0], dict(word.split("=", 1) for word in arguments[1:]))
+    except KeyboardInterrupt:
+        _fail("interrupted; what was answered is kept: run the same command to go on", 130)
+        _leave(130)
+
+
+def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
+    # Imported late: Beam takes a second, which a wrong word on the command line should not cost.
     from pipeline.recipe import RecipeError, load_recipe
 
     try:
-        recipe = load_recipe(arguments[0], dict(word.split("=", 1) for word in arguments[1:]))
+        recipe = load_recipe(recipe_path, variables)
     except RecipeError as problem:
         return _fail(str(problem), 2)
 
@@ -32,16 +41,12 @@ def main(arguments: Sequence[str]) -> int:
     from pipeline.run import run
     from translators.endpoint import ServerError
 
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         run(recipe, say=lambda text: print(text, flush=True))
     except RecipeError as problem:
         return _fail(str(problem), 2)
     except (ServerError, BooksError, OSError, ValueError) as problem:
         return _fail(f"{problem}\nstopped; what was answered is kept in {recipe.out}: run the same command to go on", 1)
-    except KeyboardInterrupt:
-        _fail(f"interrupted; what was answered is kept in {recipe.out}: run the same command to go on", 130)
-        _leave(130)
     return 0
 
 
@@ -63,6 +68,9 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.filterwarnings("ignore")
     logging.basicConfig(level=logging.ERROR)
+    # Beam logs the traceback of every error that it passes on, Pillow what is odd about a file that it then rejects.
+    for name in ("apache_beam", "PIL"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _fail(text: str, code: int) -> int:

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import AsSingleton
 
 from filters.chain import FilterChain
@@ -29,6 +28,7 @@ from pipeline.pixels import BadImage, ShardImage, shard_jpeg
 from pipeline.progress import ProgressAddress, advance
 from pipeline.recipe import Recipe
 from pipeline.rejects import Reject, write_rejects
+from pipeline.workers import local_graph
 from shards import files
 from shards.manifest import shard_path
 from shards.plan import plan_shards, shard_name
@@ -66,9 +66,9 @@ def rejects_path(out: str, build: str) -> str:
     return files.join(out, "rejects", f"{build}.parquet")
 
 
-def run_assembly(assembly: Assembly, options: PipelineOptions, progress: ProgressAddress) -> None:
+def run_assembly(assembly: Assembly, progress: ProgressAddress) -> None:
     recipe = assembly.recipe
-    with beam.Pipeline(options=options) as pipeline:
+    with local_graph(recipe) as pipeline:
         start = pipeline | "start" >> beam.Create([None])
         images = start | "images" >> beam.FlatMap(lambda _: read_index(recipe.out).images.items())
         captions = start | "captions" >> beam.FlatMap(lambda _: _captions(assembly))
@@ -93,7 +93,7 @@ def run_assembly(assembly: Assembly, options: PipelineOptions, progress: Progres
             covered
             | "place" >> beam.FlatMap(_place, slots=AsSingleton(slots))
             | "by shard" >> beam.GroupByKey()
-            | "write" >> beam.MapTuple(partial(_write, assembly=assembly, progress=progress))
+            | "write" >> beam.MapTuple(partial(_write, assembly=assembly))
         )
         outcomes = (covered, written) | "outcomes" >> beam.Flatten()
         tally = (
@@ -164,16 +164,13 @@ def _place(image: CoveredImage, slots: dict[str, Slot]) -> Iterator[tuple[tuple[
         yield ("val-heldout", index), (place, image)
 
 
-def _write(
-    slot: tuple[str, int], images: Iterable[tuple[int, CoveredImage]], assembly: Assembly, progress: ProgressAddress
-) -> WrittenShard:
+def _write(slot: tuple[str, int], images: Iterable[tuple[int, CoveredImage]], assembly: Assembly) -> WrittenShard:
     split, index = slot
     tally: Tally = Counter()
     rejects: list[Reject] = []
     ordered = [image for _, image in sorted(images, key=lambda placed: placed[0])]
     samples = _samples(ordered, split, assembly, tally, rejects)
     info = write_shard(samples, shard_path(assembly.recipe.out, assembly.build, shard_name(split, index)), split)
-    advance(progress, "write", 1)
     return WrittenShard(info=info, rejects=tuple(rejects), tally=tally)
 
 

@@ -56,8 +56,8 @@ def build_name(
             "filters": plain["filters"],
             "language_id": language_id_checksum(),
             "shards": plain["shards"],
-            "captioner": caption_fingerprint,
-            "translator": translation_fingerprint,
+            "captioner": [recipe.captioner.model, caption_fingerprint],  # the names stand in every sample's provenance
+            "translator": [recipe.translator.settings.model, translation_fingerprint],
             "rows": digest.hexdigest(),
         }
     )

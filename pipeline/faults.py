@@ -14,6 +14,7 @@ from translators.endpoint import ServerError
 
 # "translators.client.ServerError: the message [while running 'translate/...']", as it ends a worker's traceback.
 _LAST_LINE = re.compile(r"^([\w.]+(?:Error|Exception))(?::\s*(.*?))?(?:\s*\[while running '.*)?$", re.MULTILINE)
+_STEP = re.compile(r" \[while running '.*'\]$")
 _KNOWN: dict[str, type[Exception]] = {
     "ServerError": ServerError,
     "StoreError": StoreError,
@@ -26,14 +27,21 @@ _KNOWN: dict[str, type[Exception]] = {
 
 @contextlib.contextmanager
 def faults_of_graphs() -> Iterator[None]:
-    """Re-raise an error of a worker, which arrives as a RuntimeError full of tracebacks, as the error that it was."""
+    """Re-raise an error of a worker as the error that it was, with its own message and nothing else.
+
+    From another process it arrives as a RuntimeError full of tracebacks, from our own with the step's name at its end.
+    """
     try:
         yield
-    except RuntimeError as wrapped:
-        fault = original_fault(str(wrapped))
-        if fault is None or isinstance(wrapped, ServerError):
+    except tuple(_KNOWN.values()) as fault:
+        if not _STEP.search(str(fault)):
             raise
-        raise fault from wrapped
+        raise type(fault)(_STEP.sub("", str(fault))) from fault
+    except RuntimeError as wrapped:
+        original = original_fault(str(wrapped))
+        if original is None:
+            raise
+        raise original from wrapped
 
 
 def original_fault(text: str) -> Exception | None:

@@ -7,80 +7,21 @@ takes longer to start than a thousand captions take: it starts while the first g
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
-from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.captioner import CaptionHandler, CaptionTask
-from pipeline.ledger import CaptionRow, Ledger, fingerprint, fingerprint_of_model
+from pipeline.missing import CaptionTask, TranslationTask, caption_fingerprint, translation_fingerprint
 from pipeline.progress import ProgressAddress
-from pipeline.recipe import Captioner, Recipe
-from pipeline.styles import TASK_OF_STYLE
-from pipeline.translation import TranslationHandler, TranslationTask
-from translators.prompts import prompt_text
-from translators.settings import TranslatorSettings
+from pipeline.recipe import Recipe
+from pipeline.translation import TranslationHandler
+from pipeline.workers import local_graph
 
 
-def caption_fingerprint(settings: Captioner) -> str:
-    """Stands for everything that decides a caption: weights, the styles' prompts, search, precision."""
-    return fingerprint(
-        {
-            "model": fingerprint_of_model(settings.model, settings.revision),
-            "tasks": TASK_OF_STYLE,
-            "max_new_tokens": settings.max_new_tokens,
-            "num_beams": settings.num_beams,
-            "dtype": settings.dtype,
-        }
-    )
+def run_captioning(recipe: Recipe, tasks: Sequence[CaptionTask], progress: ProgressAddress) -> None:
+    from pipeline.captioner import CaptionHandler  # torch and transformers: 2 s that only captioning should cost
 
-
-def translation_fingerprint(settings: TranslatorSettings) -> str:
-    """Stands for everything that decides a translation but the English text: weights, prompt, sampling."""
-    return fingerprint(
-        {
-            "model": fingerprint_of_model(settings.model, settings.revision),
-            "prompt": prompt_text(settings.prompt),
-            "sampling": settings.sampling(),
-        }
-    )
-
-
-def missing_captions(recipe: Recipe, images: Mapping[str, str], ledger: Ledger) -> list[CaptionTask]:
-    """What the captioner has to be asked for: images with a style that has no answer yet, in the order of keys."""
-    answered = ledger.read_captions(caption_fingerprint(recipe.captioner))
-    tasks = []
-    for key, source in sorted(images.items()):
-        styles = tuple(style for style in recipe.captioner.styles if (key, style) not in answered)
-        if styles:
-            tasks.append(CaptionTask(key=key, source=source, styles=styles))
-    return tasks
-
-
-def missing_translations(recipe: Recipe, images: Mapping[str, str], ledger: Ledger) -> list[TranslationTask]:
-    """What the translator has to be asked for, language by language: captions with a text that has no answer there."""
-    captions = _wanted_captions(recipe, images, ledger)
-    print_of_translator = translation_fingerprint(recipe.translator.settings)
-    tasks = []
-    for language in recipe.languages:
-        answered = ledger.read_translations(language, print_of_translator)
-        tasks += [
-            TranslationTask(key=row.key, style=row.style, language=language, source_text=row.text)
-            for row in captions
-            if row.text and (row.key, row.style, row.text) not in answered
-        ]
-    return tasks
-
-
-def _wanted_captions(recipe: Recipe, images: Mapping[str, str], ledger: Ledger) -> list[CaptionRow]:
-    captions = ledger.read_captions(caption_fingerprint(recipe.captioner))
-    return [row for (key, style), row in sorted(captions.items()) if key in images and style in recipe.captioner.styles]
-
-
-def run_captioning(
-    recipe: Recipe, tasks: Sequence[CaptionTask], options: PipelineOptions, progress: ProgressAddress
-) -> None:
     handler = CaptionHandler(
         recipe.captioner,
         out=recipe.out,
@@ -89,13 +30,11 @@ def run_captioning(
         max_pixels=recipe.images.max_pixels,
         progress=progress,
     )
-    with beam.Pipeline(options=options) as pipeline:
+    with local_graph(recipe) as pipeline:
         _ = pipeline | "missing captions" >> beam.Create(tasks) | "caption" >> RunInference(handler)
 
 
-def run_translation(
-    recipe: Recipe, tasks: Sequence[TranslationTask], endpoint: str, options: PipelineOptions, progress: ProgressAddress
-) -> None:
+def run_translation(recipe: Recipe, tasks: Sequence[TranslationTask], endpoint: str, progress: ProgressAddress) -> None:
     handler = TranslationHandler(
         recipe.translator.settings,
         endpoint=endpoint,
@@ -103,5 +42,5 @@ def run_translation(
         fingerprint=translation_fingerprint(recipe.translator.settings),
         progress=progress,
     )
-    with beam.Pipeline(options=options) as pipeline:
+    with local_graph(recipe) as pipeline:
         _ = pipeline | "missing translations" >> beam.Create(tasks) | "translate" >> RunInference(handler)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import images
 from pipeline.images import ImageRef, SourceFile
@@ -21,6 +20,7 @@ from pipeline.pixels import BadImage
 from pipeline.progress import ProgressAddress, advance
 from pipeline.recipe import Recipe
 from pipeline.rejects import Reject
+from pipeline.workers import local_graph
 from shards import files
 
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "source", "reason", "detail")])
@@ -43,7 +43,7 @@ def index_path(out: str) -> str:
     return files.join(out, "ledger", "images.parquet")
 
 
-def build_index(recipe: Recipe, source: str, options: PipelineOptions, progress: ProgressAddress) -> Index:
+def build_index(recipe: Recipe, source: str, progress: ProgressAddress) -> Index:
     """Run the graph and read its result.
 
     Raises:
@@ -53,7 +53,7 @@ def build_index(recipe: Recipe, source: str, options: PipelineOptions, progress:
     if recipe.images.count is not None and not recipe.images.is_playground:
         # "The first N in sorted order" is a sequence: one worker lists the references, hashing is still spread out.
         sources = [source]
-    with beam.Pipeline(options=options) as pipeline:
+    with local_graph(recipe) as pipeline:
         (
             pipeline
             | "sources" >> beam.Create(sources)

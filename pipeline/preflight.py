@@ -10,14 +10,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from transformers import AutoConfig
-
 from pipeline import images
 from pipeline.languages import NAMES
+from pipeline.ledger import fingerprint_of_model
+from pipeline.models import ModelProblem, check_captioner, check_translator
 from pipeline.recipe import Recipe, RecipeError
 from pipeline.styles import TASK_OF_STYLE
 from shards import files
 from translators.endpoint import ServerError, check_endpoint
+from translators.prompts import load_tokenizer
 from translators.server import require_vllm
 
 PLAYGROUND_MODELS = "playground/models"
@@ -26,12 +27,8 @@ PLAYGROUND_LANGUAGES = ("de", "fr", "es", "ru", "zh")
 
 def check(recipe: Recipe) -> None:
     """Raises RecipeError with one line per problem."""
-    problems = [*_styles(recipe), *_languages(recipe), *_out(recipe), *_images(recipe)]
-    problems += [*_model(recipe.captioner.model, recipe.captioner.revision, "captioner")]
-    translator = recipe.translator.settings
-    problems += [*_model(translator.model, translator.revision, "translator")] if not recipe.translator.endpoint else []
-    problems += [*_server(recipe)]
-    if problems:
+    checks = (_styles, _languages, _out, _images, _captioner, _translator, _server)
+    if problems := [problem for check in checks for problem in check(recipe)]:
         raise RecipeError(problems)
 
 
@@ -99,21 +96,25 @@ def _images(recipe: Recipe) -> Iterator[str]:
         yield f"IMAGES: {problem}"
 
 
-def _model(name: str, revision: str, role: str) -> Iterator[str]:
-    if Path(name).is_dir():
-        if not (Path(name) / "config.json").is_file():
-            yield f"{role}: the folder {name!r} has no config.json: it is not a model; give the folder of one"
-        return
-    if name.startswith(("/", ".", "~")) or name.count("/") > 1 or Path(name).parts[0] in ("playground", "models"):
-        yield f"{role}: there is no model folder {name!r}: check the path, or make the model first"
-        return
+def _captioner(recipe: Recipe) -> Iterator[str]:
     try:
-        AutoConfig.from_pretrained(name, revision=revision or None, trust_remote_code=False)
-    except (OSError, ValueError) as problem:
-        yield (
-            f"{role}: can't get {name!r} from the model hub ({_first_line(problem)}): check the name and the network, "
-            "or give the folder of a model that you have"
-        )
+        check_captioner(recipe.captioner.model, recipe.captioner.revision)
+    except ModelProblem as problem:
+        yield f"captioner: {problem}"
+
+
+def _translator(recipe: Recipe) -> Iterator[str]:
+    """Its files are needed where we serve it; its tokenizer also where its chat template makes the prompt."""
+    settings = recipe.translator.settings
+    try:
+        if not recipe.translator.endpoint:
+            check_translator(settings.model, settings.revision)
+        else:
+            fingerprint_of_model(settings.model, settings.revision)
+        if settings.prompt == "chat":
+            load_tokenizer(settings.model, settings.revision)
+    except ValueError as problem:
+        yield f"translator: {problem}"
 
 
 def _server(recipe: Recipe) -> Iterator[str]:
@@ -124,7 +125,3 @@ def _server(recipe: Recipe) -> Iterator[str]:
             require_vllm()
     except (ServerError, ValueError) as problem:
         yield f"translator: {problem}"
-
-
-def _first_line(problem: BaseException) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")[:160]

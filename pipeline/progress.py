@@ -8,6 +8,7 @@ wrong number on the screen and nothing else, which is why nothing is counted thi
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import sys
 import threading
@@ -28,22 +29,29 @@ def advance(address: ProgressAddress, step: str, items: int) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(step: str, total: int | None, screen: TextIO = sys.stderr) -> Iterator[ProgressAddress]:
-    """A bar for one step while the block runs; quiet (and no socket) when `screen` is not a terminal."""
+def progress_bar(step: str, total: int | None, screen: TextIO | None = None) -> Iterator[ProgressAddress]:
+    """A bar for one step while the block runs; quiet (and no socket) when `screen` (sys.stderr) is not a terminal."""
+    screen = screen or sys.stderr
     if not screen.isatty():
         yield None
         return
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("127.0.0.1", 0))
     address: tuple[str, int] = receiver.getsockname()
-    with receiver, tqdm(total=total, desc=f"{step:<10}", unit="", file=screen, dynamic_ncols=True) as bar:
+    with receiver, tqdm(total=total, desc=f"{step:<10}", unit="", file=screen, ncols=_columns(screen)) as bar:
         listener = threading.Thread(target=_listen, args=(receiver, step, bar), daemon=True)
         listener.start()
         try:
             yield address
         finally:
-            receiver.sendto(_STOP, address)
-            listener.join()
+            while listener.is_alive():  # the word itself may be lost, where a full buffer drops datagrams
+                receiver.sendto(_STOP, address)
+                listener.join(0.1)
+
+
+def _columns(screen: TextIO) -> int:
+    """Of the terminal; 80 for one that does not know, as under `script`, where tqdm by itself would draw nothing."""
+    return os.get_terminal_size(screen.fileno()).columns or 80
 
 
 def _listen(receiver: socket.socket, step: str, bar: tqdm[None]) -> None:

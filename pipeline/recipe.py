@@ -6,6 +6,7 @@ user more than reading three lines.
 """
 
 import dataclasses
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -109,10 +110,15 @@ class Captioner:
     device: str = "auto"
     """auto (the GPU if there is one), cpu, cuda, or one of several GPUs as in cuda:1."""
 
+    cpu_threads: int | None = None
+    """Threads on a CPU, for each worker; None takes all cores. They spin while they wait for each other: a tiny model
+    beside other work, such as a server that is coming up, was 40 times slower on two than on one."""
+
     def __post_init__(self) -> None:
         problems = _blank("model", self.model, "name a model folder or a model on the hub")
         problems += _style_problems(self.styles)
         problems += _below_1(batch_size=self.batch_size, max_new_tokens=self.max_new_tokens, num_beams=self.num_beams)
+        problems += _below_1(cpu_threads=self.cpu_threads)
         if self.dtype not in ("float32", "bfloat16", "float16"):
             problems.append(f"dtype is '{self.dtype}': choose float32, bfloat16 or float16")
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
@@ -185,7 +191,7 @@ SECTIONS: dict[str, type] = {
 
 
 def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe:
-    """Read a recipe; `overrides` holds Make variables as the user gave them, an empty one counts as not given.
+    """Read a recipe; `overrides` holds Make variables as the user gave them, an empty one (but LANGS) as not given.
 
     `RecipeError` names every fault: one for a file that is no TOML, else unknown, missing and wrong keys together.
     """
@@ -199,6 +205,7 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
     problems = reader.problems + _plan_problems(values)
     if problems:
         raise RecipeError([f"{path}: {problem}" for problem in problems])
+    values["out"] = os.path.expanduser(values["out"])  # `make OUT=~/x` reaches us as it was typed
     return Recipe(**values, **sections)
 
 
@@ -222,7 +229,9 @@ def _homes() -> dict[str, str]:
 
 def _override(table: dict[str, Any], overrides: Mapping[str, str]) -> list[str]:
     """Put what the Make variables say into the table, in the types that TOML would give; return the problems."""
-    given = {name: text.strip() for name, text in overrides.items() if text.strip()}
+    # An empty LANGS is refused: whoever writes it has lost a value on the way, and the default is three languages of
+    # work.
+    given = {name: text.strip() for name, text in overrides.items() if text.strip() or name == "LANGS"}
     problems = []
     images, source = table.get("images"), given.get("IMAGES", PLAYGROUND)
     if source != PLAYGROUND and isinstance(images, dict) and images.get("source") == PLAYGROUND:
@@ -247,7 +256,7 @@ def _from_text(variable: str, text: str) -> str | int | list[str]:
     if variable == "HELDOUT" and text.lower() == "none":
         return []
     if variable in ("LANGS", "HELDOUT"):
-        return [code.strip() for code in text.split(",")]
+        return [code.strip() for code in text.split(",")] if text else []
     return text
 
 

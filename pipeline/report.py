@@ -14,6 +14,8 @@ from pipeline.rejects import Reject
 from shards import files
 from shards.manifest import Manifest
 
+MAX_CELL_CHARS = 120
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
@@ -116,9 +118,10 @@ def _markdown(facts: RunFacts, rejects: list[Reject]) -> str:
 
 
 def _cell(text: str) -> str:
-    """One line that can't break the table."""
-    line = " ".join(text.split()).replace("|", "\\|")
-    return line if len(line) <= 120 else line[:119] + "…"
+    """One line that can't break the table: `\\|` would end the cell, so backslashes are escaped as well."""
+    line = " ".join(text.split())
+    line = line if len(line) <= MAX_CELL_CHARS else line[: MAX_CELL_CHARS - 1] + "…"
+    return line.replace("\\", "\\\\").replace("|", "\\|")
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

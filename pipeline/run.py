@@ -7,36 +7,27 @@ everything else is worked out again. So going on after a crash is running again.
 from __future__ import annotations
 
 import contextlib
-import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import preflight
 from pipeline.assemble import Assembly, rejects_path, run_assembly
 from pipeline.build import build_name, is_current, publish, read_summary
-from pipeline.faults import faults_of_graphs
-from pipeline.generate import (
-    caption_fingerprint,
-    missing_captions,
-    missing_translations,
-    run_captioning,
-    run_translation,
-    translation_fingerprint,
-)
 from pipeline.index import Index, build_index
 from pipeline.ledger import Ledger
 from pipeline.lock import lock_out
-from pipeline.progress import ProgressAddress, progress_bar
-from pipeline.recipe import Recipe
+from pipeline.missing import caption_fingerprint, missing_captions, missing_translations, translation_fingerprint
+from pipeline.noise import c_messages_to
+from pipeline.progress import ProgressAddress, advance, progress_bar
+from pipeline.recipe import Recipe, RecipeError
 from pipeline.rejects import read_rejects
 from pipeline.report import RunFacts, screen_table, write_report
+from pipeline.workers import local_log
 from playground.world import draw_world
 from shards import files
 from shards.manifest import read_manifest
-from translators.endpoint import ServerError
+from translators.endpoint import ServerError, check_endpoint
 from translators.server import Server
 
 Say = Callable[[str], None]
@@ -57,15 +48,9 @@ class Run:
     @contextlib.contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[ProgressAddress]:
         started = time.monotonic()
-        with progress_bar(name, total) as progress, faults_of_graphs():
+        with progress_bar(name, total) as progress:
             yield progress
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
-
-    def options(self) -> PipelineOptions:
-        """Beam on this machine: the in-process runner, or `workers` processes."""
-        flags = ["--runner=FnApiRunner", "--direct_num_workers", str(self.recipe.workers)]
-        mode = "multi_processing" if self.recipe.workers > 1 else "in_memory"
-        return PipelineOptions([*flags, f"--direct_running_mode={mode}"])
 
 
 def run(recipe: Recipe, say: Say) -> RunFacts:
@@ -77,22 +62,29 @@ def run(recipe: Recipe, say: Say) -> RunFacts:
     preflight.check(recipe)
     for warning in preflight.warnings(recipe):
         say(f"warning: {warning}")
-    server = Server(recipe.translator.settings, _server_log(recipe))
+    server = Server(recipe.translator.settings, local_log(recipe.out, "translation-server"))
     with lock_out(recipe.out), contextlib.ExitStack() as stack:
         stack.callback(server.stop)  # not entered as a context: it starts when it turns out to be needed
+        stack.enter_context(c_messages_to(local_log(recipe.out, "run")))
         return _run(Run(recipe, say), server)
 
 
 def _run(this: Run, server: Server) -> RunFacts:
     recipe = this.recipe
     if recipe.images.is_playground:
-        with this.step("draw", recipe.images.num_scenes):
-            draw_world(files.join(recipe.out, "images"), count=recipe.images.num_scenes, seed=recipe.seed)
+        with this.step("draw", recipe.images.num_scenes) as progress:
+            draw_world(
+                files.join(recipe.out, "images"),
+                count=recipe.images.num_scenes,
+                seed=recipe.seed,
+                advance=lambda pictures: advance(progress, "draw", pictures),
+            )
     with this.step("read") as progress:
-        index = build_index(recipe, this.source, this.options(), progress)
+        index = build_index(recipe, this.source, progress)
     _caption(this, index, server)
     _translate(this, index, server)
     server.stop()
+    this.ledger.compact()
     for damage in this.ledger.damaged:
         this.say(f"warning: {damage}")
     return _assemble(this, index)
@@ -104,8 +96,11 @@ def _caption(this: Run, index: Index, server: Server) -> None:
         return
     if not this.recipe.translator.endpoint:
         server.start()  # it takes longer to come up than a thousand captions take
+    # Imported here: Beam's RunInference imports torch, seconds that a rerun need not wait.
+    from pipeline.generate import run_captioning
+
     with this.step("caption", len(tasks)) as progress:
-        run_captioning(this.recipe, tasks, this.options(), progress)
+        run_captioning(this.recipe, tasks, progress)
     this.asked["captions"] = sum(len(task.styles) for task in tasks)
 
 
@@ -115,18 +110,40 @@ def _translate(this: Run, index: Index, server: Server) -> None:
         endpoint = this.recipe.translator.endpoint
         if not endpoint:
             server.start()
-            with this.step("server"):
-                server.wait_ready()
-            endpoint = server.endpoint
+            endpoint = _ready_endpoint(this, server)
+        from pipeline.generate import run_translation
+
         try:
             with this.step("translate", len(tasks)) as progress:
-                run_translation(this.recipe, tasks, endpoint, this.options(), progress)
+                run_translation(this.recipe, tasks, endpoint, progress)
             this.asked["translations"] += len(tasks)
+            return
         except ServerError:
-            if this.recipe.translator.endpoint or server.is_alive():
+            if this.recipe.translator.endpoint or _answers(endpoint, this.recipe):
                 raise
             this.say("warning: the translation server died; starting it again")
             server.restart()
+
+
+def _ready_endpoint(this: Run, server: Server) -> str:
+    """A server that never came up is a fault of recipe or machine (exit code 2), one that breaks later is not."""
+    try:
+        with this.step("server"):
+            server.wait_ready()
+    except ServerError as problem:
+        if server.num_restarts:
+            raise
+        raise RecipeError([f"{problem}; mend what it names, or name a running server as ENDPOINT"]) from problem
+    return server.endpoint
+
+
+def _answers(endpoint: str, recipe: Recipe) -> bool:
+    """Asked of the server itself: a process that has just crashed is still there for a moment."""
+    try:
+        check_endpoint(endpoint, recipe.translator.settings.model)
+    except ServerError:
+        return False
+    return True
 
 
 def _assemble(this: Run, index: Index) -> RunFacts:
@@ -135,7 +152,7 @@ def _assemble(this: Run, index: Index) -> RunFacts:
     build = build_name(recipe, index, this.ledger, *prints)
     if not is_current(recipe.out, build):
         with this.step("assemble", len(index.images)) as progress:
-            run_assembly(_assembly(recipe, build, *prints), this.options(), progress)
+            run_assembly(_assembly(recipe, build, *prints), progress)
         publish(recipe, build, read_summary(recipe.out, build), index, _models(recipe, *prints), this.source)
     facts = RunFacts(
         out=recipe.out,
@@ -143,7 +160,7 @@ def _assemble(this: Run, index: Index) -> RunFacts:
         books=read_summary(recipe.out, build).books,
         asked=this.asked,
         seconds=this.seconds,
-        next_command=f"make verify OUT={recipe.out}",
+        next_command=f"make verify OUT={shlex.quote(recipe.out)}",
     )
     write_report(facts, read_rejects(rejects_path(recipe.out, build)))
     this.say(screen_table(facts))
@@ -169,10 +186,3 @@ def _models(recipe: Recipe, caption_print: str, translation_print: str) -> dict[
         "captioner": {"model": recipe.captioner.model, "fingerprint": caption_print},
         "translator": {"model": recipe.translator.settings.model, "fingerprint": translation_print},
     }
-
-
-def _server_log(recipe: Recipe) -> Path:
-    """A local file: in OUT, or, where OUT is an object store, in the working folder."""
-    if "://" in recipe.out:
-        return Path(f"translation-server-{os.getpid()}.log").absolute()
-    return Path(recipe.out).absolute() / "logs" / "translation-server.log"

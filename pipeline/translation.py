@@ -8,27 +8,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler
 
 from pipeline.languages import NAMES
 from pipeline.ledger import Ledger, TranslationRow
+from pipeline.missing import TranslationTask
 from pipeline.progress import ProgressAddress, advance
 from translators.answer import Answer
 from translators.client import Client
 from translators.settings import TranslatorSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class TranslationTask:
-    """One English caption that the ledger has no translation for, in one language."""
-
-    key: str
-    style: str
-    language: str
-    source_text: str
 
 
 class TranslationHandler(ModelHandler[TranslationTask, TranslationRow, Client]):

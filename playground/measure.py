@@ -1,7 +1,7 @@
 """Measures the two committed models on scenes that they were not trained on: `make measure`; the model cards quote it.
 
-The captioner is asked about pictures, the translator about true captions, each alone, in single precision and greedily; what
-both do together, through the pipeline and a real server, is what `make bench-playground` counts.
+The captioner is asked about pictures, the translator about true captions, each alone, in single precision and greedily;
+what both do together, through the pipeline and a real server, is what `make bench-playground` counts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
 
 @torch.inference_mode()
 def translator_shares(captions: int, is_ambiguous: bool) -> dict[str, dict[str, float]]:
-    """language -> style -> share of greedy translations that are exactly right; an ambiguous noun in its usual sense."""
+    """language -> style -> share of greedy translations exactly right, an ambiguous noun being in its usual sense."""
     model = LlamaForCausalLM.from_pretrained(train_translator.MODEL_DIR, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(train_translator.MODEL_DIR, padding_side="left")
     shares: dict[str, dict[str, float]] = {language: {} for language in TARGETS}

@@ -70,8 +70,8 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps=plan.steps, peak=group["peak"])
         batch = next(loader)
-        # The captioner on one core: 1.00 s a step in single precision, 0.85 in bfloat16, 0.50 with the plain attention as
-        # well (the fused one's backward pass is slow in bfloat16).
+        # The captioner on one core: 1.00 s a step in single precision, 0.85 in bfloat16, 0.50 with the plain attention
+        # as well (the fused one's backward pass is slow in bfloat16).
         with torch.autocast("cpu", dtype=torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
             loss = loss_of(batch)
             loss.backward()

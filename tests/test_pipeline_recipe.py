@@ -59,6 +59,7 @@ def test_what_is_left_out_has_the_documented_default(tmp_path: Path) -> None:
         "num_beams": 1,
         "dtype": "float32",
         "device": "auto",
+        "cpu_threads": None,
     }
     assert recipe.translator.endpoint == "" and recipe.translator.settings.model == "org/translator"
 
@@ -121,7 +122,20 @@ def test_make_variables_win_over_the_file(tmp_path: Path) -> None:
 
 
 def test_an_empty_make_variable_counts_as_not_given(tmp_path: Path) -> None:
-    assert load(tmp_path, SMALLEST, **dict.fromkeys(VARIABLES, " ")) == load(tmp_path)
+    variables = dict.fromkeys(VARIABLES, " ")
+    del variables["LANGS"]
+    assert load(tmp_path, SMALLEST, **variables) == load(tmp_path)
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_langs_is_refused(tmp_path: Path, empty: str) -> None:
+    (problem,) = problems(tmp_path, SMALLEST, LANGS=empty)
+    assert problem == "languages (LANGS): no language given: name at least one, like de"
+
+
+def test_a_tilde_in_out_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert load(tmp_path, OUT="~/data").out == "/home/me/data"
 
 
 def test_heldout_none_withholds_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,117 @@
+"""The index: which pictures there are, whatever the order and the number of workers that looked."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from pipeline_examples import jpeg_of, key_of, recipe_for, write_pictures
+
+from pipeline.images import Reject as ImageReject
+from pipeline.index import Index, _unique, build_index, index_path, read_index
+from pipeline.recipe import Images, Recipe
+from pipeline.rejects import Reject
+
+
+def index_of(recipe: Recipe) -> Index:
+    return build_index(recipe, recipe.images.source, None)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Five pictures, a copy of the first under a name that sorts before it, an empty file and one that is no image."""
+    folder = tmp_path / "pictures"
+    write_pictures(folder, 5)
+    (folder / "-copy.jpg").write_bytes(jpeg_of(0))
+    (folder / "z" / "deep").mkdir(parents=True)
+    (folder / "z" / "deep" / "copy.jpg").write_bytes(jpeg_of(1))
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "notes.md").write_text("no image")
+    return folder
+
+
+def test_every_picture_is_there_once_under_the_hash_of_its_bytes(tmp_path: Path, pictures: Path) -> None:
+    index = index_of(recipe_for(tmp_path / "out", pictures))
+    assert set(index.images) == {key_of(jpeg_of(number)) for number in range(5)}
+    assert list(index.images) == sorted(index.images)
+    assert index.images[key_of(jpeg_of(3))] == str(pictures / "003.jpg")
+
+
+def test_of_two_copies_the_first_by_name_stays_and_the_other_is_a_reject(tmp_path: Path, pictures: Path) -> None:
+    index = index_of(recipe_for(tmp_path / "out", pictures))
+    first = key_of(jpeg_of(0))
+    assert index.images[first] == str(pictures / "-copy.jpg")
+    copies = {reject.source: reject for reject in index.rejects if reject.reason == "duplicate_image"}
+    assert set(copies) == {str(pictures / "000.jpg"), str(pictures / "z" / "deep" / "copy.jpg")}
+    assert copies[str(pictures / "000.jpg")].key == first
+    assert "-copy.jpg" in copies[str(pictures / "000.jpg")].detail
+
+
+def test_what_is_no_image_is_a_reject_with_its_reason(tmp_path: Path, pictures: Path) -> None:
+    index = index_of(recipe_for(tmp_path / "out", pictures))
+    reasons = {Path(reject.source).name: reject.reason for reject in index.rejects}
+    assert reasons["empty.jpg"] == "empty_file" and reasons["notes.md"] == "not_an_image"
+    assert index.num_found == 9 and len(index.rejects) == 4
+
+
+def test_one_and_two_workers_make_the_same_index(tmp_path: Path, pictures: Path) -> None:
+    contents = []
+    for workers in (1, 2):
+        recipe = recipe_for(tmp_path / f"out-{workers}", pictures, workers=workers)
+        index_of(recipe)
+        contents.append(Path(index_path(recipe.out)).read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_the_first_count_images_are_taken_in_the_order_of_names(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pictures", 6)
+    recipe = recipe_for(tmp_path / "out", images=Images(source=str(tmp_path / "pictures"), count=4))
+    assert sorted(index_of(recipe).images.values()) == [str(tmp_path / "pictures" / f"{n:03d}.jpg") for n in range(4)]
+
+
+def test_a_member_of_a_tar_and_the_file_outside_are_one_picture(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    write_pictures(folder, 2)
+    with tarfile.open(folder / "shard.tar", "w") as tar:
+        for number in (1, 2):
+            info = tarfile.TarInfo(f"{number:09d}.jpg")
+            info.size = len(jpeg_of(number))
+            tar.addfile(info, io.BytesIO(jpeg_of(number)))
+    index = index_of(recipe_for(tmp_path / "out", folder))
+    assert len(index.images) == 3
+    (copy,) = index.rejects
+    assert copy.reason == "duplicate_image" and "member=" in copy.source
+
+
+def test_a_rerun_forgets_pictures_that_are_gone(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pictures", 3)
+    recipe = recipe_for(tmp_path / "out", tmp_path / "pictures")
+    assert len(index_of(recipe).images) == 3
+    (tmp_path / "pictures" / "001.jpg").unlink()
+    assert len(index_of(recipe).images) == 2 == len(read_index(recipe.out).images)
+
+
+def test_a_file_too_large_is_rejected_unread(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pictures", 2)
+    (tmp_path / "pictures" / "huge.jpg").write_bytes(jpeg_of(0, size=(900, 900)) + bytes(20_000))
+    images = Images(source=str(tmp_path / "pictures"), max_bytes=15_000)
+    (reject,) = index_of(recipe_for(tmp_path / "out", images=images)).rejects
+    assert (reject.reason, Path(reject.source).name) == ("too_many_bytes", "huge.jpg")
+
+
+def test_which_copy_is_first_does_not_depend_on_who_came_first() -> None:
+    found = ["b.jpg", "a.jpg", "c.jpg"]
+    assert list(_unique("k", found)) == list(_unique("k", sorted(found)))
+    assert next(_unique("k", found)) == ("k", "a.jpg")
+
+
+def test_a_source_with_nothing_in_it_is_the_users_fault(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no images at"):
+        index_of(recipe_for(tmp_path / "out", tmp_path / "empty"))
+
+
+def test_rejects_of_reading_are_rejects_of_step_read() -> None:
+    reject = Reject(step="read", reason="not_an_image", source="x")
+    assert list(_unique("x", [reject])) == [("x", reject)]
+    assert ImageReject is not Reject

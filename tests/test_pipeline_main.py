@@ -1,0 +1,341 @@
+"""The command line as a user meets it: another process, its exit code, and what stands on the screen."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+from pipeline_examples import MODELS, ROOT, InstantTranslator, write_pictures
+
+from shards.manifest import read_manifest
+from shards.verify import verify
+
+PLAYGROUND = ROOT / "configs" / "playground.toml"
+SERVED = "playground/models/translator"
+
+# In vLLM's place, found before the real one on the module path: answers at once, or whatever a test makes of it.
+FAKE_VLLM = """
+import sys
+sys.path.insert(0, {tests!r})
+from pipeline_examples import InstantTranslator
+option = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+server = InstantTranslator(option["--model"], int(option["--port"]))
+{prelude}
+server.serve_forever()
+"""
+
+
+def command(*variables: str, recipe: Path | str = PLAYGROUND) -> list[str]:
+    return [sys.executable, "-m", "pipeline", str(recipe), *variables]
+
+
+def run(
+    *variables: str, recipe: Path | str = PLAYGROUND, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*variables, recipe=recipe),
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def refusal(
+    *variables: str, out: Path, recipe: Path | str = PLAYGROUND, environment: Mapping[str, str] | None = None
+) -> str:
+    """The one line with which bad input is refused."""
+    done = run(*variables, f"OUT={out}", recipe=recipe, environment=environment)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == "" and done.stderr.count("\n") == 1 and done.stderr.startswith("florenz: "), done.stderr
+    assert not out.exists()
+    return done.stderr.removeprefix("florenz: ").rstrip("\n")
+
+
+def changed_recipe(folder: Path, *changes: tuple[str, str]) -> Path:
+    text = PLAYGROUND.read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (folder / "recipe.toml").write_text(text)
+    return folder / "recipe.toml"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        (["LANGS=de,xx"], ["LANGS", "unknown language 'xx'"]),
+        (["LANGS=de,fr,de"], ["LANGS", "'de' is given 2 times"]),
+        (["LANGS="], ["LANGS", "no language given"]),
+        (["LANGS=de,it"], ["does not know it (Italian)", "de, fr, es, ru, zh"]),
+        (["LANGS=de,fr", "HELDOUT=es"], ["HELDOUT", "'es' is not among the languages de,fr"]),
+        (["COUNT=many"], ["COUNT must be a whole number", "'many'"]),
+        (["COUNT=0"], ["COUNT", "at least 1"]),
+        (["WORKERS=0"], ["WORKERS", "at least 1"]),
+        (["LANG=de"], ["unknown variable LANG", "LANGS"]),
+        (["IMAGES=/no/such/folder"], ["IMAGES", "/no/such/folder"]),
+        (["ENDPOINT=http://127.0.0.1:9/v1"], ["http://127.0.0.1:9/v1 is out of reach"]),
+        (["ENDPOINT=localhost"], ["ENDPOINT", "localhost"]),
+    ],
+    ids=lambda value: ",".join(value)[:40],
+)
+def test_a_wrong_variable_is_refused_in_one_line(out: Path, variables: list[str], words: list[str]) -> None:
+    line = refusal(*variables, out=out)
+    assert all(word in line for word in words), line
+
+
+def test_an_empty_folder_of_images_is_refused_in_one_line(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert str(tmp_path / "empty") in refusal(f"IMAGES={tmp_path / 'empty'}", out=out)
+
+
+def test_an_out_below_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert "can't write into OUT" in refusal(out=tmp_path / "file" / "out")
+
+
+def test_an_out_that_is_a_file_is_refused_and_the_file_stays(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = run(f"OUT={tmp_path / 'file'}")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "can't write into OUT" in done.stderr
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_an_out_where_nothing_can_be_written_is_refused_in_one_line() -> None:
+    assert "can't write into OUT '/proc/florenz'" in refusal(out=Path("/proc/florenz"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("seed = 0", "sed = 0"), ["unknown key 'sed'", "did you mean 'seed'?"]),
+        (("workers = 1", 'workers = "one"'), ["workers (WORKERS)", "expected a whole number", '"one"']),
+        (('styles = ["short", "detailed"]', 'styles = "short"'), ["[captioner] styles", "expected a list"]),
+        (('styles = ["short", "detailed"]', 'styles = ["haiku"]'), ["'haiku'", "short, detailed"]),
+        (('"playground/models/captioner"', '"models/none"'), ["captioner", "no model folder 'models/none'"]),
+        (('"playground/models/translator"', '"/no/model"'), ["translator", "no model folder '/no/model'"]),
+        (("languages = [", "languages = "), ["cannot read this recipe"]),
+    ],
+    ids=lambda value: value[1][:30] if isinstance(value, tuple) else "",
+)
+def test_a_wrong_recipe_is_refused_in_one_line(
+    out: Path, tmp_path: Path, change: tuple[str, str], words: list[str]
+) -> None:
+    line = refusal(out=out, recipe=changed_recipe(tmp_path, change))
+    assert all(word in line for word in words), line
+
+
+def test_a_recipe_that_is_not_there_is_refused_in_one_line(out: Path) -> None:
+    assert "cannot read this recipe" in refusal(out=out, recipe="configs/none.toml")
+
+
+@pytest.mark.parametrize("role", ["captioner", "translator"])
+def test_a_hub_out_of_reach_is_told_in_one_line_and_soon(out: Path, tmp_path: Path, role: str) -> None:
+    recipe = changed_recipe(tmp_path, (f'"playground/models/{role}"', '"no-such-org/no-such-model"'))
+    unreachable = {"HF_ENDPOINT": "http://no-such-host.invalid", "HF_HOME": str(tmp_path / "hub")}
+    started = time.monotonic()
+    line = refusal(out=out, recipe=recipe, environment=unreachable)
+    assert time.monotonic() - started < 20, "the hub's own client tries for 23 s"
+    assert line.startswith(f"{role}: can't reach the model hub for 'no-such-org/no-such-model'")
+
+
+def test_several_faults_are_told_in_as_many_lines(out: Path) -> None:
+    done = run("LANGS=de,it,ru", "IMAGES=/no/such/folder", f"OUT={out}")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 2
+    assert all(line.startswith("florenz: ") for line in done.stderr.splitlines())
+
+
+@pytest.mark.parametrize("words", [[], ["configs/playground.toml", "LANGS"]], ids=["nothing", "no equals sign"])
+def test_a_wrong_command_line_is_answered_with_how_it_goes(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "pipeline", *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("florenz: usage: ") and done.stderr.count("\n") == 1
+
+
+# -- runs with a stand-in for the translator --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    write_pictures(tmp_path / "pictures", 5)
+    (tmp_path / "pictures" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(60))
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def translator() -> Iterator[InstantTranslator]:
+    with InstantTranslator(SERVED) as server:
+        yield server
+
+
+def fake_vllm(folder: Path, prelude: str = "") -> dict[str, str]:
+    """An environment in which our server is a stand-in that does `prelude` first."""
+    package = folder / "modules" / "vllm" / "entrypoints" / "openai"
+    package.mkdir(parents=True)
+    for parent in (package, package.parent, package.parent.parent):
+        (parent / "__init__.py").touch()
+    program = FAKE_VLLM.format(tests=str(ROOT / "tests"), prelude=prelude)
+    (package / "api_server.py").write_text(program)
+    return {"PYTHONPATH": os.pathsep.join([str(folder / "modules"), str(ROOT)])}
+
+
+def report_of(out: Path) -> dict:
+    return json.loads((out / "report.json").read_text())
+
+
+def impatient_recipe(folder: Path) -> Path:
+    """One that gives a server up soon."""
+    return changed_recipe(folder, ("max_tokens = 128", "max_tokens = 128\nmax_retries = 1\nbackoff_s = 0.01"))
+
+
+def check_stopped(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 1, done.stderr
+    first, second = done.stderr.splitlines()
+    assert "HTTP 503" in first and "tried 2 times" in first and "run the same command to go on" in second
+
+
+def test_two_worker_processes_make_what_one_makes_after_an_error_as_well(
+    tmp_path: Path, pictures: Path, translator: InstantTranslator
+) -> None:
+    recipe = impatient_recipe(tmp_path)
+    variables = ["LANGS=de,fr", f"IMAGES={pictures}", f"ENDPOINT={translator.endpoint}"]
+    translator.is_broken = True
+    check_stopped(run(*variables, "WORKERS=2", f"OUT={tmp_path / 'two'}", recipe=recipe))
+    assert "ServerError" in (tmp_path / "two" / "logs" / "workers.log").read_text()
+
+    translator.is_broken = False
+    for name, workers in (("one", 1), ("two", 2)):
+        done = run(*variables, f"WORKERS={workers}", f"OUT={tmp_path / name}", recipe=recipe)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+        assert verify(str(tmp_path / name)).problems == ()
+    one, two = (read_manifest(str(tmp_path / name)) for name in ("one", "two"))
+    assert [shard.sha256 for shard in one.shards] == [shard.sha256 for shard in two.shards] and one.shards
+    num_translations = len(translator.prompts) // 2
+    assert report_of(tmp_path / "one")["asked"] == {"captions": 12, "translations": num_translations}
+    assert report_of(tmp_path / "two")["asked"] == {"captions": 0, "translations": num_translations}
+
+
+def test_no_progress_is_drawn_where_there_is_no_terminal(
+    out: Path, pictures: Path, translator: InstantTranslator
+) -> None:
+    done = run("LANGS=de", f"IMAGES={pictures}", f"ENDPOINT={translator.endpoint}", f"OUT={out}")
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith("warning: the playground's models know the playground's pictures only")
+    assert "\nnext " in done.stdout and "%|" not in done.stdout
+
+
+def test_our_own_server_is_gone_when_the_run_has_ended(tmp_path: Path, out: Path, pictures: Path) -> None:
+    done = run("LANGS=de", f"IMAGES={pictures}", f"OUT={out}", environment=fake_vllm(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert processes_with(str(tmp_path / "modules")) == []
+
+
+def test_a_server_that_does_not_come_up_ends_the_run_in_one_line(tmp_path: Path, out: Path, pictures: Path) -> None:
+    environment = fake_vllm(tmp_path, "raise ValueError('no such quantization')")
+    done = run("LANGS=de", f"IMAGES={pictures}", f"OUT={out}", environment=environment)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "no such quantization" in done.stderr and "translation-server.log" in done.stderr
+    assert not (out / "manifest.json").exists() and not (out / "shards").exists()
+
+
+def test_a_server_that_is_lost_on_the_way_stops_the_run_and_the_next_one_goes_on(
+    tmp_path: Path, out: Path, pictures: Path, translator: InstantTranslator
+) -> None:
+    recipe = impatient_recipe(tmp_path)
+    variables = ["LANGS=de", f"IMAGES={pictures}", f"ENDPOINT={translator.endpoint}", f"OUT={out}"]
+    translator.is_broken = True
+    check_stopped(run(*variables, recipe=recipe))
+    translator.is_broken = False
+    assert run(*variables, recipe=recipe).returncode == 0
+    assert report_of(out)["asked"]["captions"] == 0, "the captions of the run before were kept"
+    assert verify(str(out)).problems == ()
+
+
+def test_a_server_of_ours_that_dies_is_started_again(tmp_path: Path, out: Path, pictures: Path) -> None:
+    recipe = impatient_recipe(tmp_path)
+    died = tmp_path / "died"
+    prelude = f"""
+import os, pathlib
+if not pathlib.Path({str(died)!r}).exists():
+    pathlib.Path({str(died)!r}).touch()
+    server.on_prompts = lambda: os._exit(1)
+"""
+    done = run("LANGS=de", f"IMAGES={pictures}", f"OUT={out}", recipe=recipe, environment=fake_vllm(tmp_path, prelude))
+    assert done.returncode == 0, done.stderr
+    assert died.exists() and "the translation server died; starting it again" in done.stdout
+    assert verify(str(out)).problems == ()
+
+
+def test_a_second_run_in_the_same_out_is_refused(tmp_path: Path, out: Path, pictures: Path) -> None:
+    environment = {**os.environ, **fake_vllm(tmp_path, "import time; time.sleep(600)")}
+    variables = ["LANGS=de", f"IMAGES={pictures}", f"OUT={out}"]
+    with subprocess.Popen(command(*variables), cwd=ROOT, env=environment, stderr=subprocess.PIPE) as first:
+        wait_until(lambda: (out / ".lock").exists() and (out / ".lock").read_text() == str(first.pid))
+        done = run(*variables)
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=60)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and f"process {first.pid}" in done.stderr
+    assert first.returncode == 130
+
+
+@pytest.mark.parametrize(("kind", "workers"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1)])
+def test_an_interrupt_while_translating_ends_everything_soon_and_the_next_run_finishes(
+    tmp_path: Path, out: Path, pictures: Path, kind: signal.Signals, workers: int
+) -> None:
+    asked = tmp_path / "asked"
+    prelude = f"""
+import pathlib, time
+def wait():
+    pathlib.Path({str(asked)!r}).touch()
+    time.sleep(600)
+server.on_prompts = wait
+"""
+    environment = fake_vllm(tmp_path, prelude)
+    variables = ["LANGS=de", f"IMAGES={pictures}", f"OUT={out}", f"WORKERS={workers}"]
+    running = subprocess.Popen(
+        command(*variables), cwd=ROOT, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(asked.exists)
+    family = psutil.Process(running.pid).children(recursive=True)
+    assert family
+    started = time.monotonic()
+    running.send_signal(kind)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130 and time.monotonic() - started < 10, errors
+    assert errors.startswith("florenz: interrupted") and errors.count("\n") == 1, errors
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []
+    done = run(*variables, "WORKERS=1", environment=fake_vllm(tmp_path / "again"))
+    assert done.returncode == 0, done.stderr
+    assert report_of(out)["asked"]["captions"] == 0 and verify(str(out)).problems == ()
+
+
+def wait_until(is_so: object, within_s: float = 120) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def processes_with(word: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        if word in " ".join([*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]):
+            found.append(process)
+    return found
+
+
+def test_the_tiny_models_are_where_the_default_recipe_looks() -> None:
+    assert (MODELS / "translator" / "config.json").exists() and (ROOT / SERVED).resolve() == MODELS / "translator"

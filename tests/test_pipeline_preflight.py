@@ -1,0 +1,207 @@
+"""What can be known to be wrong is told before the work starts: one line each, together, and nothing is left behind."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pipeline_examples import MODELS, InstantTranslator, recipe_for, write_pictures
+
+from pipeline import preflight
+from pipeline.recipe import Captioner, Recipe, RecipeError, Translator
+from translators.settings import TranslatorSettings
+
+CAPTIONER, TRANSLATOR = str(MODELS / "captioner"), str(MODELS / "translator")
+
+
+@pytest.fixture
+def server() -> Iterator[InstantTranslator]:
+    with InstantTranslator(TRANSLATOR) as running:
+        yield running
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """One that passes every check."""
+    write_pictures(tmp_path / "pictures", 1)
+    return recipe_for(
+        tmp_path / "out",
+        tmp_path / "pictures",
+        captioner=Captioner(model=CAPTIONER),
+        translator=Translator(settings=TranslatorSettings(model=TRANSLATOR, prompt="playground")),
+    )
+
+
+def problems(recipe: Recipe) -> list[str]:
+    with pytest.raises(RecipeError) as caught:
+        preflight.check(recipe)
+    assert all("\n" not in problem for problem in caught.value.problems)
+    return list(caught.value.problems)
+
+
+def the_problem(recipe: Recipe) -> str:
+    (problem,) = problems(recipe)
+    return problem
+
+
+def with_source(recipe: Recipe, source: Path | str) -> Recipe:
+    return replace(recipe, images=replace(recipe.images, source=str(source)))
+
+
+def with_captioner(recipe: Recipe, model: Path | str) -> Recipe:
+    return replace(recipe, captioner=replace(recipe.captioner, model=str(model)))
+
+
+def with_translator(recipe: Recipe, model: Path | str, *, endpoint: str = "", prompt: str = "playground") -> Recipe:
+    settings = TranslatorSettings(model=str(model), prompt=prompt)
+    return replace(recipe, translator=Translator(settings=settings, endpoint=endpoint))
+
+
+def test_a_good_recipe_passes_and_leaves_nothing_behind(recipe: Recipe) -> None:
+    preflight.check(recipe)
+    assert not Path(recipe.out).exists()
+
+
+def test_a_missing_and_an_empty_image_folder_are_told(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for source in (tmp_path / "nowhere", tmp_path / "empty", tmp_path / "*.jpg"):
+        line = the_problem(with_source(recipe, source))
+        assert line.startswith("IMAGES: no images at") and str(source) in line
+
+
+def test_an_out_that_cannot_be_written_is_told(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for out in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/florenz")):
+        line = the_problem(replace(recipe, out=str(out)))
+        assert line.startswith(f"can't write into OUT {str(out)!r}") and "choose another folder" in line
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_write_permission_is_told(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "Permission denied" in the_problem(replace(recipe, out=str(tmp_path / "locked" / "out")))
+
+
+def test_an_out_inside_the_images_is_told(recipe: Recipe, tmp_path: Path) -> None:
+    line = the_problem(replace(recipe, out=str(tmp_path / "pictures" / "out")))
+    assert "lies inside IMAGES" in line and "choose another OUT" in line
+
+
+def test_a_style_without_a_task_is_told(recipe: Recipe) -> None:
+    line = the_problem(replace(recipe, captioner=replace(recipe.captioner, styles=("short", "haiku"))))
+    assert "'haiku'" in line and "short, detailed" in line
+
+
+def test_a_language_that_the_tiny_translator_lacks_is_told_with_the_recipe_to_take(recipe: Recipe) -> None:
+    line = the_problem(replace(recipe, languages=("de", "it")))
+    assert "does not know it (Italian)" in line and "RECIPE=configs/florence2.toml" in line
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere", "models/mine", "a/b/c", "playground/models/other"])
+def test_a_model_folder_that_is_not_there_is_told_and_not_sought_on_the_hub(recipe: Recipe, name: str) -> None:
+    expected = f"there is no model folder {name!r}: check the path, or make the model first"
+    assert the_problem(with_captioner(recipe, name)) == f"captioner: {expected}"
+    assert the_problem(with_translator(recipe, name)) == f"translator: {expected}"
+
+
+def test_a_folder_that_is_no_model_is_told(recipe: Recipe, tmp_path: Path) -> None:
+    assert "has no config.json" in the_problem(with_captioner(recipe, tmp_path / "pictures"))
+    assert "has no config.json" in the_problem(with_translator(recipe, tmp_path / "pictures"))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]"])
+def test_a_damaged_config_is_told(recipe: Recipe, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "config.json").write_bytes(content)
+    line = the_problem(with_captioner(recipe, tmp_path))
+    assert line.startswith("captioner: the config.json of") and line.endswith("copy the model again")
+
+
+def test_a_captioner_must_be_a_florence_with_weights(recipe: Recipe, tmp_path: Path) -> None:
+    assert "is a llama, not a Florence-2" in the_problem(with_captioner(recipe, TRANSLATOR))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "florence2"}))
+    assert "has no weights (*.safetensors)" in the_problem(with_captioner(recipe, tmp_path))
+
+
+@pytest.fixture
+def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A hub that refuses connections, and an empty cache."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "no-cache"))
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_a_hub_out_of_reach_is_told(recipe: Recipe) -> None:
+    line = the_problem(with_captioner(recipe, "no-such-org/no-such-model"))
+    assert line.startswith("captioner: can't reach the model hub for 'no-such-org/no-such-model' (")
+    assert "check the name and the network" in line
+    assert the_problem(with_translator(recipe, "no-such-model")).startswith("translator: can't reach the model hub")
+
+
+def test_what_the_hub_says_is_told(recipe: Recipe, server: InstantTranslator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in answers every path with {}, and with 501 what is no GET: enough of a hub for both outcomes."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
+    assert "is a None, not a Florence-2" in the_problem(with_captioner(recipe, "org/model"))
+    preflight.check(with_translator(recipe, "org/model"))
+
+
+def test_a_cached_model_needs_no_hub(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: f"{CAPTIONER}/config.json")
+    preflight.check(with_captioner(recipe, "org/model"))
+
+
+def test_a_hub_switched_off_is_not_asked(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE is set" in the_problem(with_captioner(recipe, "org/model"))
+
+
+def test_an_endpoint_that_does_not_answer_is_told(recipe: Recipe) -> None:
+    line = the_problem(with_translator(recipe, TRANSLATOR, endpoint="http://127.0.0.1:9/v1"))
+    assert line.startswith("translator: http://127.0.0.1:9/v1 is out of reach")
+
+
+def test_an_endpoint_that_serves_another_model_is_told(recipe: Recipe, server: InstantTranslator) -> None:
+    line = the_problem(with_translator(recipe, "org/other", endpoint=server.endpoint))
+    assert f"serves {TRANSLATOR}, not 'org/other'" in line
+
+
+def test_a_running_server_makes_the_models_files_unnecessary(recipe: Recipe) -> None:
+    with InstantTranslator("org/elsewhere") as server:
+        preflight.check(with_translator(recipe, "org/elsewhere", endpoint=server.endpoint))
+
+
+def test_a_chat_prompt_needs_a_tokenizer_with_a_template(recipe: Recipe, server: InstantTranslator) -> None:
+    line = the_problem(with_translator(recipe, TRANSLATOR, endpoint=server.endpoint, prompt="chat"))
+    assert "has no chat template" in line
+
+
+def test_vllm_must_be_there_unless_an_endpoint_is_given(
+    recipe: Recipe, server: InstantTranslator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("translators.server.find_spec", lambda name: None)
+    assert "vLLM is not installed" in the_problem(recipe)
+    preflight.check(with_translator(recipe, TRANSLATOR, endpoint=server.endpoint))
+
+
+def test_all_problems_are_told_at_once(recipe: Recipe) -> None:
+    bad = with_captioner(with_source(recipe, "/nowhere"), "/no/model")
+    bad = replace(bad, out="/proc/florenz", languages=("de", "it"))
+    bad = replace(bad, captioner=replace(bad.captioner, styles=("haiku",)))
+    told = problems(bad)
+    assert len(told) == 5
+    for word in ("'haiku'", "Italian", "can't write into OUT", "IMAGES", "captioner"):
+        assert sum(word in line for line in told) >= 1, word
+
+
+def test_the_playgrounds_models_on_other_pictures_are_worth_a_warning(recipe: Recipe) -> None:
+    (warning,) = preflight.warnings(recipe)
+    assert "know the playground's pictures only" in warning and "RECIPE=configs/florence2.toml" in warning
+    assert preflight.warnings(with_source(recipe, "playground")) == []
+
+
+def test_other_models_on_other_pictures_are_not(recipe: Recipe, tmp_path: Path) -> None:
+    copy = shutil.copytree(CAPTIONER, tmp_path / "my-captioner")
+    assert preflight.warnings(with_captioner(with_translator(recipe, "org/model"), copy)) == []

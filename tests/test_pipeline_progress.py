@@ -1,0 +1,108 @@
+"""Progress is seen on a terminal, and only there; and what is lost on the way harms nothing."""
+
+import io
+import os
+import pty
+import re
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pipeline.progress import ProgressAddress, advance, progress_bar
+
+
+class Terminal:
+    """A real one, of no stated size, as a program under `script` gets it; `text` is what it has shown."""
+
+    def __init__(self) -> None:
+        self._controller, terminal = pty.openpty()
+        self.screen = open(terminal, "w")  # noqa: SIM115
+        self.text = ""
+
+    def read(self, wait_s: float = 0.0) -> str:
+        while select.select([self._controller], [], [], wait_s)[0]:
+            try:
+                self.text += os.read(self._controller, 65536).decode(errors="replace")
+            except OSError:  # Linux says so when the other end is closed and all is read
+                break
+        return self.text
+
+    def close(self) -> None:
+        self.screen.close()
+        self.read()
+        os.close(self._controller)
+
+
+@contextmanager
+def bar_on_a_terminal(total: int | None = 8) -> Iterator[tuple[ProgressAddress, Terminal]]:
+    terminal = Terminal()
+    try:
+        with progress_bar("caption", total, terminal.screen) as address:
+            yield address, terminal
+    finally:
+        terminal.close()
+
+
+def test_a_terminal_shows_done_total_rate_and_time_left() -> None:
+    with bar_on_a_terminal() as (address, terminal):
+        for _ in range(3):
+            advance(address, "caption", 2)
+    assert re.search(r"caption .* 6/8 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+/s\]", terminal.text), terminal.text
+
+
+def test_the_bar_moves_while_the_step_runs() -> None:
+    deadline = time.monotonic() + 20
+    with bar_on_a_terminal(total=10**9) as (address, terminal):
+        while not re.search(r" [1-9]\d*/1000000000 ", terminal.read(wait_s=0.01)) and time.monotonic() < deadline:
+            advance(address, "caption", 1)
+        assert time.monotonic() < deadline, terminal.text
+
+
+def test_a_step_of_unknown_length_shows_what_is_done() -> None:
+    with bar_on_a_terminal(total=None) as (address, terminal):
+        advance(address, "caption", 5)
+    assert re.search(r"caption .*\b5 \[", terminal.text), terminal.text
+
+
+def test_other_steps_and_nonsense_do_not_move_the_bar() -> None:
+    with bar_on_a_terminal() as (address, terminal):
+        assert address is not None
+        advance(address, "translate", 3)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for words in (b"\xff\xfe", b"caption", b"caption -4", b"caption x", b""):
+                stranger.sendto(words, address)
+    assert " 0/8 " in terminal.text and not re.search(r" [1-9]/8 ", terminal.text)
+
+
+def test_nothing_is_written_where_there_is_no_terminal() -> None:
+    screen = io.StringIO()
+    with progress_bar("caption", 8, screen) as address:
+        assert address is None
+        advance(address, "caption", 2)
+    assert screen.getvalue() == ""
+
+
+@pytest.mark.parametrize("address", [("127.0.0.1", 9), ("no-such-host.invalid", 9), None])
+def test_an_address_where_nobody_listens_never_fails(address: ProgressAddress) -> None:
+    advance(address, "caption", 2)
+    advance(address, "caption", 2)
+
+
+def test_the_bar_ends_though_its_queue_overflows() -> None:
+    with (
+        bar_on_a_terminal(total=None) as (address, terminal),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood,
+    ):
+        assert address is not None
+        for _ in range(20_000):
+            flood.sendto(b"caption 1", address)
+    assert "caption" in terminal.text
+
+
+def test_an_error_under_the_bar_passes_through() -> None:
+    with pytest.raises(KeyError, match="mine"), bar_on_a_terminal():
+        raise KeyError("mine")
