@@ -38,7 +38,8 @@ def progress_bar(step: str, total: int | None, screen: TextIO | None = None) -> 
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("127.0.0.1", 0))
     address: tuple[str, int] = receiver.getsockname()
-    with receiver, tqdm(total=total, desc=f"{step:<10}", unit="", file=screen, ncols=_columns(screen)) as bar:
+    size = {"ncols": _columns(screen), "nrows": 20}  # for one bar, any number of rows will do; 0 rows would hide it
+    with receiver, tqdm(total=total, desc=f"{step:<10}", unit="", file=screen, **size) as bar:
         listener = threading.Thread(target=_listen, args=(receiver, step, bar), daemon=True)
         listener.start()
         try:

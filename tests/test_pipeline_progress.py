@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,10 +40,13 @@ class Terminal:
 
 @contextmanager
 def bar_on_a_terminal(total: int | None = 8) -> Iterator[tuple[ProgressAddress, Terminal]]:
+    """As standard error, because tqdm asks only there how large the terminal is."""
     terminal = Terminal()
     try:
-        with progress_bar("caption", total, terminal.screen) as address:
-            yield address, terminal
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stderr", terminal.screen)
+            with progress_bar("caption", total) as address:
+                yield address, terminal
     finally:
         terminal.close()
 
