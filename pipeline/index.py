@@ -7,7 +7,7 @@ Parquet file of references, rewritten by every run: the images may have changed.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -43,16 +43,12 @@ def index_path(out: str) -> str:
     return files.join(out, "ledger", "images.parquet")
 
 
-def build_index(recipe: Recipe, source: str, progress: ProgressAddress) -> Index:
-    """Run the graph and read its result.
-
-    Raises:
-        ValueError: nothing is there, or it can't be listed.
-    """
-    sources: list[SourceFile] | list[str] = images.list_sources(source)
+def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: ProgressAddress) -> Index:
+    """Run the graph over the files that `images.list_sources` found, and read its result."""
+    sources: list[SourceFile] | list[str] = list(source_files)
     if recipe.images.count is not None and not recipe.images.is_playground:
         # "The first N in sorted order" is a sequence: one worker lists the references, hashing is still spread out.
-        sources = [source]
+        sources = [recipe.images.source]
     with local_graph(recipe) as pipeline:
         (
             pipeline
@@ -66,6 +62,13 @@ def build_index(recipe: Recipe, source: str, progress: ProgressAddress) -> Index
             | "write index" >> beam.Map(_write, path=index_path(recipe.out))
         )
     return read_index(recipe.out)
+
+
+def expected_images(recipe: Recipe, source_files: Sequence[SourceFile]) -> int | None:
+    """How many there are to read, for the progress bar; None where tars or Parquet files would have to be opened."""
+    if any(file.kind != "file" for file in source_files):
+        return None
+    return len(source_files) if recipe.images.count is None else min(recipe.images.count, len(source_files))
 
 
 def read_index(out: str) -> Index:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 ProgressAddress = tuple[str, int] | None  # None: nobody looks
 _STOP = b"stop"
+REDRAW_EVERY_S = 1.0
 
 
 def advance(address: ProgressAddress, step: str, items: int) -> None:
@@ -56,7 +57,14 @@ def _columns(screen: TextIO) -> int:
 
 
 def _listen(receiver: socket.socket, step: str, bar: tqdm[None]) -> None:
-    while (datagram := receiver.recv(256)) != _STOP:
+    receiver.settimeout(REDRAW_EVERY_S)
+    datagram = b""
+    while datagram != _STOP:
+        try:
+            datagram = receiver.recv(256)
+        except TimeoutError:
+            bar.refresh()  # nothing has come, but time has passed
+            continue
         name, _, items = datagram.decode(errors="replace").partition(" ")
         if name == step and items.isdigit():
             bar.update(int(items))

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from pipeline import preflight
 from pipeline.assemble import Assembly, rejects_path, run_assembly
 from pipeline.build import build_name, is_current, publish, read_summary
-from pipeline.index import Index, build_index
+from pipeline.images import list_sources
+from pipeline.index import Index, build_index, expected_images
 from pipeline.ledger import Ledger
 from pipeline.lock import lock_out
 from pipeline.missing import caption_fingerprint, missing_captions, missing_translations, translation_fingerprint
@@ -79,8 +80,9 @@ def _run(this: Run, server: Server) -> RunFacts:
                 seed=recipe.seed,
                 advance=lambda pictures: advance(progress, "draw", pictures),
             )
-    with this.step("read") as progress:
-        index = build_index(recipe, this.source, progress)
+    sources = list_sources(this.source)
+    with this.step("read", expected_images(recipe, sources)) as progress:
+        index = build_index(recipe, sources, progress)
     _caption(this, index, server)
     _translate(this, index, server)
     server.stop()

@@ -30,6 +30,7 @@ from pipeline import build as build_module
 from pipeline.assemble import Assembly, rejects_path, run_assembly, summary_path
 from pipeline.books import KEPT, BooksError, imbalances, total
 from pipeline.build import build_name, is_current, publish, read_summary
+from pipeline.images import list_sources
 from pipeline.index import Index, build_index
 from pipeline.ledger import Ledger
 from pipeline.recipe import Recipe
@@ -58,7 +59,7 @@ KEYS = [key_of(jpeg_of(number)) for number in range(NUM_PICTURES)]
 
 def assemble(recipe: Recipe) -> tuple[str, Index]:
     """Read and assemble; the build's name, and the index that it was made from."""
-    index = build_index(recipe, recipe.images.source, None)
+    index = build_index(recipe, list_sources(recipe.images.source), None)
     build = build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
     assembly = Assembly(
         recipe=recipe,
@@ -226,7 +227,7 @@ def test_a_caption_that_nobody_asked_for_stops_the_build_before_it_is_published(
 def test_a_picture_that_changed_since_it_was_captioned_is_dropped_while_writing(tmp_path: Path, pictures: Path) -> None:
     recipe = recipe_for(tmp_path / "out", pictures)
     write_ledger(recipe, KEYS)
-    index = build_index(recipe, recipe.images.source, None)
+    index = build_index(recipe, list_sources(recipe.images.source), None)
     (pictures / "005.jpg").write_bytes(jpeg_of(99))
     (pictures / "006.jpg").unlink()
     build = build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
@@ -300,7 +301,7 @@ def test_the_summary_is_there_only_when_all_else_is(tmp_path: Path, pictures: Pa
 def test_the_build_is_named_after_all_that_decides_its_bytes(tmp_path: Path, pictures: Path) -> None:
     recipe = recipe_for(tmp_path / "out", pictures)
     write_ledger(recipe, KEYS)
-    index = build_index(recipe, recipe.images.source, None)
+    index = build_index(recipe, list_sources(recipe.images.source), None)
 
     def name(recipe: Recipe) -> str:
         return build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)

@@ -51,7 +51,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def settings_of(folder: Path, **changes: object) -> Captioner:
-    return replace(Captioner(model=str(folder), max_new_tokens=12), **changes)  # type: ignore[arg-type]
+    return replace(Captioner(model=str(folder), max_new_tokens=12, cpu_threads=1), **changes)  # type: ignore[arg-type]
 
 
 def handler_for(settings: Captioner, out: Path) -> CaptionHandler:
@@ -171,6 +171,15 @@ def _say_nothing_but_the_end(florence: Florence) -> None:
     last_norm = florence._model.model.language_model.decoder.layers[-1].final_layer_norm
     with torch.no_grad():
         last_norm.bias.copy_(100 * florence._model.lm_head.weight[end])
+
+
+def test_the_recipe_says_how_many_threads_there_are(model_folder: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        Florence(settings_of(model_folder, cpu_threads=3))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_beam_is_told_to_make_batches_of_the_recipes_size(model_folder: Path, tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ import pytest
 from pipeline_examples import jpeg_of, key_of, recipe_for, write_pictures
 
 from pipeline.images import Reject as ImageReject
-from pipeline.index import Index, _unique, build_index, index_path, read_index
+from pipeline.images import list_sources
+from pipeline.index import Index, _unique, build_index, expected_images, index_path, read_index
 from pipeline.recipe import Images, Recipe
 from pipeline.rejects import Reject
 
 
 def index_of(recipe: Recipe) -> Index:
-    return build_index(recipe, recipe.images.source, None)
+    return build_index(recipe, list_sources(recipe.images.source), None)
 
 
 @pytest.fixture
@@ -67,6 +68,16 @@ def test_the_first_count_images_are_taken_in_the_order_of_names(tmp_path: Path) 
     write_pictures(tmp_path / "pictures", 6)
     recipe = recipe_for(tmp_path / "out", images=Images(source=str(tmp_path / "pictures"), count=4))
     assert sorted(index_of(recipe).images.values()) == [str(tmp_path / "pictures" / f"{n:03d}.jpg") for n in range(4)]
+
+
+def test_how_many_there_are_to_read_is_known_where_no_file_holds_several(tmp_path: Path, pictures: Path) -> None:
+    recipe = recipe_for(tmp_path / "out", pictures)
+    sources = list_sources(str(pictures))
+    assert expected_images(recipe, sources) == index_of(recipe).num_found
+    first_two = recipe_for(tmp_path / "out", images=Images(source=str(pictures), count=2))
+    assert expected_images(first_two, sources) == 2
+    (pictures / "more.tar").touch()
+    assert expected_images(recipe, list_sources(str(pictures))) is None
 
 
 def test_a_member_of_a_tar_and_the_file_outside_are_one_picture(tmp_path: Path) -> None:

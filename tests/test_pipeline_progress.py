@@ -66,6 +66,13 @@ def test_the_bar_moves_while_the_step_runs() -> None:
         assert time.monotonic() < deadline, terminal.text
 
 
+def test_the_clock_goes_on_while_nothing_is_done() -> None:
+    with bar_on_a_terminal(total=None) as (_, terminal):
+        deadline = time.monotonic() + 20
+        while "[00:01," not in terminal.read(wait_s=0.05):
+            assert time.monotonic() < deadline, terminal.text
+
+
 def test_a_step_of_unknown_length_shows_what_is_done() -> None:
     with bar_on_a_terminal(total=None) as (address, terminal):
         advance(address, "caption", 5)

@@ -21,7 +21,7 @@ Reply = tuple[int, dict[str, str], bytes]
 
 
 class StandIn(ThreadingHTTPServer):
-    """Translates "x<|de|>" to "X"; `faults` are replies for the next requests, `rule` one for every request."""
+    """Translates "<s>x<|de|>" to "X"; `faults` are replies for the next requests, `rule` one for every request."""
 
     daemon_threads = True
 
@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def translated(prompts: list[str], order: Callable[[list[Any]], list[Any]] = list) -> bytes:
-    texts = [f" {prompt.partition('<|')[0].upper()}\n" for prompt in prompts]
+    texts = [f" {prompt.removeprefix('<s>').partition('<|')[0].upper()}\n" for prompt in prompts]
     choices = [{"index": index, "text": text, "finish_reason": "stop"} for index, text in enumerate(texts)]
     return json.dumps({"choices": order(choices), "usage": {"completion_tokens": 2 * len(texts)}}).encode()
 
@@ -150,7 +150,7 @@ def test_nothing_to_translate_asks_nobody(server: StandIn) -> None:
 def test_a_request_says_all_that_decides_the_text(server: StandIn) -> None:
     client_of(server, max_tokens=7, temperature=0.5, top_p=0.9, repetition_penalty=1.1, seed=3).translate(["a"], "de")
     expected = {"max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "repetition_penalty": 1.1, "seed": 3}
-    assert server.bodies == [{"model": "m", "prompt": ["a<|de|>"], "add_special_tokens": False, **expected}]
+    assert server.bodies == [{"model": "m", "prompt": ["<s>a<|de|>"], "add_special_tokens": False, **expected}]
 
 
 def test_answers_are_matched_by_index_not_by_position(server: StandIn) -> None:
@@ -172,7 +172,7 @@ def test_a_refused_prompt_costs_itself_and_no_neighbour(server: StandIn, status:
 def test_a_single_refused_prompt_is_blamed_only_after_a_harmless_one_was_answered(server: StandIn) -> None:
     server.rule = refuses(400)
     assert client_of(server).translate([POISON], "de")[0].reason == "translator_refused"
-    assert server.bodies[-1]["prompt"] == ["a red car<|de|>"]
+    assert server.bodies[-1]["prompt"] == ["<s>a red car<|de|>"]
 
 
 @pytest.mark.parametrize("status", [400, 500])

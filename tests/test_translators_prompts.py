@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from playground.translator_model import prompt_of
 from translators.prompts import prompt_family
 from translators.settings import TranslatorSettings
 
@@ -86,3 +87,11 @@ def test_wrong_settings_are_all_named_at_once() -> None:
         TranslatorSettings(model="m", max_tokens=0, max_in_flight=0, temperature=-1)
     with pytest.raises(ValueError, match="max_model_len = 256: must exceed max_tokens = 256"):
         TranslatorSettings(model="m", max_model_len=256)
+
+
+def test_the_served_playground_prompt_is_tokenized_as_it_was_in_training() -> None:
+    """The client has the server add no special tokens; training had the tokenizer add them."""
+    tokenizer = AutoTokenizer.from_pretrained(Path(__file__).resolve().parents[1] / "playground/models/translator")
+    served = prompt_family("playground").build(["A red cat at sea."], "de", {})[0]
+    trained = prompt_of("A red cat at sea.", "de")
+    assert tokenizer(served, add_special_tokens=False).input_ids == tokenizer(trained).input_ids
