@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from filters.language_id import find_model
@@ -25,6 +26,8 @@ from shards import files
 from shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path, write_manifest
 from shards.schema import SCHEMA_VERSION
 from shards.writer import ShardInfo
+
+DECIDING_CODE = tuple(f"pipeline/{name}.py" for name in ("assemble", "coverage", "images", "index", "judge", "pixels"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,7 @@ def build_name(
     return fingerprint(
         {
             "schema_version": SCHEMA_VERSION,
+            "code": code_checksum(),
             "languages": plain["languages"],
             "held_out": list(recipe.held_out_languages),
             "seed": recipe.seed,
@@ -83,6 +87,17 @@ def _deciding_rows(
             caption = captions.get((answer.key, answer.style))
             if answer.key in index.images and caption is not None and caption.text == answer.source_text:
                 yield language, answer.key, answer.style, answer.text, answer.finish_reason, answer.reason
+
+
+def code_checksum() -> str:
+    """Over the source of everything that decides bytes after the ledger: a mended filter makes another build."""
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(
+        [*root.glob("filters/*.py"), *root.glob("shards/*.py"), *(root / name for name in DECIDING_CODE)]
+    ):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def language_id_checksum() -> str:

@@ -6,6 +6,7 @@ Each check gives lines (what, which, what to do) instead of raising, so that a u
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,11 +24,13 @@ from translators.server import require_vllm
 
 PLAYGROUND_MODELS = "playground/models"
 PLAYGROUND_LANGUAGES = ("de", "fr", "es", "ru", "zh")
+BYTES_OF_A_SCENE = 20_000  # picture and texts
+DISK_MARGIN = 1.3  # ledger, re-encoded images, tar padding
 
 
 def check(recipe: Recipe) -> None:
     """Raises RecipeError with one line per problem."""
-    checks = (_styles, _languages, _out, _images, _captioner, _translator, _server)
+    checks = (_styles, _languages, _out, _images, _disk, _captioner, _translator, _server)
     if problems := [problem for check in checks for problem in check(recipe)]:
         raise RecipeError(problems)
 
@@ -75,8 +78,7 @@ def _out(recipe: Recipe) -> Iterator[str]:
                 file.write(b"")
             files.remove(probe)
         else:
-            parent = next(path for path in (Path(recipe.out).absolute() / "x").parents if path.exists())
-            with tempfile.TemporaryFile(dir=parent) as unnamed:
+            with tempfile.TemporaryFile(dir=_nearest_folder(recipe.out)) as unnamed:
                 unnamed.write(b"x")
     except (OSError, files.StoreError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
@@ -94,6 +96,29 @@ def _images(recipe: Recipe) -> Iterator[str]:
         images.list_sources(source)
     except ValueError as problem:
         yield f"IMAGES: {problem}"
+
+
+def _disk(recipe: Recipe) -> Iterator[str]:
+    """The shards hold the images, and the old build lies beside the new one until that has taken over."""
+    source = recipe.images.source
+    if "://" in source + recipe.out:
+        return
+    if recipe.images.is_playground:
+        needed = 2 * recipe.images.num_scenes * BYTES_OF_A_SCENE
+    else:
+        try:
+            needed = sum(os.path.getsize(file.path) for file in images.list_sources(source))
+        except (OSError, ValueError):
+            return  # _images says what is wrong with it
+    disk = shutil.disk_usage(_nearest_folder(recipe.out))
+    if disk.total and disk.free < needed * DISK_MARGIN:  # /proc and its like have no size; _out says what is wrong
+        numbers = f"about {needed * DISK_MARGIN / 1e9:.1f} GB and its disk has {disk.free / 1e9:.1f} GB left"
+        yield f"OUT {recipe.out!r} needs {numbers}: make room, or choose another OUT"
+
+
+def _nearest_folder(out: str) -> Path:
+    """OUT, or what is there of the way to it."""
+    return next(path for path in (Path(out).absolute() / "x").parents if path.exists())
 
 
 def _captioner(recipe: Recipe) -> Iterator[str]:

@@ -326,6 +326,15 @@ def test_the_build_is_named_after_all_that_decides_its_bytes(tmp_path: Path, pic
     assert name(recipe) != names[0]
 
 
+def test_mended_code_makes_another_build(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = recipe_for(tmp_path / "out", pictures)
+    index = build_index(recipe, list_sources(recipe.images.source), None)
+    before = build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
+    assert before == build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
+    monkeypatch.setattr(build_module, "DECIDING_CODE", (*build_module.DECIDING_CODE, "pipeline/run.py"))
+    assert build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT) != before
+
+
 def test_pictures_on_their_side_are_stored_upright(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     write_pictures(folder, 1)

@@ -90,6 +90,15 @@ def test_an_out_inside_the_images_is_told(recipe: Recipe, tmp_path: Path) -> Non
     assert "lies inside IMAGES" in line and "choose another OUT" in line
 
 
+def test_a_disk_that_is_too_small_is_told(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = int((Path(recipe.images.source) / "000.jpg").stat().st_size * preflight.DISK_MARGIN)
+    usage = type(shutil.disk_usage("/"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, needed - 1))
+    assert "make room, or choose another OUT" in the_problem(recipe)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, needed + 1))
+    preflight.check(recipe)
+
+
 def test_a_style_without_a_task_is_told(recipe: Recipe) -> None:
     line = the_problem(replace(recipe, captioner=replace(recipe.captioner, styles=("short", "haiku"))))
     assert "'haiku'" in line and "short, detailed" in line
