@@ -10,7 +10,7 @@ VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED
 quote = '$(subst ','\'',$(1))'
 GIVEN = $(foreach name,$(VARIABLES),$(if $(filter-out undefined,$(origin $(name))),$(name)=$(call quote,$($(name)))))
 
-.PHONY: help env dataset verify test check format lint types captioner translator measure \
+.PHONY: help env dataset verify test check format captioner translator measure \
 	bench-dataset bench-playground bench-shards torture clean
 
 help:  ## this list

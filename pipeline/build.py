@@ -27,7 +27,9 @@ from shards.manifest import Manifest, ManifestError, count_examples, read_manife
 from shards.schema import SCHEMA_VERSION
 from shards.writer import ShardInfo
 
-DECIDING_CODE = tuple(f"pipeline/{name}.py" for name in ("assemble", "coverage", "images", "index", "judge", "pixels"))
+DECIDING_CODE = tuple(
+    f"pipeline/{name}.py" for name in ("assemble", "coverage", "images", "index", "judge", "pixels", "tar_members")
+)
 
 
 @dataclass(frozen=True, kw_only=True)

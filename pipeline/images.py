@@ -17,7 +17,6 @@ import hashlib
 import os
 import re
 import stat
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.pixels import MAX_DETAIL_CHARS, SIGNATURE_BYTES, BadImage, sniff
+from pipeline.tar_members import shown, tar_members
 from shards.files import exists, list_files, open_read
 
 # A name that ends so is taken for an image until its bytes are decoded: a look into each file costs a request.
@@ -43,10 +43,6 @@ IMAGE_COLUMNS = ("image", "jpg", "jpeg", "png", "bytes", "image_bytes", "img")  
 MAX_ROW_GROUP_BYTES = 2 << 30  # unpacked; the image columns of two row groups can be in memory
 MAX_ROW_GROUP_ROWS = 10_000_000  # a damaged footer can promise 2**62 rows, and to list them would not end
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")
-_BLOCK = 512  # the unit of a tar
-_MAX_HEADER_BYTES = 1 << 20  # of a tar's long name or pax record
-_HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)  # of the next member
-_WITHOUT_DATA = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
 
 # What is wrong with one file. Anything else (no network, too many open files) is an error of the run and not caught.
 _FILE_FAULTS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -267,7 +263,7 @@ def _read_file(path: str) -> Iterator[ImageRef | Reject]:
     if sniff(head):
         yield ImageRef(uri=_uri(path))
     else:
-        name = _shown(path.rpartition("/")[2])
+        name = shown(path.rpartition("/")[2])
         hint = ": unpack it, only plain tars and Parquet are opened" if name.lower().endswith(_ARCHIVE_SUFFIXES) else ""
         yield Reject(uri=_uri(path), reason="not_an_image" if head else "empty_file", detail=name + hint)
 
@@ -306,7 +302,7 @@ def _check_bytes(size: int, max_bytes: int) -> None:
 
 def _read_tar(path: str) -> Iterator[ImageRef | Reject]:
     with _file_faults(), _open(path) as file:
-        for info, offset in _tar_members(file):
+        for info, offset in tar_members(file):
             member = _Member(name=info.name, offset=offset, size=info.size)
             suffix = os.path.splitext(info.name)[1].lower()
             if info.isdir() or _is_hidden(info.name) or suffix in COMPANION_SUFFIXES:
@@ -317,69 +313,9 @@ def _read_tar(path: str) -> Iterator[ImageRef | Reject]:
             if suffix not in IMAGE_SUFFIXES:
                 file.seek(offset)
                 if not sniff(file.read(min(info.size, SIGNATURE_BYTES))):
-                    yield Reject(uri=_uri(path, member), reason="not_an_image", detail=_shown(info.name))
+                    yield Reject(uri=_uri(path, member), reason="not_an_image", detail=shown(info.name))
                     continue
             yield ImageRef(uri=_uri(path, member))
-
-
-def _shown(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _tar_members(file: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, int]]:
-    """Each member with the offset of its bytes. Raises BadImage `unreadable_source` where the tar breaks or just ends.
-
-    Our own walk over tarfile's headers: TarFile takes a damaged header, or a tar cut between two members, for the end
-    of the archive, yields a member whose bytes are missing, and can be sent round in circles by a negative size.
-    """
-    num_bytes = file.seek(0, os.SEEK_END)
-    at, name, records = 0, "", dict[str, bytes]()
-    while True:
-        file.seek(at)
-        block = file.read(_BLOCK)
-        if block == bytes(_BLOCK):
-            return
-        if len(block) < _BLOCK:
-            where = at + len(block)
-            raise BadImage("unreadable_source", f"the tar is cut short: it ends at byte {where}, without an end mark")
-        try:
-            info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-            start, is_header = at + _BLOCK, info.type in _HEADERS
-            if not is_header:
-                info.size = int(records.get("size", info.size))
-            if info.type in _WITHOUT_DATA:
-                info.size = 0
-            if info.size < 0 or (is_header and info.size > _MAX_HEADER_BYTES):
-                raise ValueError(f"a member of {info.size} bytes")
-            if start + info.size > num_bytes:
-                raise ValueError(f"cut short: {_shown(info.name)} should have {info.size} bytes")
-            if info.issparse() or any(key.startswith("GNU.sparse") for key in records):
-                raise ValueError(f"{_shown(info.name)} is sparse; write the tar without --sparse")
-            at = start + -(-info.size // _BLOCK) * _BLOCK
-            if info.type == tarfile.GNUTYPE_LONGNAME:
-                name = file.read(info.size).partition(b"\0")[0].decode("utf-8", "surrogateescape")
-            elif info.type == tarfile.XHDTYPE:
-                records = _pax_records(file.read(info.size))
-        except (tarfile.TarError, ValueError) as error:
-            raise BadImage("unreadable_source", f"the tar breaks at byte {at}: {error}") from error
-        if not is_header:
-            info.name = records.get("path", b"").decode("utf-8", "surrogateescape") or name or info.name or "?"
-            yield info, start
-            name, records = "", {}
-
-
-def _pax_records(data: bytes) -> dict[str, bytes]:
-    """Records "<length> <key>=<value>\\n" of a pax header. ValueError where they don't add up."""
-    records, at = dict[str, bytes](), 0
-    while at < len(data) and data[at]:
-        space = data.index(b" ", at)
-        end = at + int(data[at:space])
-        if not space < end <= len(data):
-            raise ValueError("a pax record has a wrong length")
-        key, _, value = data[space + 1 : end - 1].partition(b"=")
-        records[key.decode("utf-8", "surrogateescape")] = value
-        at = end
-    return records
 
 
 # -- Parquet ----------------------------------------------------------------------------------------------------------
