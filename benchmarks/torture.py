@@ -168,6 +168,8 @@ def problem_at(bench: Bench, kill: KillPoint, wanted: dict[str, str]) -> str | N
         return f"{kill}: an unfinished tar under a final name: {broken[0].name}"
     if (code := bench.run()) != 0:
         return f"{kill}: the second run ended with {code}: {bench.out.with_suffix('.log').read_text()[-300:]}"
+    if left := list(bench.out.rglob("*.partial")):
+        return f"{kill}: the second run left {left[0].name}"
     found = bench.bytes_of_result()
     differing = sorted(path for path in found.keys() | wanted.keys() if found.get(path) != wanted.get(path))
     return f"{kill}: {len(differing)} files differ, first {differing[0]}" if differing else None

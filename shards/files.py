@@ -50,9 +50,23 @@ def atomic_write(path: str) -> AbstractContextManager[BinaryIO]:
     """A binary file that appears as `path`, replacing what was there, when the `with` ends without an error.
 
     Parent folders are made. After an error nothing appears and what was there stays. A process that is killed can
-    leave a `.name.pid-random.partial` beside the target, which `list_files` never shows.
+    leave a `.name.pid-random.partial` beside the target, which `list_files` never shows and `remove_partials` removes.
     """
     return _replacing_local(_local(path)) if _is_local(path) else _uploading(path)
+
+
+def remove_partials(folder: str) -> int:
+    """Remove what killed processes left of `atomic_write` below a local folder; how many there were.
+
+    For whoever knows that nobody else is writing there. An object store has none: nothing is staged in it.
+    """
+    if not _is_local(folder):
+        return 0
+    root = _local(folder)
+    partials = [name for name in _walk_local(root) if PARTIAL_NAME.fullmatch(posixpath.basename(name))]
+    for name in partials:
+        os.remove(os.path.join(root, name))
+    return len(partials)
 
 
 def exists(path: str) -> bool:

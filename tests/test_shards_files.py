@@ -145,3 +145,15 @@ def test_an_unknown_kind_of_store_is_an_error_that_names_the_path() -> None:
 )
 def test_join_puts_one_slash_between(base: str, parts: tuple[str, ...], joined: str) -> None:
     assert files.join(base, *parts) == joined
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    left = tmp_path / "build" / f".train-000000.tar.123-{'0' * 16}.partial"
+    mine = tmp_path / "mine.partial"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    mine.write_bytes(b"whole")
+    assert files.remove_partials(str(tmp_path)) == 1
+    assert not left.exists() and mine.exists()
+    assert files.remove_partials(str(tmp_path / "absent")) == 0
+    assert files.remove_partials("memory://somewhere") == 0
