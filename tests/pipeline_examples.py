@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+import tarfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from PIL import Image
 
 from pipeline.ledger import CaptionRow, Ledger, TranslationRow
 from pipeline.recipe import Captioner, Images, Recipe, Translator
+from shards.manifest import read_manifest
 from shards.settings import ShardSettings
 from translators.settings import TranslatorSettings
 
@@ -107,6 +109,18 @@ def number_of(key: str) -> int:
 
 def _parts(rows: list[Any], size: int) -> list[list[Any]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def samples_of(out: Path, split: str) -> dict[str, dict]:
+    """key -> the JSON of each sample, as plain tarfile gives them."""
+    manifest = read_manifest(str(out))
+    found = {}
+    for shard in manifest.shards_of(split):
+        with tarfile.open(out / "shards" / manifest.build / shard.path) as tar:
+            for member in tar.getnames():
+                if member.endswith(".json"):
+                    found[member.removesuffix(".json")] = json.load(tar.extractfile(member))  # type: ignore[arg-type]
+    return found
 
 
 class InstantTranslator(ThreadingHTTPServer):

@@ -1,7 +1,6 @@
 """Real Beam over a hand-written ledger and small pictures: the same bytes whoever does the work, and nothing lost."""
 
 import io
-import json
 import random
 import shutil
 import tarfile
@@ -20,6 +19,7 @@ from pipeline_examples import (
     key_of,
     number_of,
     recipe_for,
+    samples_of,
     text_of,
     translation_row,
     write_ledger,
@@ -82,18 +82,6 @@ def bytes_of(out: Path) -> dict[str, bytes]:
     folders = ("shards", "rejects", "builds")
     files = [path for folder in folders for path in sorted((out / folder).rglob("*")) if path.is_file()]
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
-
-
-def samples_of(out: Path, split: str) -> dict[str, dict]:
-    """key -> the JSON of each sample, as plain tarfile gives them."""
-    manifest = read_manifest(str(out))
-    found = {}
-    for shard in manifest.shards_of(split):
-        with tarfile.open(out / "shards" / manifest.build / shard.path) as tar:
-            for member in tar.getnames():
-                if member.endswith(".json"):
-                    found[member.removesuffix(".json")] = json.load(tar.extractfile(member))  # type: ignore[arg-type]
-    return found
 
 
 def test_workers_order_and_parts_do_not_change_a_byte(tmp_path: Path, pictures: Path) -> None:

@@ -3,13 +3,11 @@
 How well the tiny models do is not asked here; `playground/measure.py` and the benchmarks do that.
 """
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 import webdataset
-from pipeline_examples import DATA, ROOT
+from pipeline_examples import DATA, ROOT, samples_of
 
 from pipeline.assemble import rejects_path
 from pipeline.books import KEPT, imbalances, total
@@ -30,7 +28,7 @@ from pipeline.rejects import read_rejects
 from pipeline.report import RunFacts
 from pipeline.run import run
 from playground.world import picture
-from shards.manifest import Manifest, read_manifest
+from shards.manifest import read_manifest
 from shards.verify import verify
 
 NUM_SCENES = 24
@@ -89,16 +87,6 @@ def go_on(first: FirstRun, out: Path, **variables: str) -> RunFacts:
     return run(recipe_of(first.images, out, first.endpoint, **variables), say=print)
 
 
-def records_of(out: Path, manifest: Manifest, split: str) -> dict[str, dict]:
-    found = {}
-    for shard in manifest.shards_of(split):
-        with tarfile.open(out / "shards" / manifest.build / shard.path) as tar:
-            for member in tar.getnames():
-                if member.endswith(".json"):
-                    found[member.removesuffix(".json")] = json.load(tar.extractfile(member))  # type: ignore[arg-type]
-    return found
-
-
 def files_below(folder: Path) -> dict[str, tuple[int, int]]:
     """Name -> size and time of writing."""
     stats = {str(path.relative_to(folder)): path.stat() for path in folder.rglob("*") if path.is_file()}
@@ -123,9 +111,7 @@ def test_the_dataset_proves_its_coverage(first: FirstRun) -> None:
 
 def test_every_file_is_in_a_shard_or_among_the_rejects(first: FirstRun) -> None:
     manifest = first.facts.manifest
-    written = {
-        key: record for split in ("train", "val") for key, record in records_of(first.out, manifest, split).items()
-    }
+    written = {key: record for split in ("train", "val") for key, record in samples_of(first.out, split).items()}
     rejects = read_rejects(rejects_path(str(first.out), manifest.build))
     dropped = {reject.source for reject in rejects if reject.step in ("read", "write")}
     sources = {record["source"] for record in written.values()}
@@ -157,7 +143,7 @@ def test_webdataset_and_a_plain_tar_read_the_same_samples(first: FirstRun) -> No
     manifest = first.facts.manifest
     paths = [str(first.out / "shards" / manifest.build / shard.path) for shard in manifest.shards_of("train")]
     read = {sample["__key__"]: sample for sample in webdataset.WebDataset(paths, shardshuffle=False).decode("pil")}
-    plain = records_of(first.out, manifest, "train")
+    plain = samples_of(first.out, "train")
     assert {key: sample["json"] for key, sample in read.items()} == plain
     for sample in read.values():
         assert sample["jpg"].size == (sample["json"]["width"], sample["json"]["height"])
