@@ -5,23 +5,26 @@ PYTHON_ENV := .venv/bin/python
 
 RECIPE ?= configs/playground.toml
 OUT_OF_VERIFY = $(if $(OUT),$(OUT),data/playground)
-VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED
+VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS
 # NAME='value' for each variable that was given, even an empty one, which the pipeline then refuses with a reason.
 quote = '$(subst ','\'',$(1))'
 GIVEN = $(foreach name,$(VARIABLES),$(if $(filter-out undefined,$(origin $(name))),$(name)=$(call quote,$($(name)))))
 
-.PHONY: help env dataset verify test check format captioner translator measure \
-	bench-dataset bench-playground bench-shards torture clean
+.PHONY: help env dataset retry verify test check format captioner translator measure \
+	bench-dataset bench-playground bench-shards bench-ledger torture clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo 'variables of make dataset: LANGS HELDOUT IMAGES COUNT OUT RECIPE ENDPOINT WORKERS SEED'
+	@echo 'variables of make dataset: LANGS HELDOUT IMAGES COUNT OUT RECIPE ENDPOINT WORKERS SEED KEEP_BUILDS'
 
 env:  ## set up .venv (every other target does it by itself)
 	@./setup_venv.sh
 
 dataset: env  ## images -> captions -> translations -> shards: make dataset LANGS=de,fr,es
 	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN)
+
+retry: env  ## ask again for what was rejected, all of it or REASON=...; other variables as for make dataset
+	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN) RETRY=$(call quote,$(or $(REASON),all))
 
 verify: env  ## prove the coverage contract from the bytes of the shards: make verify OUT=data/playground
 	@$(PYTHON_ENV) -m shards.verify $(call quote,$(OUT_OF_VERIFY))
@@ -52,6 +55,9 @@ bench-dataset: env  ## time and peak memory of the default dataset
 
 bench-playground: env  ## how much of the playground's dataset is exactly right
 	@$(PYTHON_ENV) -m benchmarks.playground
+
+bench-ledger: env  ## what the ledger costs, and whether cost per image stays the same up to 100,000 images
+	@$(PYTHON_ENV) -m benchmarks.ledger
 
 torture: env  ## kill real runs at 200 points, run them again and compare every byte (about half an hour)
 	@$(PYTHON_ENV) -m benchmarks.torture

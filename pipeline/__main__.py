@@ -1,5 +1,7 @@
 """The command line: `python -m pipeline RECIPE [NAME=value ...]`, where the names are the Make variables.
 
+RETRY=reason, or RETRY=all, first forgets what was rejected, so that it is asked for again (`make retry`).
+
 Exit codes: 0 done; 1 stopped, what was answered is kept; 2 the input is wrong and nothing was started; 130 Ctrl-C.
 """
 
@@ -10,7 +12,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 USAGE = "usage: python -m pipeline RECIPE [LANGS=de,fr] [HELDOUT=fr|none] [IMAGES=folder] [COUNT=n] [OUT=folder] ..."
@@ -28,10 +30,11 @@ def main(arguments: Sequence[str]) -> int:
         _leave(130)
 
 
-def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
+def _run(recipe_path: str, variables: dict[str, str]) -> int:
     # Imported late: Beam takes a second, which a wrong word on the command line should not cost.
     from pipeline.recipe import RecipeError, load_recipe
 
+    retry = variables.pop("RETRY", None)
     try:
         recipe = load_recipe(recipe_path, variables)
     except RecipeError as problem:
@@ -42,7 +45,7 @@ def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
     from translators.endpoint import ServerError
 
     try:
-        run(recipe, say=lambda text: print(text, flush=True))
+        run(recipe, say=lambda text: print(text, flush=True), retry=retry)
     except RecipeError as problem:
         return _fail(str(problem), 2)
     except (ServerError, BooksError, OSError, ValueError) as problem:

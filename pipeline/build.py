@@ -23,6 +23,7 @@ from pipeline.index import Index
 from pipeline.ledger import Ledger, fingerprint
 from pipeline.recipe import Recipe
 from shards import files
+from shards.manifest import NAME as MANIFEST_NAME
 from shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path, write_manifest
 from shards.schema import SCHEMA_VERSION
 from shards.writer import ShardInfo
@@ -106,15 +107,22 @@ def language_id_checksum() -> str:
     return hashlib.sha256(files.read_bytes(find_model())).hexdigest()
 
 
-def is_current(out: str, build: str) -> bool:
-    """Whether OUT's manifest names this build and its shards lie there at their full size."""
+def is_assembled(out: str, build: str) -> bool:
+    """Whether this build is complete: summary (written last) and rejects are there, its shards at their full size."""
     try:
-        manifest = read_manifest(out)
-    except ManifestError:
+        summary = read_summary(out, build)
+    except FileNotFoundError:
         return False
-    return manifest.build == build and all(
-        _size(shard_path(out, build, shard.path)) == shard.bytes for shard in manifest.shards
-    )
+    has_shards = all(_size(shard_path(out, build, shard.path)) == shard.bytes for shard in summary.shards)
+    return has_shards and _size(rejects_path(out, build)) is not None
+
+
+def current_build(out: str) -> str | None:
+    """The build that OUT's manifest names; None without a manifest that can be read."""
+    try:
+        return read_manifest(out).build
+    except ManifestError:
+        return None
 
 
 def _size(path: str) -> int | None:
@@ -133,7 +141,8 @@ def read_summary(out: str, build: str) -> Summary:
 def publish(
     recipe: Recipe, build: str, summary: Summary, index: Index, models: dict[str, Any], source: str
 ) -> Manifest:
-    """Check the books, swap the manifest, then drop the build before.
+    """Check the books, swap the manifest, then drop the builds before, save the last `recipe.keep_builds`. Doing it
+    again changes nothing.
 
     Raises:
         BooksError: something was lost on the way; the manifest stays as it was.
@@ -152,17 +161,60 @@ def publish(
         models=models,
         filters={"language_id_sha256": language_id_checksum()},
     )
+    kept = _builds_to_keep(recipe, build)
+    _keep_manifest(recipe.out, kept)
+    _write_json(_history_path(recipe.out), [*kept, build])
     write_manifest(recipe.out, manifest)
-    _remove_other_builds(recipe.out, build)
+    _remove_builds_but(recipe.out, {build, *kept})
     return manifest
 
 
-def _remove_other_builds(out: str, build: str) -> None:
-    kept = {rejects_path(out, build), summary_path(out, build)}
+def _builds_to_keep(recipe: Recipe, build: str) -> list[str]:
+    """The last `keep_builds` before this one that are still whole, oldest first."""
+    earlier = [name for name in published_builds(recipe.out) if name != build and is_assembled(recipe.out, name)]
+    return earlier[max(0, len(earlier) - recipe.keep_builds) :]
+
+
+def published_builds(out: str) -> list[str]:
+    """The builds that lie in OUT, the current one last."""
+    try:
+        names = json.loads(files.read_bytes(_history_path(out)))
+    except FileNotFoundError:
+        return []
+    return [str(name) for name in names]
+
+
+def kept_manifest_path(out: str, build: str) -> str:
+    """Where the manifest of an earlier build lies: copied to OUT/manifest.json it is the current one again."""
+    return files.join(out, "builds", f"{build}.manifest.json")
+
+
+def _keep_manifest(out: str, kept: list[str]) -> None:
+    """The build that is about to be replaced keeps its manifest, if it stays."""
+    current = current_build(out)
+    if current in kept:
+        with files.atomic_write(kept_manifest_path(out, current)) as file:
+            file.write(files.read_bytes(files.join(out, MANIFEST_NAME)))
+
+
+def _history_path(out: str) -> str:
+    return files.join(out, "builds", "published.json")
+
+
+def _write_json(path: str, record: Any) -> None:
+    with files.atomic_write(path) as file:
+        file.write((json.dumps(record, indent=1) + "\n").encode())
+
+
+def _remove_builds_but(out: str, builds: set[str]) -> None:
+    kept = {_history_path(out)}
+    for build in builds:
+        kept |= {rejects_path(out, build), summary_path(out, build), kept_manifest_path(out, build)}
+    folders = tuple(files.join(out, "shards", build, "") for build in builds)
     for folder in ("shards", "rejects", "builds"):
         root = files.join(out, folder)
         for path in files.list_files(root):
-            if path not in kept and not path.startswith(files.join(root, build, "")):
+            if path not in kept and not path.startswith(folders):
                 files.remove(path)
                 with contextlib.suppress(OSError):  # not empty yet, not a local folder, or the root itself
                     parent = os.path.dirname(path)

@@ -15,7 +15,7 @@ import io
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -127,16 +127,22 @@ class Ledger:
                 merged += 1
         return merged
 
-    def forget(self, reason: str | None = None) -> int:
-        """Drop the rows that hold a reason (or this one) instead of a text; return how many. They are asked again."""
+    def forget_captions(self, fingerprint: str, is_dropped: Callable[[CaptionRow], bool]) -> int:
+        """Drop rows, so that they are asked for again; return how many answers went."""
+        return self._forget(self._captions(fingerprint), "captions", CaptionRow, is_dropped)
+
+    def forget_translations(self, language: str, fingerprint: str, is_dropped: Callable[[TranslationRow], bool]) -> int:
+        """As `forget_captions`, in one language."""
+        return self._forget(self._translations(language, fingerprint), "translations", TranslationRow, is_dropped)
+
+    def _forget(self, folder: str, kind: str, row_type: type[Row], is_dropped: Callable[[Row], bool]) -> int:
+        """Part by part, the new one before the old one goes: killed in between, some answers are not forgotten yet."""
         dropped = 0
-        for folder, parts in self._folders().items():
-            for part, table in self._load(parts, self._kind(folder)).items():
-                is_dropped = pc.not_equal(table["reason"], "") if reason is None else pc.equal(table["reason"], reason)
-                kept = table.filter(pc.invert(is_dropped))
-                if kept.num_rows < table.num_rows:
-                    _replace_parts(folder, [part], kept)
-                    dropped += table.num_rows - kept.num_rows
+        for part, table in self._load(_list_parts(folder), kind).items():
+            is_kept = [not is_dropped(row) for row in _rows(table, row_type)]
+            if not all(is_kept):
+                _replace_parts(folder, [part], table.filter(pa.array(is_kept)))
+                dropped += is_kept.count(False)
         return dropped
 
     def _captions(self, fingerprint: str) -> str:

@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from configs.sections import SectionReader, keys_of, nearest, plain_fields
 from filters.settings import FilterSettings
 from pipeline.languages import SOURCE, language_problems
-from pipeline.sections import SectionReader, keys_of, nearest, plain_fields
 from shards import files
 from shards.settings import ShardSettings
 from translators.client import normal_endpoint
 from translators.settings import TranslatorSettings
 
 PLAYGROUND = "playground"
+_PLAN = ("languages", "held_out", "out", "workers", "keep_builds")  # top-level keys whose values can be wrong
 DEFAULT_NUM_SCENES = 1000
 
 # Make variable -> the key it overrides.
@@ -32,6 +33,7 @@ VARIABLES = {
     "OUT": "out",
     "SEED": "seed",
     "WORKERS": "workers",
+    "KEEP_BUILDS": "keep_builds",
     "IMAGES": "images.source",
     "COUNT": "images.count",
     "ENDPOINT": "translator.endpoint",
@@ -159,6 +161,9 @@ class Recipe:
     workers: int = 1
     """Processes that work at once; changes nothing in what is written."""
 
+    keep_builds: int = 0
+    """Earlier builds whose shards stay beside the current one's."""
+
     images: Images
     captioner: Captioner
     translator: Translator
@@ -166,7 +171,7 @@ class Recipe:
     shards: ShardSettings = field(default_factory=ShardSettings)
 
     def __post_init__(self) -> None:
-        problems = _plan_problems({name: getattr(self, name) for name in ("languages", "held_out", "out", "workers")})
+        problems = _plan_problems({name: getattr(self, name) for name in _PLAN})
         if problems:
             raise RecipeError(problems)
 
@@ -251,7 +256,7 @@ def _override(table: dict[str, Any], overrides: Mapping[str, str]) -> list[str]:
 
 
 def _from_text(variable: str, text: str) -> str | int | list[str]:
-    if variable in ("COUNT", "SEED", "WORKERS"):
+    if variable in ("COUNT", "SEED", "WORKERS", "KEEP_BUILDS"):
         return int(text)
     if variable == "HELDOUT" and text.lower() == "none":
         return []
@@ -270,6 +275,8 @@ def _plan_problems(values: Mapping[str, Any]) -> list[str]:
     if "out" in values:
         problems += _blank("out (OUT)", values["out"], "name the folder to write into")
         problems += _credentials("out (OUT)", values["out"])
+    if (values.get("keep_builds") or 0) < 0:
+        problems.append(f"keep_builds (KEEP_BUILDS) is {values['keep_builds']}: choose 0 or more")
     return problems + _below_1(**{"workers (WORKERS)": values.get("workers")})
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 
 from pipeline import preflight
 from pipeline.assemble import Assembly, rejects_path, run_assembly
-from pipeline.build import build_name, is_current, publish, read_summary
+from pipeline.build import build_name, current_build, is_assembled, publish, read_summary
 from pipeline.images import list_sources
 from pipeline.index import Index, build_index, expected_images
-from pipeline.ledger import Ledger
+from pipeline.ledger import Ledger, fingerprint
 from pipeline.lock import lock_out
 from pipeline.missing import caption_fingerprint, missing_captions, missing_translations, translation_fingerprint
 from pipeline.noise import c_messages_to
@@ -24,10 +24,10 @@ from pipeline.progress import ProgressAddress, advance, progress_bar
 from pipeline.recipe import Recipe, RecipeError
 from pipeline.rejects import read_rejects
 from pipeline.report import RunFacts, screen_table, write_report
+from pipeline.retry import forget_rejected
 from pipeline.workers import local_log
 from playground.world import draw_world
 from shards import files
-from shards.manifest import read_manifest
 from translators.endpoint import ServerError, check_endpoint
 from translators.server import Server
 
@@ -42,6 +42,7 @@ class Run:
         self.ledger = Ledger(recipe.out)
         self.seconds: dict[str, float] = {}
         self.asked = {"captions": 0, "translations": 0}
+        self.reads_images_again = False
         self.source = recipe.images.source
         if recipe.images.is_playground:
             self.source = files.join(recipe.out, "images", "*.jpg")  # the truth lies beside them and is not looked at
@@ -54,8 +55,8 @@ class Run:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
 
 
-def run(recipe: Recipe, say: Say) -> RunFacts:
-    """Do all that is left to do, and report.
+def run(recipe: Recipe, say: Say, *, retry: str | None = None) -> RunFacts:
+    """Do all that is left to do, and report. `retry`: first forget what was rejected for this reason (or "all").
 
     Raises:
         RecipeError: nothing was started. ServerError, BooksError, OSError: stopped; the ledger is whole, run again.
@@ -68,7 +69,12 @@ def run(recipe: Recipe, say: Say) -> RunFacts:
         stack.callback(server.stop)  # not entered as a context: it starts when it turns out to be needed
         files.remove_partials(recipe.out)  # nobody else writes there while we hold the lock
         stack.enter_context(c_messages_to(local_log(recipe.out, "run")))
-        return _run(Run(recipe, say), server)
+        this = Run(recipe, say)
+        if retry is not None:
+            retried = forget_rejected(recipe, this.ledger, retry)
+            this.reads_images_again = retried.images > 0
+            say(f"asking again for {retried}")
+        return _run(this, server)
 
 
 def _run(this: Run, server: Server) -> RunFacts:
@@ -153,14 +159,17 @@ def _assemble(this: Run, index: Index) -> RunFacts:
     recipe = this.recipe
     prints = caption_fingerprint(recipe.captioner), translation_fingerprint(recipe.translator.settings)
     build = build_name(recipe, index, this.ledger, *prints)
-    if not is_current(recipe.out, build):
+    if this.reads_images_again:  # an image that could not be read does not show in the name
+        build = fingerprint({"build": build, "instead_of": current_build(recipe.out)})
+    if not is_assembled(recipe.out, build):
         with this.step("assemble", len(index.images)) as progress:
             run_assembly(_assembly(recipe, build, *prints), progress)
-        publish(recipe, build, read_summary(recipe.out, build), index, _models(recipe, *prints), this.source)
+    summary = read_summary(recipe.out, build)
+    manifest = publish(recipe, build, summary, index, _models(recipe, *prints), this.source)
     facts = RunFacts(
         out=recipe.out,
-        manifest=read_manifest(recipe.out),
-        books=read_summary(recipe.out, build).books,
+        manifest=manifest,
+        books=summary.books,
         asked=this.asked,
         seconds=this.seconds,
         next_command=f"make verify OUT={shlex.quote(recipe.out)}",

@@ -1,13 +1,14 @@
 """Step 3, translate: English caption -> one text per target language, from a vLLM server, through Beam's RunInference.
 
-The room `translators/` knows how to ask; this file knows what is asked and puts the answers into the ledger, batch by
-batch, before they are handed on.
+The room `translators/` knows how to ask; this file knows what is asked and puts the answers into the ledger, request by
+request, as they come back.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler
@@ -53,12 +54,16 @@ class TranslationHandler(ModelHandler[TranslationTask, TranslationRow, Client]):
             by_language[task.language].append(task)
         rows: list[TranslationRow] = []
         for language, tasks in sorted(by_language.items()):
-            answers = model.translate([task.source_text for task in tasks], language)
-            answered = [_row(task, answer) for task, answer in zip(tasks, answers, strict=True)]
-            Ledger(self._out).append_translations(language, self._fingerprint, answered)
-            advance(self._progress, "translate", len(answered))
-            rows += answered
+            keep = partial(self._keep, tasks)
+            answers = model.translate([task.source_text for task in tasks], language, keep)
+            rows += [_row(task, answer) for task, answer in zip(tasks, answers, strict=True)]
         return rows
+
+    def _keep(self, tasks: Sequence[TranslationTask], place: int, answers: Sequence[Answer]) -> None:
+        """Answers to the tasks from this place on: into the ledger with them."""
+        answered = [_row(task, answer) for task, answer in zip(tasks[place:], answers, strict=False)]
+        Ledger(self._out).append_translations(tasks[place].language, self._fingerprint, answered)
+        advance(self._progress, "translate", len(answered))
 
 
 def _row(task: TranslationTask, answer: Answer) -> TranslationRow:

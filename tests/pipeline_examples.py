@@ -14,9 +14,13 @@ from typing import Any
 
 from PIL import Image
 
+from pipeline.assemble import Assembly, run_assembly
+from pipeline.build import build_name, publish, read_summary
+from pipeline.images import list_sources
+from pipeline.index import Index, build_index
 from pipeline.ledger import CaptionRow, Ledger, TranslationRow
 from pipeline.recipe import Captioner, Images, Recipe, Translator
-from shards.manifest import read_manifest
+from shards.manifest import Manifest, read_manifest
 from shards.settings import ShardSettings
 from translators.settings import TranslatorSettings
 
@@ -123,11 +127,44 @@ def samples_of(out: Path, split: str) -> dict[str, dict]:
     return found
 
 
+def assemble(recipe: Recipe) -> tuple[str, Index]:
+    """Read and assemble; the build's name, and the index that it was made from."""
+    index = build_index(recipe, list_sources(recipe.images.source), None)
+    build = build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
+    assembly = Assembly(
+        recipe=recipe,
+        build=build,
+        caption_fingerprint=CAPTION_PRINT,
+        translation_fingerprint=TRANSLATION_PRINT,
+        provenance={"captioner": "c", "translators": {"de": "t", "fr": "t"}},
+    )
+    run_assembly(assembly, None)
+    return build, index
+
+
+def published(recipe: Recipe) -> Manifest:
+    build, index = assemble(recipe)
+    return publish(recipe, build, read_summary(recipe.out, build), index, {}, recipe.images.source)
+
+
+def bytes_of(out: Path) -> dict[str, bytes]:
+    """Shards, rejects and summaries, by name."""
+    patterns = ("shards/*/*", "rejects/*", "builds/*")
+    files = [path for pattern in patterns for path in sorted(out.glob(pattern)) if path.name != "published.json"]
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+
+def instant_answer(prompt: str) -> str:
+    """The same sentence for every prompt in a language; "?" for a language that has none here."""
+    found = re.search(r"<\|(\w+)\|>", prompt)
+    return text_of(0, found.group(1)) if found and found.group(1) in COLOURS else "?"
+
+
 class InstantTranslator(ThreadingHTTPServer):
     """Stands in for a vLLM server, which takes half a minute to come up: one sentence per language, whatever is asked.
 
-    `prompts` is all that was asked. While `is_broken`, it answers 503; `on_prompts` is called before each answer. Used
-    as a context manager it serves in a thread of its own.
+    `prompts` is all that was asked, `answer` decides what is said. While `is_broken`, it answers 503; `on_prompts` is
+    called before each reply. Used as a context manager it serves in a thread of its own.
     """
 
     daemon_threads = True
@@ -138,6 +175,7 @@ class InstantTranslator(ThreadingHTTPServer):
         self.prompts: list[str] = []
         self.is_broken = False
         self.on_prompts: Callable[[], None] = lambda: None
+        self.answer: Callable[[str], str] = instant_answer
 
     @property
     def endpoint(self) -> str:
@@ -165,8 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.is_broken:
             return self._send({}, status=503)
         self.server.prompts += prompts
-        languages = [found.group(1) if (found := re.search(r"<\|(\w+)\|>", text)) else "" for text in prompts]
-        answers = [text_of(0, language) if language in COLOURS else "?" for language in languages]
+        answers = [self.server.answer(prompt) for prompt in prompts]
         choices = [{"index": i, "text": text, "finish_reason": "stop"} for i, text in enumerate(answers)]
         self._send({"choices": choices, "usage": {"completion_tokens": len(choices)}})
 

@@ -14,10 +14,13 @@ from PIL import Image
 from pipeline_examples import (
     CAPTION_PRINT,
     TRANSLATION_PRINT,
+    assemble,
+    bytes_of,
     caption_row,
     jpeg_of,
     key_of,
     number_of,
+    published,
     recipe_for,
     samples_of,
     text_of,
@@ -29,9 +32,9 @@ from pipeline_examples import (
 from pipeline import build as build_module
 from pipeline.assemble import Assembly, rejects_path, run_assembly, summary_path
 from pipeline.books import KEPT, BooksError, imbalances, total
-from pipeline.build import build_name, is_current, publish, read_summary
+from pipeline.build import build_name, publish, read_summary
 from pipeline.images import list_sources
-from pipeline.index import Index, build_index
+from pipeline.index import build_index
 from pipeline.ledger import Ledger
 from pipeline.recipe import Recipe
 from pipeline.rejects import read_rejects
@@ -55,33 +58,6 @@ def write_source(folder: Path) -> Path:
 
 
 KEYS = [key_of(jpeg_of(number)) for number in range(NUM_PICTURES)]
-
-
-def assemble(recipe: Recipe) -> tuple[str, Index]:
-    """Read and assemble; the build's name, and the index that it was made from."""
-    index = build_index(recipe, list_sources(recipe.images.source), None)
-    build = build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
-    assembly = Assembly(
-        recipe=recipe,
-        build=build,
-        caption_fingerprint=CAPTION_PRINT,
-        translation_fingerprint=TRANSLATION_PRINT,
-        provenance={"captioner": "c", "translators": {"de": "t", "fr": "t"}},
-    )
-    run_assembly(assembly, None)
-    return build, index
-
-
-def published(recipe: Recipe) -> Manifest:
-    build, index = assemble(recipe)
-    return publish(recipe, build, read_summary(recipe.out, build), index, {}, recipe.images.source)
-
-
-def bytes_of(out: Path) -> dict[str, bytes]:
-    """Shards, rejects and summary, by name."""
-    folders = ("shards", "rejects", "builds")
-    files = [path for folder in folders for path in sorted((out / folder).rglob("*")) if path.is_file()]
-    return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
 
 def test_workers_order_and_parts_do_not_change_a_byte(tmp_path: Path, pictures: Path) -> None:
@@ -262,18 +238,6 @@ def test_the_old_build_stays_whole_until_the_manifest_is_swapped(
     assert {name: bytes_of(own_out)[name] for name in before} == before
     findings = verify(str(own_out))
     assert findings.problems == (), "the new build's shards lie beside the old one's and are no part of it"
-
-
-def test_a_build_is_current_when_its_shards_are_there_at_their_size(own_out: Path) -> None:
-    manifest = read_manifest(str(own_out))
-    assert is_current(str(own_out), manifest.build) and not is_current(str(own_out), "f" * 16)
-    shard = own_out / "shards" / manifest.build / manifest.shards[0].path
-    content = shard.read_bytes()
-    shard.write_bytes(content[:-1])
-    assert not is_current(str(own_out), manifest.build)
-    shard.unlink()
-    assert not is_current(str(own_out), manifest.build)
-    assert not is_current(str(own_out / "nowhere"), manifest.build)
 
 
 def test_the_summary_is_there_only_when_all_else_is(tmp_path: Path, pictures: Path) -> None:

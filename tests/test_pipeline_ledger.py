@@ -54,7 +54,8 @@ def test_answers_come_back_as_they_went_in(out: str) -> None:
 def test_nothing_asked_yet_is_an_empty_ledger(out: str) -> None:
     ledger = Ledger(out)
     assert ledger.read_captions("f1") == {} and ledger.read_translations("de", "f1") == {}
-    assert ledger.append_captions("f1", []) is None and ledger.compact() == 0 and ledger.forget() == 0
+    assert ledger.append_captions("f1", []) is None and ledger.compact() == 0
+    assert ledger.forget_captions("f1", lambda row: True) == 0
     assert files.list_files(out) == []
 
 
@@ -298,17 +299,33 @@ def test_compaction_leaves_a_folder_to_the_run_that_is_at_it(out: str, monkeypat
     assert parts(out) == before
 
 
-def test_forgetting_drops_reasons_and_keeps_texts(out: str) -> None:
+def test_forgetting_drops_what_it_is_told_and_nothing_else(out: str) -> None:
     ledger = Ledger(out)
     ledger.append_captions("f1", [caption("a"), caption("b", None), caption("c", None, reason="refused")])
     ledger.append_captions("f1", [caption("d", None)])
+    ledger.append_captions("f3", [caption("b", None)])
     ledger.append_translations("de", "f2", [translation("a"), translation("b", None)])
-    assert ledger.forget("too_many_pixels") == 2
+    assert ledger.forget_captions("f1", lambda row: row.reason == "too_many_pixels") == 2
     assert [key for key, _ in ledger.read_captions("f1")] == ["a", "c"]
-    assert ledger.forget() == 2
+    assert ledger.forget_captions("f1", lambda row: bool(row.reason)) == 1
     assert [key for key, _ in ledger.read_captions("f1")] == ["a"]
-    assert list(ledger.read_translations("de", "f2").values()) == [translation("a")]
-    assert ledger.forget() == 0
+    assert ledger.forget_translations("de", "f2", lambda row: row.key == "a") == 1
+    assert [key for key, *_ in ledger.read_translations("de", "f2")] == ["b"]
+    assert ledger.forget_captions("f1", lambda row: bool(row.reason)) == 0
+    assert [key for key, _ in ledger.read_captions("f3")] == ["b"]
+
+
+def test_a_forgetting_that_is_cut_off_has_lost_no_text(out: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(out)
+    ledger.append_captions("f1", [caption("a"), caption("b", None)])
+
+    def full(path: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "remove", full)
+    with pytest.raises(OSError, match="No space"):
+        ledger.forget_captions("f1", lambda row: bool(row.reason))
+    assert ("a", "short") in ledger.read_captions("f1")
 
 
 def test_a_fingerprint_stands_for_the_settings_not_for_their_order() -> None:

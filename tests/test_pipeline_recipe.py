@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from configs.sections import convert, keys_of
 from pipeline.recipe import VARIABLES, Recipe, RecipeError, load_recipe
-from pipeline.sections import convert, keys_of
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
