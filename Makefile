@@ -8,14 +8,21 @@ OUT_OF_VERIFY = $(if $(OUT),$(OUT),data/playground)
 VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS
 # NAME='value' for each variable that was given, even an empty one, which the pipeline then refuses with a reason.
 quote = '$(subst ','\'',$(1))'
-GIVEN = $(foreach name,$(VARIABLES),$(if $(filter-out undefined,$(origin $(name))),$(name)=$(call quote,$($(name)))))
+given = $(foreach name,$(1),$(if $(filter-out undefined,$(origin $(name))),$(name)=$(call quote,$($(name)))))
+GIVEN = $(call given,$(VARIABLES))
 
-.PHONY: help env dataset retry verify test check format captioner translator measure \
-	bench-dataset bench-playground bench-shards bench-ledger torture clean
+TRAIN_RECIPE ?= configs/train.toml
+TRAIN_VARIABLES := DATA OUT SIZE SEED STEPS WORKERS DEVICE
+GIVEN_TRAIN = $(call given,$(TRAIN_VARIABLES))
+
+.PHONY: help env dataset retry train evaluate verify test check format captioner translator measure \
+	bench-dataset bench-playground bench-shards bench-ledger \
+	bench-stream bench-generate bench-train torture clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo 'variables of make dataset: LANGS HELDOUT IMAGES COUNT OUT RECIPE ENDPOINT WORKERS SEED KEEP_BUILDS'
+	@echo 'variables of make dataset: RECIPE $(VARIABLES)'
+	@echo 'variables of make train:   TRAIN_RECIPE $(TRAIN_VARIABLES)'
 
 env:  ## set up .venv (every other target does it by itself)
 	@./setup_venv.sh
@@ -25,6 +32,12 @@ dataset: env  ## images -> captions -> translations -> shards: make dataset LANG
 
 retry: env  ## ask again for what was rejected, all of it or REASON=...; other variables as for make dataset
 	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN) RETRY=$(call quote,$(or $(REASON),all))
+
+train: env  ## train Florenz on the dataset of make dataset, and score it: make train DATA=... OUT=... SIZE=... STEPS=...
+	@$(PYTHON_ENV) -m train $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN)
+
+evaluate: env  ## score what make train has made, with the same variables, and MAX_IMAGES=...
+	@$(PYTHON_ENV) -m train.evaluate $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,MAX_IMAGES)
 
 verify: env  ## prove the coverage contract from the bytes of the shards: make verify OUT=data/playground
 	@$(PYTHON_ENV) -m shards.verify $(call quote,$(OUT_OF_VERIFY))
@@ -58,6 +71,15 @@ bench-playground: env  ## how much of the playground's dataset is exactly right
 
 bench-ledger: env  ## what the ledger costs, and whether cost per image stays the same up to 100,000 images
 	@$(PYTHON_ENV) -m benchmarks.ledger
+
+bench-stream: env  ## reading the shards against the plain webdataset pipeline
+	@$(PYTHON_ENV) -m benchmarks.stream
+
+bench-generate: env  ## generation with a key-value cache against without
+	@$(PYTHON_ENV) -m benchmarks.generate
+
+bench-train: env  ## training from the stream against training from memory
+	@$(PYTHON_ENV) -m benchmarks.train
 
 torture: env  ## kill real runs at 200 points, run them again and compare every byte (about half an hour)
 	@$(PYTHON_ENV) -m benchmarks.torture

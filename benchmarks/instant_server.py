@@ -7,10 +7,13 @@ nothing but the prompt. Prints its port and serves until it is stopped.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
+import subprocess
 import sys
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -51,6 +54,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silence: the stand-in is no news."""
+
+
+@contextlib.contextmanager
+def instant_server(model: str = "playground/models/translator") -> Iterator[str]:
+    """The server in a process of its own, as long as the block runs; its endpoint."""
+    command = [sys.executable, "-m", "benchmarks.instant_server", model]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def main() -> None:

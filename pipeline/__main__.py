@@ -26,13 +26,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _run(arguments[0], dict(word.split("=", 1) for word in arguments[1:]))
     except KeyboardInterrupt:
-        _fail("interrupted; what was answered is kept: run the same command to go on", 130)
-        _leave(130)
+        return _fail("interrupted; what was answered is kept: run the same command to go on", 130)
 
 
 def _run(recipe_path: str, variables: dict[str, str]) -> int:
     # Imported late: Beam takes a second, which a wrong word on the command line should not cost.
-    from pipeline.recipe import RecipeError, load_recipe
+    from configs.recipe_file import RecipeError
+    from pipeline.recipe import load_recipe
 
     retry = variables.pop("RETRY", None)
     try:
@@ -42,11 +42,12 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
 
     from pipeline.books import BooksError
     from pipeline.run import run
+    from shards.lock import OutInUse
     from translators.endpoint import ServerError
 
     try:
         run(recipe, say=lambda text: print(text, flush=True), retry=retry)
-    except RecipeError as problem:
+    except (RecipeError, OutInUse) as problem:
         return _fail(str(problem), 2)
     except (ServerError, BooksError, OSError, ValueError) as problem:
         return _fail(f"{problem}\nstopped; what was answered is kept in {recipe.out}: run the same command to go on", 1)
@@ -58,7 +59,9 @@ def _interrupt(signum: int, frame: object) -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """Beam's worker threads would finish their bundle first; everything that must end (the server) has ended by now."""
+    """At once: after an interrupt Beam's threads would finish their bundle first, after a worker's death they would
+    wait for it for ever. Everything that must end (the server) has ended by now.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -83,4 +86,4 @@ def _fail(text: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    _leave(main(sys.argv[1:]))

@@ -317,7 +317,7 @@ def _parse_part(path: str, content: bytes, schema: pa.Schema) -> pa.Table:
     if _name(path) != f"part-{_digest(content)}.parquet":
         raise DamagedPart("its bytes do not fit the hash in its name")
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        table = pq.ParquetFile(pa.BufferReader(content)).read()  # pq.read_table takes twice as long for a small part
     except (pa.ArrowException, OSError) as problem:
         raise DamagedPart(f"not a readable Parquet file: {problem}") from problem
     if not table.schema.equals(schema):

@@ -11,11 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from configs.recipe_file import RecipeError
 from pipeline import images
 from pipeline.languages import NAMES
 from pipeline.ledger import fingerprint_of_model
 from pipeline.models import ModelProblem, check_captioner, check_translator
-from pipeline.recipe import Recipe, RecipeError
+from pipeline.recipe import Recipe
 from pipeline.styles import TASK_OF_STYLE
 from shards import files
 from translators.endpoint import ServerError, check_endpoint

@@ -8,16 +8,15 @@ user more than reading three lines.
 import dataclasses
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from configs.recipe_file import RecipeError, read_recipe_file
 from configs.sections import SectionReader, keys_of, nearest, plain_fields
 from filters.settings import FilterSettings
 from pipeline.languages import SOURCE, language_problems
-from shards import files
 from shards.settings import ShardSettings
 from translators.client import normal_endpoint
 from translators.settings import TranslatorSettings
@@ -38,17 +37,6 @@ VARIABLES = {
     "COUNT": "images.count",
     "ENDPOINT": "translator.endpoint",
 }
-
-
-class RecipeError(ValueError):
-    """What is wrong with a recipe: `problems` has one line for each fault, with what to do."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problem.replace("\n", "\\n") for problem in problems)
-        super().__init__("\n".join(self.problems))
-
-    def __reduce__(self) -> tuple[type["RecipeError"], tuple[tuple[str, ...]]]:
-        return RecipeError, (self.problems,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +188,7 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
 
     `RecipeError` names every fault: one for a file that is no TOML, else unknown, missing and wrong keys together.
     """
-    table = _read_toml(path)
+    table = read_recipe_file(path)
     reader = SectionReader(homes=_homes(), variables={key: name for name, key in VARIABLES.items()})
     reader.problems += _override(table, overrides or {})
     top_level = [one.name for one in plain_fields(Recipe)]
@@ -212,16 +200,6 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
         raise RecipeError([f"{path}: {problem}" for problem in problems])
     values["out"] = os.path.expanduser(values["out"])  # `make OUT=~/x` reaches us as it was typed
     return Recipe(**values, **sections)
-
-
-def _read_toml(path: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(files.read_bytes(path).decode())
-    except OSError as problem:
-        reason = problem.strerror or str(problem) or type(problem).__name__
-        raise RecipeError([f"{path}: cannot read this recipe: {reason}"]) from problem
-    except ValueError as problem:  # no UTF-8, no TOML, or no such kind of URL
-        raise RecipeError([f"{path}: cannot read this recipe: {problem}"]) from problem
 
 
 def _homes() -> dict[str, str]:

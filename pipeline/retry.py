@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from configs.recipe_file import RecipeError
 from pipeline.assemble import rejects_path
 from pipeline.coverage import PLACES_IN_HELDOUT_LANGUAGE
 from pipeline.languages import SOURCE
 from pipeline.ledger import CaptionRow, Ledger, TranslationRow
 from pipeline.missing import caption_fingerprint, translation_fingerprint
-from pipeline.recipe import Recipe, RecipeError
+from pipeline.recipe import Recipe
 from pipeline.rejects import Reject, read_rejects
 from shards.manifest import ManifestError, read_manifest
 

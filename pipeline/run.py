@@ -11,23 +11,24 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 
+from configs.recipe_file import RecipeError
 from pipeline import preflight
 from pipeline.assemble import Assembly, rejects_path, run_assembly
 from pipeline.build import build_name, current_build, is_assembled, publish, read_summary
 from pipeline.images import list_sources
 from pipeline.index import Index, build_index, expected_images
 from pipeline.ledger import Ledger, fingerprint
-from pipeline.lock import lock_out
 from pipeline.missing import caption_fingerprint, missing_captions, missing_translations, translation_fingerprint
 from pipeline.noise import c_messages_to
 from pipeline.progress import ProgressAddress, advance, progress_bar
-from pipeline.recipe import Recipe, RecipeError
+from pipeline.recipe import Recipe
 from pipeline.rejects import read_rejects
 from pipeline.report import RunFacts, screen_table, write_report
 from pipeline.retry import forget_rejected
 from pipeline.workers import local_log
 from playground.world import draw_world
 from shards import files
+from shards.lock import lock_out
 from translators.endpoint import ServerError, check_endpoint
 from translators.server import Server
 
@@ -59,7 +60,8 @@ def run(recipe: Recipe, say: Say, *, retry: str | None = None) -> RunFacts:
     """Do all that is left to do, and report. `retry`: first forget what was rejected for this reason (or "all").
 
     Raises:
-        RecipeError: nothing was started. ServerError, BooksError, OSError: stopped; the ledger is whole, run again.
+        RecipeError, OutInUse: nothing was started.
+        ServerError, BooksError, OSError: stopped; the ledger is whole, run again.
     """
     preflight.check(recipe)
     for warning in preflight.warnings(recipe):
@@ -111,11 +113,13 @@ def _caption(this: Run, index: Index, server: Server) -> None:
     with this.step("caption", len(tasks)) as progress:
         run_captioning(this.recipe, tasks, progress)
     this.asked["captions"] = sum(len(task.styles) for task in tasks)
+    this.ledger.compact()  # thousands of small parts are about to be read
 
 
 def _translate(this: Run, index: Index, server: Server) -> None:
     """Ask, and after a crash of a server that we started: restart it, and ask what is still missing."""
     while tasks := missing_translations(this.recipe, index.images, this.ledger):
+        this.asked["translations"] = this.asked["translations"] or len(tasks)  # the first time: all that is missing
         endpoint = this.recipe.translator.endpoint
         if not endpoint:
             server.start()
@@ -125,7 +129,6 @@ def _translate(this: Run, index: Index, server: Server) -> None:
         try:
             with this.step("translate", len(tasks)) as progress:
                 run_translation(this.recipe, tasks, endpoint, progress)
-            this.asked["translations"] += len(tasks)
             return
         except ServerError:
             if this.recipe.translator.endpoint or _answers(endpoint, this.recipe):

@@ -11,6 +11,7 @@ ROOMS = ("pipeline", "translators", "filters", "shards", "train", "playground", 
 DOORS = {
     "pipeline": {"translators", "filters", "shards", "playground", "configs"},
     "shards/verify.py": {"filters"},
+    "configs": {"shards"},
     "train": {"shards", "configs"},
     "train/score.py": {"filters"},
 }

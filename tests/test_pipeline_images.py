@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import socket
 import struct
 import tarfile
@@ -332,6 +333,12 @@ def test_an_impossible_size_ends_the_tar(tmp_path: Path, size: int):
 
 
 @settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=64), st.binary(max_size=64))
+def test_a_key_is_the_bytes_and_nothing_else_and_is_safe_in_a_shard(one: bytes, other: bytes) -> None:
+    assert (key_of(one) == key_of(other)) == (one == other)
+    assert re.fullmatch(r"[0-9a-f]{32}", key_of(one)), "no dot, no capital, no separator: tars and datasets split there"
+
+
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=6), st.integers(0, 5000))
 def test_a_scrambled_tar_never_crashes(tmp_path_factory: pytest.TempPathFactory, flips: list, cut: int):
     data = bytearray(tar_bytes({"é" * 60 + ".jpg": b"a", "b.jpg": b"b"}, format=tarfile.PAX_FORMAT)[:5000])

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from shards.verify import verify
 
 PLAYGROUND = ROOT / "configs" / "playground.toml"
 SERVED = "playground/models/translator"
+WORKER = "pipeline.workers"
 
 # In vLLM's place, found before the real one on the module path: answers at once, or whatever a test makes of it.
 FAKE_VLLM = """
@@ -270,11 +272,14 @@ def test_a_server_of_ours_that_dies_is_started_again(tmp_path: Path, out: Path, 
 import os, pathlib
 if not pathlib.Path({str(died)!r}).exists():
     pathlib.Path({str(died)!r}).touch()
-    server.on_prompts = lambda: os._exit(1)
+    server.on_prompts = lambda: server.prompts and os._exit(1)
 """
-    done = run("LANGS=de", f"IMAGES={pictures}", f"OUT={out}", recipe=recipe, environment=fake_vllm(tmp_path, prelude))
+    done = run(
+        "LANGS=de,fr", f"IMAGES={pictures}", f"OUT={out}", recipe=recipe, environment=fake_vllm(tmp_path, prelude)
+    )
     assert done.returncode == 0, done.stderr
     assert died.exists() and "the translation server died; starting it again" in done.stdout
+    assert report_of(out)["asked"] == {"captions": 12, "translations": 20}, "those answered before it died included"
     assert verify(str(out)).problems == ()
 
 
@@ -318,6 +323,35 @@ server.on_prompts = wait
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
     done = run(*variables, "WORKERS=1", environment=fake_vllm(tmp_path / "again"))
+    assert done.returncode == 0, done.stderr
+    assert report_of(out)["asked"]["captions"] == 0 and verify(str(out)).problems == ()
+
+
+def test_a_worker_process_that_is_killed_stops_the_run_and_the_next_one_finishes(
+    out: Path, pictures: Path, translator: InstantTranslator
+) -> None:
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        is_asked.set()
+        may_answer.wait()
+
+    translator.on_prompts = wait
+    variables = ["LANGS=de", f"IMAGES={pictures}", f"OUT={out}", f"ENDPOINT={translator.endpoint}"]
+    running = subprocess.Popen(command(*variables, "WORKERS=2"), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert is_asked.wait(120)
+    workers = [
+        process for process in psutil.Process(running.pid).children(recursive=True) if WORKER in process.cmdline()
+    ]
+    assert len(workers) == 2
+    workers[0].kill()
+    _, errors = running.communicate(timeout=60)
+    may_answer.set()
+    assert running.returncode == 1 and errors.count("\n") == 2, errors
+    assert errors.startswith("florenz: a worker process died") and "run the same command to go on" in errors
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    assert alive == []
+    done = run(*variables)
     assert done.returncode == 0, done.stderr
     assert report_of(out)["asked"]["captions"] == 0 and verify(str(out)).problems == ()
 

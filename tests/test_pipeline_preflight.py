@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from pipeline_examples import MODELS, InstantTranslator, recipe_for, write_pictures
 
+from configs.recipe_file import RecipeError
 from pipeline import preflight
-from pipeline.recipe import Captioner, Recipe, RecipeError, Translator
+from pipeline.recipe import Captioner, Recipe, Translator
 from translators.settings import TranslatorSettings
 
 CAPTIONER, TRANSLATOR = str(MODELS / "captioner"), str(MODELS / "translator")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from configs.recipe_file import RecipeError
 from configs.sections import convert, keys_of
-from pipeline.recipe import VARIABLES, Recipe, RecipeError, load_recipe
+from pipeline.recipe import VARIABLES, Recipe, load_recipe
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 

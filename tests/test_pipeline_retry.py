@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pipeline_examples import MODELS, InstantTranslator, instant_answer, recipe_for
 
+from configs.recipe_file import RecipeError
 from pipeline.ledger import Ledger
 from pipeline.missing import caption_fingerprint, translation_fingerprint
-from pipeline.recipe import Captioner, Recipe, RecipeError, Translator
+from pipeline.recipe import Captioner, Recipe, Translator
 from pipeline.report import RunFacts
 from pipeline.retry import ALL, forget_rejected
 from pipeline.run import run

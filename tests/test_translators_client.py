@@ -2,6 +2,7 @@
 
 import json
 import logging
+import random
 import socket
 import threading
 import time
@@ -10,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from translators.answer import Answer
 from translators.client import Client, retry_after_s
@@ -117,8 +120,8 @@ def client_of(server: StandIn, *, waits: list[float] | None = None, **changes: A
         if waits is not None:
             waits.append(seconds)
 
-    settings = TranslatorSettings(**{"model": "m", "prompt": "playground", "max_retries": 3, **changes})
-    return Client(server.endpoint, "m", settings, sleep=no_sleep, jitter=lambda: 1.0)
+    chosen = TranslatorSettings(**{"model": "m", "prompt": "playground", "max_retries": 3, **changes})
+    return Client(server.endpoint, "m", chosen, sleep=no_sleep, jitter=lambda: 1.0)
 
 
 def texts_of(answers: list[Answer]) -> list[str]:
@@ -202,6 +205,33 @@ def test_an_unreadable_reply_costs_the_prompt_that_brings_it(server: StandIn, ba
     answers = client_of(server).translate(["a", "b", "c", POISON], "de")
     assert texts_of(answers) == ["A", "B", "C", ""]
     assert answers[3].reason == "translator_bad_reply" and answers[3].detail
+
+
+@given(
+    st.lists(st.sampled_from(["fine", "refused", "failed", "garbled"]), max_size=14),
+    st.integers(1, 5),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whoever_is_at_fault_every_other_text_keeps_its_own_answer(
+    server: StandIn, kinds: list[str], prompts_per_request: int, rng: random.Random
+) -> None:
+    """Any mix of culprits, any batch size, and answers listed in any order."""
+
+    def rule(body: dict[str, Any]) -> Reply:
+        prompts = body["prompt"]
+        for kind, status in (("refused", 400), ("failed", 500), ("garbled", 200)):
+            if any(kind in prompt for prompt in prompts):
+                return status, {}, b"<html>"
+        return 200, {}, translated(prompts, lambda choices: rng.sample(choices, len(choices)))
+
+    server.rule = rule
+    texts = [f"{kind} {number}" for number, kind in enumerate(kinds)]
+    answers = client_of(server, prompts_per_request=prompts_per_request, max_retries=0).translate(texts, "de")
+    reasons = {"refused": "translator_refused", "failed": "translator_failed", "garbled": "translator_bad_reply"}
+    assert [(answer.text, answer.reason) for answer in answers] == [
+        (text.upper(), "") if kind == "fine" else ("", reasons[kind]) for kind, text in zip(kinds, texts, strict=True)
+    ]
 
 
 def test_a_text_that_is_no_unicode_costs_itself(server: StandIn) -> None:

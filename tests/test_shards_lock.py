@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from pipeline_examples import ROOT
 
-from pipeline.lock import lock_out
-from pipeline.recipe import RecipeError
+from shards.lock import OutInUse, lock_out
 
 HOLD = """
 import sys, time
-from pipeline.lock import lock_out
+from shards.lock import OutInUse, lock_out
 with lock_out(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
@@ -32,9 +31,9 @@ def start_holder(out: Path) -> subprocess.Popen[str]:
 
 def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
     with start_holder(tmp_path) as holder:
-        with pytest.raises(RecipeError) as caught, lock_out(str(tmp_path)):
+        with pytest.raises(OutInUse) as caught, lock_out(str(tmp_path)):
             raise AssertionError("the lock was given twice")
-        (line,) = caught.value.problems
+        line = str(caught.value)
         assert f"process {holder.pid}" in line and repr(str(tmp_path)) in line and "choose another OUT" in line
         holder.communicate("")
     with lock_out(str(tmp_path)):

@@ -1,5 +1,6 @@
-"""One run at a time in one OUT. The lock belongs to the process, not to the file: a run that was killed leaves none
-behind.
+"""One run, or one training, at a time in one OUT.
+
+The lock belongs to the process, not to the file: a run that was killed leaves none behind.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.recipe import RecipeError
+
+class OutInUse(ValueError):
+    """Somebody else holds OUT; the message says who and what to do."""
 
 
 @contextlib.contextmanager
@@ -18,7 +21,7 @@ def lock_out(out: str) -> Iterator[None]:
     """Hold OUT while the block runs.
 
     Raises:
-        RecipeError: another run holds it. An object store has no such lock: two runs there do work twice and lose
+        OutInUse: another run holds it. An object store has no such lock: two runs there do work twice and lose
         nothing, since ledger parts are named by their content.
     """
     if "://" in out:
@@ -32,8 +35,8 @@ def lock_out(out: str) -> Iterator[None]:
         except BlockingIOError as problem:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise RecipeError(
-                [f"OUT {out!r} is in use by another run (process {holder}): wait for it, or choose another OUT"]
+            raise OutInUse(
+                f"OUT {out!r} is in use by another run (process {holder}): wait for it, or choose another OUT"
             ) from problem
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -1,0 +1,321 @@
+"""A table of scores by a miniature model on a small real dataset; nothing is trained."""
+
+import json
+import math
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from model_examples import miniature
+from shards_dataset import caption, edit_samples, shard_file, translation, write_dataset
+from training_examples import write_recipe
+
+from shards.manifest import read_manifest
+from shards.reader import iter_samples
+from shards.schema import Sample
+from train import evaluate as evaluation_module
+from train.evaluate import Evaluation, evaluate, main, markdown, record, screen_table
+from train.generate import write
+from train.model import Florenz
+from train.pictures import decode_picture
+from train.processor import Processor
+from train.prompts import encoder_prompt
+from train.score import PairScores, chance, score_texts
+from train.stream import examples_of
+
+VAL, WITHHELD = "val-000000.tar", "val-heldout-000000.tar"
+COLOURS = {"en": ("red", "blue", "green"), "de": ("rotes", "blaues", "grünes"), "fr": ("rouge", "bleue", "verte")}
+STYLES = ("short", "detailed")
+NUM_NEW_TOKENS = 12
+
+
+def text_of(language: str, number: int, style: str) -> str:
+    """Another text for each of the three images and two styles."""
+    colour = COLOURS[language][number]
+    text = {"en": f"A {colour} car.", "de": f"Ein {colour} Auto.", "fr": f"Une voiture {colour}."}[language]
+    return text if style == "short" else f"{text[:-1]} ({number})."
+
+
+def covered(sample: Sample, number: int) -> Sample:
+    examples = []
+    for style in STYLES:
+        english, german, french = (text_of(language, number, style) for language in ("en", "de", "fr"))
+        of_style = caption("en", english), caption("de", german), translation("de", german, english)
+        examples += [replace(one, style=style) for one in (*of_style, translation("fr", french, english))]
+    return replace(sample, examples=tuple(examples))
+
+
+def withheld(sample: Sample, number: int) -> Sample:
+    examples = [replace(caption("fr", text_of("fr", number, style)), style=style) for style in STYLES]
+    return replace(sample, examples=tuple(examples))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp("dataset")
+    write_dataset(str(out))
+    edit_samples(out, VAL, lambda samples: [covered(sample, number) for number, sample in enumerate(samples)])
+    edit_samples(out, WITHHELD, lambda samples: [withheld(sample, number) for number, sample in enumerate(samples)])
+    return str(out)
+
+
+@pytest.fixture(scope="module")
+def model_and_processor() -> tuple[Florenz, Processor]:
+    return miniature("florence")
+
+
+@pytest.fixture(scope="module")
+def evaluation(data: str, model_and_processor: tuple[Florenz, Processor]) -> Evaluation:
+    return evaluate(*model_and_processor, data, max_new_tokens=NUM_NEW_TOKENS)
+
+
+def names(evaluation: Evaluation) -> list[tuple[str, str, bool]]:
+    return [(pair.task, pair.language, pair.is_held_out) for pair in evaluation.pairs]
+
+
+def pair_of(evaluation: Evaluation, task: str, language: str) -> PairScores:
+    (found,) = [pair for pair in evaluation.pairs if (pair.task, pair.language) == (task, language)]
+    return found
+
+
+def test_every_pair_has_a_row_and_the_withheld_one_is_marked(evaluation: Evaluation, data: str) -> None:
+    assert names(evaluation) == [
+        ("caption", "de", False),
+        ("caption", "en", False),
+        ("caption", "fr", True),
+        ("translation", "de", False),
+        ("translation", "fr", False),
+    ]
+    assert {pair.num_texts for pair in evaluation.pairs} == {6}
+    assert evaluation.images == {"val": 3, "val-heldout": 3}
+    assert evaluation.dataset == read_manifest(data).build
+    for table in (screen_table(evaluation), markdown(evaluation)):
+        assert table.count("caption/fr (held out)") == 1 == table.count("(held out)")
+
+
+@pytest.mark.parametrize(("task", "language"), [("caption", "de"), ("caption", "fr"), ("translation", "fr")])
+def test_cross_entropy_is_that_of_the_text_and_its_end_after_the_language_token(
+    task: str, language: str, evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
+) -> None:
+    model, processor = model_and_processor
+    encoder, decoder = processor.encoder_tokenizer, processor.decoder_tokenizer
+    losses = []
+    for sample in iter_samples(str(shard_file(Path(data), WITHHELD if (task, language) == ("caption", "fr") else VAL))):
+        for example in sample.examples:
+            if (example.task, example.language) != (task, language):
+                continue
+            prompt = encoder_prompt(task, language, example.source_text or "", example.style)
+            prompt_ids = encoder(prompt, add_special_tokens=False)["input_ids"]
+            text_ids = decoder(example.text, add_special_tokens=False)["input_ids"] + [decoder.eos_token_id]
+            start = [decoder.bos_token_id, decoder.convert_tokens_to_ids(f"<|{language}|>")]
+            with torch.inference_mode():
+                logits = model(
+                    input_ids=torch.tensor([[encoder.bos_token_id, *prompt_ids, encoder.eos_token_id]]),
+                    pixel_values=decode_picture(sample.jpeg, processor.image_px)[None],
+                    decoder_input_ids=torch.tensor([start + text_ids[:-1]]),
+                ).logits[0]
+            of_text = logits.log_softmax(-1)[len(start) - 1 :]
+            losses += [-float(of_text[place, token]) for place, token in enumerate(text_ids)]
+    pair = pair_of(evaluation, task, language)
+    assert pair.num_tokens == len(losses)
+    assert pair.cross_entropy == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+
+
+def test_the_texts_scored_are_the_models_with_and_without_prefix(
+    evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
+) -> None:
+    examples = list(examples_of(data, "val-heldout", model_and_processor[1].image_px))
+    references = [one.text for one in examples]
+    answers = [
+        write(*model_and_processor, examples, max_new_tokens=NUM_NEW_TOKENS, with_prefix=prefix)
+        for prefix in (True, False)
+    ]
+    pair = pair_of(evaluation, "caption", "fr")
+    assert pair.with_prefix == score_texts(answers[0], references, "fr")
+    assert pair.without_prefix == score_texts(answers[1], references, "fr")
+    assert pair.with_prefix != pair.without_prefix
+    assert pair.chance == chance(references, [one.style for one in examples], "fr")
+    assert pair.chance is not None and 0 < pair.chance.chrf < 100 and pair.chance.exact_match == 0
+    assert all((pair.without_prefix is None) == (pair.task == "translation") for pair in evaluation.pairs)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_the_batch_size_changes_no_score(
+    batch_size: int, evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
+) -> None:
+    other = evaluate(*model_and_processor, data, max_new_tokens=NUM_NEW_TOKENS, batch_size=batch_size)
+    assert other.images == evaluation.images
+    for mine, its in zip(evaluation.pairs, other.pairs, strict=True):
+        assert its.cross_entropy == pytest.approx(mine.cross_entropy, rel=1e-5)
+        assert replace(its, cross_entropy=0) == replace(mine, cross_entropy=0)
+
+
+def test_the_same_model_gives_the_same_scores(
+    evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
+) -> None:
+    torch.manual_seed(7)
+    assert evaluate(*model_and_processor, data, max_new_tokens=NUM_NEW_TOKENS) == evaluation
+
+
+def test_fewer_images_are_the_first_ones_of_each_split(
+    data: str, model_and_processor: tuple[Florenz, Processor], tmp_path: Path
+) -> None:
+    few = evaluate(*model_and_processor, data, max_new_tokens=NUM_NEW_TOKENS, max_images=2)
+    assert few.images == {"val": 2, "val-heldout": 2}
+    write_dataset(str(tmp_path))
+    for shard, edit in ((VAL, covered), (WITHHELD, withheld)):
+        edit_samples(
+            tmp_path, shard, lambda samples, edit=edit: [edit(one, place) for place, one in enumerate(samples[:2])]
+        )
+    whole = evaluate(*model_and_processor, str(tmp_path), max_new_tokens=NUM_NEW_TOKENS)
+    assert few == whole
+
+
+def test_without_pictures_translations_alone_are_scored(
+    data: str, model_and_processor: tuple[Florenz, Processor], evaluation: Evaluation
+) -> None:
+    blind = evaluate(*model_and_processor, data, max_new_tokens=NUM_NEW_TOKENS, has_pictures=False)
+    assert names(blind) == [("translation", "de", False), ("translation", "fr", False)]
+    assert blind.pairs[0].cross_entropy != pytest.approx(evaluation.pairs[3].cross_entropy, rel=1e-4)
+
+
+def test_a_dataset_that_withholds_nothing_has_no_held_out_rows(
+    model_and_processor: tuple[Florenz, Processor], tmp_path: Path
+) -> None:
+    write_dataset(str(tmp_path))
+    edit_samples(tmp_path, WITHHELD, lambda samples: [])
+    found = evaluate(*model_and_processor, str(tmp_path), max_new_tokens=3)
+    assert not any(pair.is_held_out for pair in found.pairs) and len(found.pairs) == 4
+
+
+def test_a_language_without_words_to_begin_with_is_scored_without_prefix(tmp_path: Path) -> None:
+    write_dataset(str(tmp_path))
+    edit_samples(
+        tmp_path,
+        WITHHELD,
+        lambda samples: [replace(one, examples=(caption("it", "Una macchina."),)) for one in samples],
+    )
+    found = evaluate(*miniature("florence", prefix="words"), str(tmp_path), max_new_tokens=8)
+    italian, german = pair_of(found, "caption", "it"), pair_of(found, "caption", "de")
+    assert italian.with_prefix is None and italian.without_prefix is not None
+    assert german.with_prefix is not None and german.with_prefix != german.without_prefix
+
+
+def test_json_table_and_screen_say_the_same(evaluation: Evaluation, tmp_path: Path) -> None:
+    said: list[str] = []
+    record(evaluation, str(tmp_path), said.append)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "EVALUATION.md",
+        "evaluation.json",
+        "evaluation.png",
+    ]
+    numbers = json.loads((tmp_path / "evaluation.json").read_text())
+    assert numbers == json.loads(json.dumps(asdict(evaluation)))
+    rows = [line for line in (tmp_path / "EVALUATION.md").read_text().splitlines() if line.startswith("| ")][2:]
+    on_screen = said[0].splitlines()[2 : 2 + len(rows)]
+    for pair, row, line in zip(numbers["pairs"], rows, on_screen, strict=True):
+        name, *cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert name == f"{pair['task']}/{pair['language']}" + (" (held out)" if pair["is_held_out"] else "")
+        assert line.split() == [*name.split(), *cells]
+        assert cells[:2] == [str(pair["num_texts"]), f"{pair['cross_entropy']:.3f}"]
+        for place, kind in enumerate(("with_prefix", "without_prefix", "chance")):
+            scores = pair[kind] or dict.fromkeys(("exact_match", "chrf", "language_fidelity"))
+            shown = [math.nan if cell == "-" else float(cell.rstrip("%")) for cell in cells[2:][place * 3 :][:3]]
+            expected = [
+                math.nan if scores[key] is None else scores[key] * scale
+                for key, scale in (("exact_match", 100), ("chrf", 1), ("language_fidelity", 100))
+            ]
+            assert shown == pytest.approx(expected, abs=0.051, nan_ok=True)
+
+
+def test_the_screen_table_is_aligned(evaluation: Evaluation) -> None:
+    lines = screen_table(evaluation).splitlines()[: 2 + len(evaluation.pairs)]
+    assert all(len(one) == len(other) for one, other in pairwise(lines))
+    assert [word for word in lines[0].split() if "-" not in word] == ["with", "prefix", "without", "chance"]
+
+
+def test_without_matplotlib_the_scores_are_written_and_a_line_says_what_is_missing(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation_module, "has_matplotlib", lambda: False)
+    said: list[str] = []
+    record(evaluation, str(tmp_path), said.append)
+    assert said[-1] == "no matplotlib, so no picture of the scores: pip install florenz[train]"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["EVALUATION.md", "evaluation.json"]
+
+
+@pytest.fixture
+def training(tmp_path: Path, model_and_processor: tuple[Florenz, Processor]) -> Path:
+    """A recipe whose OUT holds a finished model."""
+    recipe = write_recipe(tmp_path)
+    for part in model_and_processor:
+        part.save_pretrained(tmp_path / "out" / "model")
+    return recipe
+
+
+def test_the_command_scores_the_finished_model_of_a_recipe(
+    training: Path, capsys: pytest.CaptureFixture[str], model_and_processor: tuple[Florenz, Processor]
+) -> None:
+    out = training.parent / "out"
+    assert main([str(training), "MAX_IMAGES=1"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "" and "caption/fr (held out)" in said.out
+    numbers = json.loads((out / "evaluation.json").read_text())
+    expected = evaluate(*model_and_processor, str(training.parent / "data"), max_images=1)
+    assert numbers == json.loads(json.dumps(asdict(expected)))
+    assert (out / "EVALUATION.md").exists() and (out / "evaluation.png").exists()
+
+
+def refusal(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> str:
+    """The one line with which it ends."""
+    capsys.readouterr()
+    assert main(arguments) == code
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("florenz: "), err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("OUT={folder}/elsewhere", "there is no model in {folder}/elsewhere/model: run make train with this OUT"),
+        ("DATA={folder}/elsewhere", "data (DATA): {folder}/elsewhere/manifest.json does not exist"),
+        ("MAX_IMAGES=0", "MAX_IMAGES must be a whole number above 0, got '0'"),
+        ("MAX_IMAGES=few", "MAX_IMAGES must be a whole number above 0, got 'few'"),
+        ("DEVICE=cuda:9", "device (DEVICE) is cuda:9"),
+        ("IMGES=3", "unknown variable IMGES"),
+        ("nonsense", "usage: python -m train.evaluate RECIPE"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    variable: str, message: str, training: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, 2, str(training), variable.format(folder=training.parent))
+    assert message.format(folder=training.parent) in said
+    assert not list((training.parent / "out").glob("*evaluation*"))
+
+
+def test_an_empty_validation_split_is_refused(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit_samples(training.parent / "data", VAL, lambda samples: [])
+    assert "has no validation images: run make dataset with more" in refusal(capsys, 2, str(training))
+
+
+def test_a_model_folder_without_a_model_is_refused(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (training.parent / "out" / "model" / "model.safetensors").unlink()
+    assert "no Florenz can be loaded from" in refusal(capsys, 2, str(training))
+
+
+def test_a_language_that_the_model_lacks_is_refused_by_name(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    italian = caption("it", "Una macchina rossa.")
+    edit_samples(training.parent / "data", VAL, lambda samples: [replace(one, examples=(italian,)) for one in samples])
+    assert "the model has no token for language 'it'" in refusal(capsys, 2, str(training))
+
+
+def test_a_broken_sample_stops_with_its_shard_and_key(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shard = shard_file(training.parent / "data", VAL)
+    shard.write_bytes(shard.read_bytes().replace(b'"schema_version": 1', b'"schema_version": 9', 1))
+    said = refusal(capsys, 1, str(training))
+    assert f"{VAL} at byte" in said and "schema version 9" in said

@@ -1,0 +1,229 @@
+"""The command line as a user meets it: exit codes, one line per fault, and kills that leave no trace."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from shards_dataset import edit_listing, shard_file
+from training_examples import ROOT, build_once, metrics, write_recipe
+
+from shards.manifest import read_manifest
+from train.__main__ import main
+from train.preflight import identity_of
+from train.recipe import load_recipe
+
+# A training that gets a signal right after a line of its log, or before it gives a checkpoint its final name.
+SIGNALLED = """
+import os, sys
+from train.__main__ import main
+from train.log import TrainingLog
+number, step, rename = map(int, sys.argv[1:4])
+write = TrainingLog.write
+def write_and_signal(log, record):
+    write(log, record)
+    if record.step == step:
+        os.kill(os.getpid(), number)
+TrainingLog.write = write_and_signal
+renames = []
+def before_renames(event, arguments):
+    if event == "os.rename" and "step-" in str(arguments[1]):
+        renames.append(arguments)
+        if len(renames) == rename:
+            os.kill(os.getpid(), number)
+sys.addaudithook(before_renames)
+sys.exit(main(sys.argv[4:]))
+"""
+NEVER = -1
+
+
+@pytest.fixture(autouse=True)
+def one_build(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
+    build_once(monkeypatch)
+    yield
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGTERM, handler)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line with which bad input is refused."""
+    capsys.readouterr()
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("florenz: "), err
+    return err.removeprefix("florenz: ").rstrip("\n")
+
+
+def run_signalled(
+    recipe: Path, number: int, *, step: int = NEVER, rename: int = NEVER
+) -> subprocess.CompletedProcess[str]:
+    """Another process; `number` is sent after the line of a step, or before the n-th renaming of a checkpoint."""
+    command = [sys.executable, "-c", SIGNALLED, str(int(number)), str(step), str(rename), str(recipe)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_a_killed_training_that_is_started_again_ends_with_the_losses_of_an_undisturbed_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By SIGKILL: once between two checkpoints with a worker reading ahead, once in the middle of writing one."""
+    recipe = write_recipe(tmp_path)
+    assert main([str(recipe), f"OUT={tmp_path / 'undisturbed'}"]) == 0
+    recipe = write_recipe(tmp_path, ("workers = 0", "workers = 1"))
+    assert run_signalled(recipe, signal.SIGKILL, step=5).returncode == -signal.SIGKILL
+    assert len(metrics(tmp_path / "out")) == 5
+    # It goes on from step 4, writes the checkpoint of 6 and is killed before that has its name.
+    assert run_signalled(recipe, signal.SIGKILL, rename=1).returncode == -signal.SIGKILL
+    checkpoints = tmp_path / "out" / "checkpoints"
+    assert sorted(path.name for path in checkpoints.iterdir()) == [
+        ".step-00000006.partial", "step-00000003", "step-00000004",
+    ]  # fmt: skip
+    capsys.readouterr()
+    assert main([str(recipe)]) == 0
+    told = capsys.readouterr().out
+    assert f"model in {tmp_path / 'out' / 'model'}\n" in told and "caption/fr (held out)" in told, "trained and scored"
+    assert metrics(tmp_path / "out") == metrics(tmp_path / "undisturbed")
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["step-00000004", "step-00000006"]
+    weights = [(tmp_path / out / "model" / "model.safetensors").read_bytes() for out in ("out", "undisturbed")]
+    assert weights[0] == weights[1]
+
+
+def test_an_interrupted_training_says_how_to_go_on(tmp_path: Path) -> None:
+    done = run_signalled(write_recipe(tmp_path, ("workers = 0", "workers = 1")), signal.SIGTERM, step=2)
+    assert done.returncode == 130
+    assert done.stderr == "florenz: interrupted; the last checkpoint is kept: run the same command to go on\n"
+
+
+def test_a_fault_on_the_way_is_two_lines_and_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path)
+    shard = next((tmp_path / "data").glob("shards/*/train-000000.tar"))
+    shard.write_bytes(shard.read_bytes().replace(b'"schema_version": 1', b'"schema_version": 9', 1))
+    assert main([str(recipe)]) == 1
+    fault, advice = capsys.readouterr().err.splitlines()
+    assert "train-000000.tar at byte" in fault and "schema version 9" in fault
+    assert "checkpoints are kept" in advice and "run the same command to go on" in advice
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("[optimizer]", "[optimizer]\nclip_nrom = 2.0"), ["unknown key 'clip_nrom'", "did you mean 'clip_norm'?"]),
+        (('size = "playground"', 'size = "playgroud"'), ["size (SIZE) is 'playgroud'", "did you mean 'playground'?"]),
+        (('"decoder", "decoder_embeddings"', '"decodre"'), ["[stages.text]", "'decodre'", "did you mean 'decoder'?"]),
+        (('device = "cpu"', 'device = "cuda"'), ["device (DEVICE) is cuda", "use DEVICE=cpu"]),
+        (
+            ("images = true", 'images = true\nmix = { "caption/fr" = 1.0 }'),
+            ["caption/fr", "held out"],
+        ),
+        (("images = false", 'images = false\nmix = { "translation/es" = 1.0 }'), ["translation/es", "[stages.text]"]),
+        (('size = "playground"', 'size = "playground"\nflorence = "/no/such/model"'), ["/no/such/model"]),
+    ],
+    ids=["key", "size", "part", "gpu", "held-out", "pair", "weights"],
+)
+def test_a_wrong_recipe_is_refused_in_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    change: tuple[str, str],
+    words: list[str],
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    recipe = write_recipe(tmp_path, change)
+    line = refusal(capsys, str(recipe))
+    assert all(word in line for word in words), line
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_a_wrong_command_line_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "usage" in refusal(capsys) and "usage" in refusal(capsys, "recipe.toml", "STEPS")
+    assert "cannot read this recipe" in refusal(capsys, str(tmp_path / "none.toml"))
+    assert "unknown variable STEP" in refusal(capsys, str(write_recipe(tmp_path)), "STEP=3")
+
+
+def test_no_dataset_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, str(write_recipe(tmp_path)), f"DATA={tmp_path / 'none'}")
+    assert "data (DATA)" in line and "manifest.json does not exist" in line
+
+
+def test_a_manifest_from_the_future_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, manifest = write_recipe(tmp_path), tmp_path / "data" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema_version": 99}))
+    line = refusal(capsys, str(recipe))
+    assert "schema version 99" in line and "use the program that wrote it" in line
+
+
+def test_a_manifest_that_does_not_match_its_shards_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_recipe(tmp_path)
+    edit_listing(tmp_path / "data", "train-000001.tar", lambda info: info.__class__(**{**vars(info), "bytes": 5}))
+    line = refusal(capsys, str(recipe))
+    assert "train-000001.tar has" in line and "the manifest says 5" in line
+    shard_file(tmp_path / "data", "train-000001.tar").unlink()
+    line = refusal(capsys, str(recipe))
+    assert "train-000001.tar of the manifest cannot be opened (No such file or directory)" in line
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        (["SIZE=playground-gemma"], ["size was playground, is playground-gemma"]),
+        (["SEED=1"], ["seed was 0, is 1"]),
+        (["STEPS=2"], ["text.steps was 3, is 1"]),
+    ],
+    ids=["size", "seed", "steps"],
+)
+def test_checkpoints_of_another_training_are_left_alone_and_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], variables: list[str], words: list[str]
+) -> None:
+    recipe = write_recipe(tmp_path)
+    (tmp_path / "out" / "checkpoints" / "step-00000004").mkdir(parents=True)
+    record = tmp_path / "out" / "checkpoints" / "step-00000004" / "checkpoint.json"
+
+    identity = identity_of(load_recipe(str(recipe)), read_manifest(str(tmp_path / "data")))
+    record.write_text(json.dumps({"format": 1, "position": {}, "identity": identity, "sha256": {}}))
+    line = refusal(capsys, str(recipe), *variables)
+    assert all(word in line for word in [*words, "choose another OUT, or the same settings"]), line
+    assert record.exists()
+
+
+def test_an_out_in_use_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path)
+    hold = (
+        "import sys\nfrom shards.lock import lock_out\n"
+        "with lock_out(sys.argv[1]):\n    print('held', flush=True)\n    sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(tmp_path / "out")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        line = refusal(capsys, str(recipe))
+        holder.communicate("")
+    assert f"in use by another run (process {holder.pid})" in line and "choose another OUT" in line
+
+
+def test_an_out_that_cannot_be_written_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    line = refusal(capsys, str(write_recipe(tmp_path)), f"OUT={tmp_path / 'file' / 'out'}")
+    assert "can't write into OUT" in line and "choose another folder" in line
+
+
+def test_faults_of_several_kinds_are_told_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(write_recipe(tmp_path)), f"DATA={tmp_path / 'none'}", "SIZE=2b"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_only_the_first_rank_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, "RANK", "1")
+    assert main([str(tmp_path / "none.toml")]) == 2
+    assert capsys.readouterr().err == ""

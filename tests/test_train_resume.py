@@ -1,0 +1,111 @@
+"""Going on after a stop of any kind is as not stopping: the same losses and the same weights, bit for bit."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from training_examples import build_once, losses, metrics, recipe_in, train_quietly
+
+from train import loop
+from train.log import METRICS, StepRecord, TrainingLog, cut_log
+from train.model import Florenz
+from train.processor import Processor
+from train.recipe import Recipe
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread_and_one_build() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        build_once(patch)
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    """A training of three steps of text and three of vision that nothing disturbed."""
+    recipe = recipe_in(tmp_path_factory.mktemp("finished"))
+    train_quietly(recipe)
+    return recipe
+
+
+def test_a_finished_training_trains_nothing_when_it_is_started_again(finished: Recipe) -> None:
+    before = (Path(finished.out) / "metrics.jsonl").read_bytes()
+    assert train_quietly(finished) == []
+    assert (Path(finished.out) / "metrics.jsonl").read_bytes() == before
+
+
+class Killed(BaseException):
+    """As sudden as a kill: no code of ours catches it."""
+
+
+@pytest.mark.parametrize("step", [2, 3, 5])
+def test_going_on_from_any_step_gives_the_losses_of_an_undisturbed_run_bit_for_bit(
+    finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    recipe = dataclasses.replace(finished, out=str(tmp_path / "out"), workers=1)
+    write = TrainingLog.write
+
+    def kill_after(log: TrainingLog, record: StepRecord) -> None:
+        write(log, record)
+        if record.step == step:
+            raise Killed
+
+    monkeypatch.setattr(TrainingLog, "write", kill_after)
+    with pytest.raises(Killed):
+        train_quietly(recipe)
+    monkeypatch.undo()
+    assert len(metrics(recipe.out)) == step
+    train_quietly(dataclasses.replace(recipe, workers=0))
+    assert metrics(recipe.out) == metrics(finished.out)
+    weights = [(Path(one.out) / "model" / "model.safetensors").read_bytes() for one in (recipe, finished)]
+    assert weights[0] == weights[1]
+
+
+def test_a_damaged_newest_checkpoint_costs_only_the_steps_since_the_one_before(
+    finished: Recipe, tmp_path: Path
+) -> None:
+    recipe = dataclasses.replace(finished, out=str(tmp_path / "out"))
+    train_quietly(recipe)
+    weights = Path(recipe.out) / "checkpoints" / "step-00000006" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    warning, stage = train_quietly(recipe)
+    assert "step-00000006 is damaged" in warning and "stage vision from step 1:" in stage
+    assert metrics(recipe.out) == metrics(finished.out)
+
+
+def test_dropout_too_is_the_same_after_going_on(
+    finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = loop.build
+
+    def with_dropout(*arguments: object, **options: object) -> tuple[Florenz, Processor]:
+        model, processor = build(*arguments, **options)  # type: ignore[arg-type]
+        for module in model.modules():
+            if isinstance(getattr(module, "dropout", None), float):
+                module.dropout = 0.3
+        return model, processor
+
+    monkeypatch.setattr(loop, "build", with_dropout)
+    recipe = dataclasses.replace(finished, out=str(tmp_path / "out"))
+    train_quietly(recipe)
+    undisturbed = losses(recipe.out)
+    assert undisturbed != losses(finished.out)
+    (Path(recipe.out) / "checkpoints" / "step-00000006" / "checkpoint.json").unlink()
+    train_quietly(recipe)
+    assert losses(recipe.out) == undisturbed
+
+
+def test_the_log_is_cut_to_whole_lines_of_the_steps_that_are_done(tmp_path: Path) -> None:
+    path = tmp_path / METRICS
+    lines = [json.dumps({"step": step, "loss": 1 / step}) + "\n" for step in (2, 4, 6, 8)]
+    path.write_text("".join(lines) + lines[0][:9])
+    cut_log(path, 6)
+    assert path.read_text() == "".join(lines[:3])
+    cut_log(path, 0)
+    assert path.read_text() == ""

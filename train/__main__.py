@@ -1,0 +1,80 @@
+"""The command line: `python -m train RECIPE [NAME=value ...]`, where the names are the Make variables.
+
+Under torchrun every rank runs this, and the first one talks: `torchrun --nproc-per-node 8 -m train RECIPE`.
+
+Exit codes: 0 done; 1 stopped, checkpoints are kept; 2 the input is wrong and nothing was started; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from train.console import fail, is_first_rank, quiet_libraries, say
+
+if TYPE_CHECKING:
+    from train.recipe import Recipe
+
+USAGE = "usage: python -m train RECIPE [DATA=folder] [OUT=folder] [SIZE=playground] [SEED=n] [STEPS=n] [WORKERS=n] ..."
+
+
+def main(arguments: Sequence[str]) -> int:
+    if not arguments or any("=" not in word for word in arguments[1:]):
+        return fail(USAGE, 2)
+    quiet_libraries()
+    if "RANK" not in os.environ:  # a rank that waits for the others in C code must die of torchrun's signal at once
+        signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _run(arguments[0], dict(word.split("=", 1) for word in arguments[1:]))
+    except KeyboardInterrupt:
+        return fail("interrupted; the last checkpoint is kept: run the same command to go on", 130)
+
+
+def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
+    from configs.recipe_file import RecipeError
+    from train.recipe import load_recipe
+
+    try:
+        recipe = load_recipe(recipe_path, variables)
+    except RecipeError as problem:
+        return fail(str(problem), 2)
+
+    # Imported late: torch and transformers take seconds, which a wrong word in the recipe should not cost.
+    from shards.lock import OutInUse
+    from train.loop import train
+    from train.score import check_tools
+
+    try:
+        check_tools()
+    except ValueError as problem:
+        say(f"warning: {problem}; the training goes on and will not be scored")
+    try:
+        folder = train(recipe, say)
+    except (RecipeError, OutInUse) as problem:
+        return fail(str(problem), 2)
+    except (OSError, ValueError) as problem:
+        return fail(f"{problem}\nstopped; checkpoints are kept in {recipe.out}: run the same command to go on", 1)
+    say(f"model in {folder}")
+    return _evaluate(recipe) if is_first_rank() else 0
+
+
+def _evaluate(recipe: Recipe) -> int:
+    """The end of a training, in a process group no more."""
+    from train.evaluate import evaluate_training
+
+    try:
+        evaluate_training(recipe, say)
+    except (OSError, ValueError) as problem:
+        return fail(f"{problem}\nnot scored; the model is whole in {recipe.out}: make evaluate scores it", 1)
+    return 0
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
