@@ -2,15 +2,21 @@
 
 A run is the real command line in a forked process, with the real captioner and a translation server that answers at
 once. It dies by SIGKILL before its n-th file operation below OUT (between a temporary file and its rename, between the
-last shard and the manifest, ...), or by a signal at a random moment. Then the same command must finish, and shards,
-manifest and rejects must be those of the undisturbed run.
+last shard and the manifest, ...), or by a signal at a random moment. Or it lives, and from the n-th file operation on
+the disk is full, or read-only, or OUT is gone: then it must end by itself, in a few lines that say what to do. Then the
+same command must finish, and shards, manifest and rejects must be those of the undisturbed run.
+
+`--disks`: instead, runs that go on from where the one before was stopped, by a disk that fails at each kind of file, or
+after so many bytes; only then one that is let through.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import hashlib
+import io
 import os
 import random
 import shutil
@@ -22,8 +28,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from playground.world import draw_world
+from shards import files
 
 RECIPE = """
 languages = ["de", "fr"]
@@ -47,15 +55,43 @@ COMPARED = ("manifest.json", "shards/**/*", "rejects/*")
 FILE_EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
 
 
+# What may happen at a point, and what the system says of it. A full disk still renames and removes.
+KILL, FULL, READ_ONLY, GONE = "kill", "full", "read-only", "gone"
+ERRORS = {FULL: errno.ENOSPC, READ_ONLY: errno.EROFS}
+ADVICE = {
+    FULL: ("make room",),
+    READ_ONLY: ("make it writable",),
+    GONE: ("bring it back", "see whether its disk is there"),
+}
+REFUSED_EVENTS = {FULL: ("open", "os.mkdir"), READ_ONLY: FILE_EVENTS, GONE: ()}
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+PLACES = (".lock", "run.log", "images.parquet", "captions", "translations", "shards", "rejects", "builds",
+          "manifest.json", "report.json", "REPORT.md")  # fmt: skip
+GONE_PLACES = ("images.parquet", "published.json")  # without the latter a run would go on, as if it were the first
+HUNG_AFTER_S = 120.0
+
+
 @dataclass(frozen=True)
 class KillPoint:
-    """Before the `event`-th file operation below OUT, or `seconds` after the start."""
+    """Where in a run the kind of fault strikes, and from where on it stays: one of these.
+
+    event: before the n-th file operation below OUT. seconds: after the start (kill). place: when a file with this word
+    in its path below OUT is to be written (gone: or read). num_bytes: when so many bytes have been written (full).
+    """
 
     event: int | None = None
     seconds: float | None = None
+    kind: str = KILL
+    place: str | None = None
+    num_bytes: int | None = None
 
     def __str__(self) -> str:
-        return f"file operation {self.event}" if self.event is not None else f"{self.seconds:.3f} s"
+        kind = "" if self.kind == KILL else f"{self.kind} at "
+        if self.place is not None:
+            return f"{kind}{self.place}"
+        if self.num_bytes is not None:
+            return f"{kind}{self.num_bytes} bytes"
+        return f"{kind}file operation {self.event}" if self.event is not None else f"{kind}{self.seconds:.3f} s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +115,16 @@ class Bench:
         try:
             silence = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silence, 1)
-            log = os.open(self.out.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(log, 2)
-            watch = FileEvents(str(self.out), kill.event if kill else None)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, HUNG_AFTER_S)
+            watch = FileEvents(str(self.out), kill)
             sys.addaudithook(watch)
+            if kill and kill.num_bytes is not None:
+                vars(files)["open"] = Quota(kill.num_bytes).open
             if kill and kill.seconds is not None:
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process as SIGKILL does: nothing of ours runs
-                signal.setitimer(signal.ITIMER_REAL, kill.seconds)
+                signal.setitimer(signal.ITIMER_REAL, kill.seconds)  # ends it as SIGKILL does: nothing of ours runs
             from pipeline.__main__ import main
 
             code = main([str(self.recipe)])
@@ -94,8 +133,19 @@ class Bench:
         finally:
             os._exit(code)
 
+    @property
+    def log(self) -> Path:
+        """What the last run wrote to the screen as errors."""
+        return self.out.with_suffix(".log")
+
+    @property
+    def away(self) -> Path:
+        """Where OUT is while it is gone."""
+        return self.out.with_suffix(".away")
+
     def clear(self) -> None:
         shutil.rmtree(self.out, ignore_errors=True)
+        shutil.rmtree(self.away, ignore_errors=True)
 
     def bytes_of_result(self) -> dict[str, str]:
         """Path below OUT -> SHA-256, of everything that must be the same."""
@@ -104,16 +154,59 @@ class Bench:
 
 
 class FileEvents:
-    """An audit hook that counts file operations below a folder and kills the process before the n-th."""
+    """An audit hook that counts file operations below a folder and lets the fault strike at its point."""
 
-    def __init__(self, folder: str, kill_at: int | None) -> None:
-        self.folder, self.kill_at, self.seen = folder, kill_at, 0
+    def __init__(self, folder: str, kill: KillPoint | None) -> None:
+        self.folder, self.kill, self.seen = folder, kill or KillPoint(), 0
+        self.has_struck = False
 
-    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
-        if event in FILE_EVENTS and arguments and str(arguments[0]).startswith(self.folder):
-            self.seen += 1
-            if self.seen == self.kill_at:
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in FILE_EVENTS or not arguments or not f"{arguments[0]}/".startswith(f"{self.folder}/"):
+            return
+        self.seen += 1
+        path = str(arguments[0])
+        if not self.has_struck and self._is_the_point(event, arguments, path.removeprefix(self.folder)):
+            self.has_struck = True
+            if self.kill.kind == KILL:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self.kill.kind == GONE and os.path.exists(self.folder):
+                os.rename(self.folder, str(Path(self.folder).with_suffix(".away")))
+        if self.has_struck and event in REFUSED_EVENTS[self.kill.kind] and _is_write(event, arguments):
+            number = ERRORS[self.kill.kind]
+            raise OSError(number, os.strerror(number), path)
+
+    def _is_the_point(self, event: str, arguments: tuple[Any, ...], path: str) -> bool:
+        if self.kill.place is not None:
+            return self.kill.place in path and (_is_write(event, arguments) or self.kill.kind == GONE)
+        return self.seen == self.kill.event
+
+
+def _is_write(event: str, arguments: tuple[Any, ...]) -> bool:
+    return event != "open" or bool(arguments[2] & WRITING)
+
+
+class Quota:
+    """A disk with room for so many bytes more, for all files that `open` opens for writing."""
+
+    def __init__(self, num_bytes: int) -> None:
+        self.free = num_bytes
+
+    def open(self, path: str, mode: str) -> BinaryIO:
+        return io.BufferedWriter(QuotaFile(path, mode, self)) if "x" in mode else open(path, mode)  # type: ignore
+
+
+class QuotaFile(io.FileIO):
+    def __init__(self, path: str, mode: str, quota: Quota) -> None:
+        super().__init__(path, mode)
+        self.quota = quota
+
+    def write(self, block: Any) -> int:
+        """As much as there is room for, as the system does it."""
+        block = memoryview(block)[: self.quota.free]
+        if not block:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.quota.free -= len(block)
+        return super().write(block)
 
 
 @contextlib.contextmanager
@@ -146,7 +239,7 @@ def undisturbed(bench: Bench) -> tuple[dict[str, str], int, float]:
     started = time.monotonic()
     code = bench.run(count_events=counter)
     seconds = time.monotonic() - started
-    assert code == 0, f"the undisturbed run ended with {code}: {bench.out.with_suffix('.log').read_text()[-2000:]}"
+    assert code == 0, f"the undisturbed run ended with {code}: {bench.log.read_text()[-2000:]}"
     return bench.bytes_of_result(), int(counter.read_text()), seconds
 
 
@@ -158,44 +251,116 @@ def kill_points(number: int, events: int, seconds: float, seed: int) -> list[Kil
     return by_event + by_time
 
 
+def disk_points(number: int, events: int, seed: int) -> list[KillPoint]:
+    """Disks that fail in three ways, at random file operations."""
+    rng = random.Random(seed)
+    return [KillPoint(event=rng.randint(1, events), kind=(FULL, READ_ONLY, GONE)[n % 3]) for n in range(number)]
+
+
+def disk_chains(num_bytes: int) -> list[list[KillPoint]]:
+    """Each kind of file; shares of the bytes that an undisturbed run writes; OUT gone at some file operations."""
+    full = [KillPoint(kind=FULL, place=place) for place in PLACES]
+    read_only = [KillPoint(kind=READ_ONLY, place=place) for place in PLACES[::2]]
+    quotas = [KillPoint(kind=FULL, num_bytes=num_bytes * tenth // 10) for tenth in (1, 4, 8)]
+    gone = [KillPoint(kind=GONE, event=60)] + [KillPoint(kind=GONE, place=f"/{name}") for name in GONE_PLACES]
+    return [full, read_only, quotas, gone]
+
+
 def problem_at(bench: Bench, kill: KillPoint, wanted: dict[str, str]) -> str | None:
-    """What is wrong after a kill at this point and a second run; None if nothing is."""
+    """What is wrong after a fault at this point and a second run; None if nothing is."""
     bench.clear()
-    first = bench.run(kill)
-    if first not in (0, -signal.SIGKILL, -signal.SIGALRM):
-        return f"{kill}: the first run ended with {first}"
+    return problem_of_stop(bench, kill) or problem_of_end(bench, wanted)
+
+
+def problem_of_stop(bench: Bench, kill: KillPoint) -> str | None:
+    """What is wrong with how a run ends to which this happens; the cause is removed."""
+    code = bench.run(kill)
+    if bench.away.exists():
+        if bench.out.exists():
+            return "the run made another OUT in the place of the one that was gone"
+        bench.away.rename(bench.out)
     if broken := [path for path in bench.out.glob("shards/**/*.tar") if path.stat().st_size % 10240]:
-        return f"{kill}: an unfinished tar under a final name: {broken[0].name}"
+        return f"an unfinished tar under a final name: {broken[0].name}"
+    if kill.kind == KILL:
+        return None if code in (0, -signal.SIGKILL, -signal.SIGALRM) else f"the run ended with {code}"
+    if code == 0 and kill.event is not None:
+        return None  # nothing was written after the point
+    return _problem_of_words(bench, kill, code)
+
+
+def _problem_of_words(bench: Bench, kill: KillPoint, code: int) -> str | None:
+    """What is wrong with how a run that its disk has stopped takes its leave."""
+    said = bench.log.read_text()
+    lines = said.splitlines()
+    if code not in (1, 2) or len(lines) != 3 - code or not all(line.startswith("florenz: ") for line in lines):
+        return f"the run ended with {code} and said: {said[-2000:]}"
+    if str(bench.out) not in lines[0] or not any(advice in lines[0] for advice in ADVICE[kill.kind]):
+        return f"the run does not say which file or what to do: {lines[0]}"
+    if kill.kind == FULL and (partials := list(bench.out.rglob("*.partial"))):
+        return f"the run left {partials[0].name} on a full disk"
+    return None
+
+
+def problem_of_end(bench: Bench, wanted: dict[str, str]) -> str | None:
+    """What is wrong with a run to which nothing happens."""
     if (code := bench.run()) != 0:
-        return f"{kill}: the second run ended with {code}: {bench.out.with_suffix('.log').read_text()[-300:]}"
+        return f"the run after it ended with {code}: {bench.log.read_text()[-300:]}"
     if left := list(bench.out.rglob("*.partial")):
-        return f"{kill}: the second run left {left[0].name}"
+        return f"the run after it left {left[0].name}"
     found = bench.bytes_of_result()
     differing = sorted(path for path in found.keys() | wanted.keys() if found.get(path) != wanted.get(path))
-    return f"{kill}: {len(differing)} files differ, first {differing[0]}" if differing else None
+    return f"{len(differing)} files differ, first {differing[0]}" if differing else None
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--disks", action="store_true", help="instead: chains of runs stopped by a failing disk")
     options = parser.parse_args()
     preload()
     with tempfile.TemporaryDirectory(prefix="florenz-torture-") as folder, torture_bench(Path(folder)) as bench:
         wanted, events, seconds = undisturbed(bench)
         print(f"undisturbed: {len(wanted)} files, {events} file operations, {seconds:.1f} s", flush=True)
+        if options.disks:
+            num_bytes = sum(path.stat().st_size for path in bench.out.rglob("*") if path.is_file())
+            goal, outcomes = chained(bench, disk_chains(num_bytes), wanted)
+        else:
+            goal, outcomes = apart(bench, options.points, events, seconds, options.seed, wanted)
         survived = 0
-        for number, kill in enumerate(kill_points(options.points, events, seconds, options.seed), 1):
-            problem = problem_at(bench, kill, wanted)
+        for number, (name, problem) in enumerate(outcomes, 1):
             survived += problem is None
-            print(f"{number}/{options.points} {problem or f'{kill}: survived'}", flush=True)
-    print(f"torture: {survived} of {options.points} (goal {options.points})")
-    return 0 if survived == options.points else 1
+            print(f"{number}/{goal} {name}: {problem or 'survived'}", flush=True)
+    print(f"torture: {survived} of {goal} (goal {goal})")
+    return 0 if survived == goal else 1
+
+
+Outcomes = Iterator[tuple[str, str | None]]  # what happened, and what was wrong with what followed
+
+
+def apart(
+    bench: Bench, number: int, events: int, seconds: float, seed: int, wanted: dict[str, str]
+) -> tuple[int, Outcomes]:
+    """A fresh run for each point; a fifth of them disks."""
+    points = kill_points(number - number // 5, events, seconds, seed) + disk_points(number // 5, events, seed)
+    return len(points), ((str(kill), problem_at(bench, kill, wanted)) for kill in points)
+
+
+def chained(bench: Bench, chains: list[list[KillPoint]], wanted: dict[str, str]) -> tuple[int, Outcomes]:
+    def outcomes() -> Outcomes:
+        for chain in chains:
+            bench.clear()
+            yield from ((str(kill), problem_of_stop(bench, kill)) for kill in chain)
+            yield f"after {chain[0].kind}", problem_of_end(bench, wanted)
+
+    return sum(len(chain) + 1 for chain in chains), outcomes()
 
 
 def preload() -> None:
     """Import what a run imports, once: the forked runs then start in milliseconds. Importing starts no threads."""
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # read on import; a run would set it too late
     import pipeline.__main__
+    import pipeline.captioner
     import pipeline.generate
     import pipeline.run  # noqa: F401
 

@@ -42,6 +42,7 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
 
     from pipeline.books import BooksError
     from pipeline.run import run
+    from shards.files import in_words
     from shards.lock import OutInUse
     from translators.endpoint import ServerError
 
@@ -50,7 +51,8 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
     except (RecipeError, OutInUse) as problem:
         return _fail(str(problem), 2)
     except (ServerError, BooksError, OSError, ValueError) as problem:
-        return _fail(f"{problem}\nstopped; what was answered is kept in {recipe.out}: run the same command to go on", 1)
+        words = in_words(problem) if isinstance(problem, OSError) else str(problem)
+        return _fail(f"{words}\nstopped; what was answered is kept in {recipe.out}: run the same command to go on", 1)
     return 0
 
 

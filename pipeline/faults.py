@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from filters.language_id import LanguageModelError
-from shards.files import StoreError
+from shards.files import StoreError, WriteError
 from translators.endpoint import ServerError
 
 # "translators.client.ServerError: the message [while running 'translate/...']", as it ends a worker's traceback.
@@ -18,6 +18,7 @@ _STEP = re.compile(r" \[while running '.*'\]$")
 _KNOWN: dict[str, type[Exception]] = {
     "ServerError": ServerError,
     "StoreError": StoreError,
+    "WriteError": WriteError,
     "LanguageModelError": LanguageModelError,
     "OSError": OSError,
     "PermissionError": PermissionError,

@@ -17,7 +17,7 @@ from pathlib import Path
 @contextlib.contextmanager
 def c_messages_to(log: Path) -> Iterator[None]:
     """While the block runs, descriptor 2 is `log` (appended to) and sys.stderr is what descriptor 2 was."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(exist_ok=True)  # not OUT itself: where it is gone, it must not be made anew
     before, python_stderr = os.dup(2), sys.stderr
     try:
         if _writes_to_descriptor_2(python_stderr):

@@ -68,6 +68,7 @@ def run(recipe: Recipe, say: Say, *, retry: str | None = None) -> RunFacts:
         say(f"warning: {warning}")
     server = Server(recipe.translator.settings, local_log(recipe.out, "translation-server"))
     with lock_out(recipe.out), contextlib.ExitStack() as stack:
+        stack.enter_context(files.pinned(recipe.out))
         stack.callback(server.stop)  # not entered as a context: it starts when it turns out to be needed
         files.remove_partials(recipe.out)  # nobody else writes there while we hold the lock
         stack.enter_context(c_messages_to(local_log(recipe.out, "run")))

@@ -35,6 +35,7 @@ from shards import files
 
 HOST = "127.0.0.1"
 GRACE_S = 10.0  # at the end of a graph the workers go first
+BEAMS_STARTER = "run_worker"  # the name of Beam's thread that starts a worker and waits for it
 
 
 @contextlib.contextmanager
@@ -55,7 +56,7 @@ def local_graph(recipe: Recipe) -> Iterator[beam.Pipeline]:
         stack.callback(executor.shutdown, wait=False)
         graph = executor.submit(lambda: pipeline.run().wait_until_finish())
         if bond:
-            stack.enter_context(_thread_errors_to(local_log(recipe.out, "workers")))
+            stack.enter_context(_thread_errors_to(local_log(recipe.out, "workers"), bond))
             wait([graph, bond.broken], return_when=FIRST_COMPLETED)
             wait([graph], timeout=GRACE_S)
             if not graph.done():
@@ -92,7 +93,11 @@ class Bond:
 
     def _hold(self, connection: socket.socket) -> None:
         wait_for_end(connection)
-        with contextlib.suppress(InvalidStateError):  # another worker ended before
+        self.tell()
+
+    def tell(self) -> None:
+        """A worker has ended."""
+        with contextlib.suppress(InvalidStateError):  # and another one before it
             self.broken.set_result(None)
 
 
@@ -103,11 +108,16 @@ def wait_for_end(connection: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def _thread_errors_to(log: Path) -> Iterator[None]:
-    """Beam's own threads die of a worker's death with tracebacks, which the user is told in one line instead."""
+def _thread_errors_to(log: Path, bond: Bond) -> Iterator[None]:
+    """Beam's own threads die of a worker's death with tracebacks, which the user is told in one line instead.
+
+    The thread that started a worker also tells of one that ended before it had connected to us.
+    """
     before = threading.excepthook
 
     def note(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.thread is not None and arguments.thread.name == BEAMS_STARTER:
+            bond.tell()
         with contextlib.suppress(OSError), log.open("a") as file:
             traceback.print_exception(arguments.exc_value, file=file)
 

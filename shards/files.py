@@ -5,11 +5,16 @@ disk. Object stores have no rename, and fsspec's own writers publish what they h
 there the bytes are staged in a temporary local file and uploaded in one piece at the end. The price is disk space for
 one file and an upload that starts late; what it buys is that a failed write leaves nothing behind.
 
+A folder can be pinned: then nothing is written or listed below it unless it is still that folder. A mount that goes
+away leaves an empty folder in its place, in which all work would seem undone, and what is written there is out of sight
+when the mount is back.
+
 gs:// needs the package gcsfs and s3:// needs s3fs. Both read their settings from the environment, for example
 FSSPEC_S3_ENDPOINT_URL or STORAGE_EMULATOR_HOST.
 """
 
 import contextlib
+import errno
 import os
 import posixpath
 import re
@@ -27,6 +32,44 @@ PARTIAL_NAME = re.compile(r"\..+\.\d+-[0-9a-f]{16}\.partial")
 
 class StoreError(ValueError):
     """A URL of a kind that cannot be opened from here; the message says what is missing."""
+
+
+class WriteError(OSError):
+    """A local file could not be written or a pinned folder is gone; the message is one line and says what to do."""
+
+
+_ADVICE = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EROFS: "make it writable again",
+    errno.EACCES: "make it writable",
+    errno.EPERM: "make it writable",
+}
+_pinned: dict[str, tuple[int, int] | None] = {}  # local folder -> what it is: device and inode
+
+
+@contextlib.contextmanager
+def pinned(folder: str) -> Iterator[None]:
+    """While the block runs, `WriteError` for what would write or list below this local folder if it is gone, or another
+    one is in its place. An object store has nothing to pin.
+    """
+    if not _is_local(folder):
+        yield
+        return
+    name = os.path.abspath(_local(folder))
+    _pinned[name] = _identity(name)
+    try:
+        yield
+    finally:
+        _pinned.pop(name, None)
+
+
+def in_words(problem: OSError) -> str:
+    """What the system said about a path, as one line that says what to do."""
+    if isinstance(problem, WriteError) or problem.errno is None:
+        return str(problem)
+    where = f"{problem.filename}: " if problem.filename else ""
+    return f"{where}{problem.strerror}; {_ADVICE.get(problem.errno, 'see whether its disk is there and well')}"
 
 
 def open_read(path: str) -> BinaryIO:
@@ -49,8 +92,9 @@ def read_bytes(path: str) -> bytes:
 def atomic_write(path: str) -> AbstractContextManager[BinaryIO]:
     """A binary file that appears as `path`, replacing what was there, when the `with` ends without an error.
 
-    Parent folders are made. After an error nothing appears and what was there stays. A process that is killed can
-    leave a `.name.pid-random.partial` beside the target, which `list_files` never shows and `remove_partials` removes.
+    Parent folders are made. After an error nothing appears and what was there stays; `WriteError` for what the system
+    refuses. A process that is killed can leave a `.name.pid-random.partial` beside the target, which `list_files` never
+    shows and `remove_partials` removes.
     """
     return _replacing_local(_local(path)) if _is_local(path) else _uploading(path)
 
@@ -93,6 +137,8 @@ def list_files(folder: str) -> list[str]:
 
     Linked folders are followed, each real folder once. Unfinished writes are left out. No folder: an empty list.
     """
+    if _is_local(folder):
+        _check_pinned(_local(folder))
     below = _walk_local(_local(folder)) if _is_local(folder) else _walk_store(folder)
     return sorted(join(folder, name) for name in below if not PARTIAL_NAME.fullmatch(posixpath.basename(name)))
 
@@ -125,18 +171,44 @@ def _store(path: str) -> tuple[AbstractFileSystem, str]:
 @contextlib.contextmanager
 def _replacing_local(path: str) -> Iterator[BinaryIO]:
     folder, name = os.path.split(path)
-    os.makedirs(folder or ".", exist_ok=True)
     partial = os.path.join(folder, f".{name}.{os.getpid()}-{secrets.token_hex(8)}.partial")
     try:
+        _check_pinned(path)
+        os.makedirs(folder or ".", exist_ok=True)
         with open(partial, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())  # without it a power cut after the rename can leave the name and no bytes
         os.replace(partial, path)
-    except BaseException:  # Ctrl-C too
-        with contextlib.suppress(FileNotFoundError):
+    except BaseException as problem:  # Ctrl-C too
+        with contextlib.suppress(OSError):  # gone, or on a disk that takes nothing any more, not even this
             os.remove(partial)
+        if isinstance(problem, OSError) and _is_about(problem, path, partial):
+            raise WriteError(f"can't write {path}: {in_words(OSError(problem.errno, problem.strerror))}") from problem
         raise
+
+
+def _is_about(problem: OSError, path: str, partial: str) -> bool:
+    """Whether it says something of this write, and not of a file that was to be read for it. `write` names no file."""
+    if problem.errno is None or isinstance(problem, WriteError):
+        return False
+    return problem.filename in (None, partial) or os.path.join(path, "").startswith(os.path.join(problem.filename, ""))
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _check_pinned(path: str) -> None:
+    path = os.path.abspath(path)
+    for folder, identity in list(_pinned.items()):
+        is_below = path == folder or path.startswith(os.path.join(folder, ""))
+        if is_below and (identity is None or _identity(folder) != identity):
+            raise WriteError(f"{folder} is gone, or another folder is in its place; bring it back")
 
 
 @contextlib.contextmanager

@@ -30,6 +30,23 @@ with local_graph(recipe_for(sys.argv[1], workers=2)) as pipeline:
 """
 
 
+STILLBORN = """
+import os, sys
+sys.path.insert(0, "tests")
+import apache_beam as beam
+from pipeline_examples import recipe_for
+from pipeline.workers import local_graph
+
+sys.executable = "/bin/false"
+try:
+    with local_graph(recipe_for(sys.argv[1], workers=2)) as pipeline:
+        _ = pipeline | beam.Create([1])
+except ChildProcessError as problem:
+    print(problem, flush=True)
+    os._exit(3)
+"""
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_graph_runs_in_this_process_or_in_others(tmp_path: Path, workers: int) -> None:
     def note_process(number: int) -> None:  # local, so that Beam ships its code: the workers don't know this file
@@ -63,6 +80,12 @@ def test_worker_processes_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     running.wait()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
+
+
+def test_worker_processes_that_end_before_they_have_begun_end_the_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STILLBORN, str(tmp_path / "out")]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 3 and ran.stdout.startswith("a worker process died"), ran.stdout + ran.stderr
 
 
 def test_logs_lie_in_out_or_where_that_is_no_folder_in_the_working_folder(tmp_path: Path) -> None:

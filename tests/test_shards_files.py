@@ -1,3 +1,4 @@
+import errno
 import os
 import uuid
 from pathlib import Path
@@ -54,6 +55,44 @@ def test_a_failed_write_keeps_what_was_there(folder: str) -> None:
     assert files.read_bytes(path) == b"old"
     write(path, b"new")
     assert files.read_bytes(path) == b"new"
+
+
+def test_what_the_system_refuses_is_told_in_one_line_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    path = tmp_path / "file" / "a.bin"
+    with pytest.raises(files.WriteError, match=rf"^can't write {path}: File exists; see whether"):
+        write(str(path), b"x")
+    full = OSError(errno.ENOSPC, "No space left on device", "/data/a.bin")
+    assert files.in_words(full) == "/data/a.bin: No space left on device; make room"
+    assert files.in_words(OSError("no number")) == "no number"
+
+
+def test_an_error_about_another_file_is_not_blamed_on_the_one_being_written(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, files.atomic_write(str(tmp_path / "a.bin")):
+        files.read_bytes(str(tmp_path / "source.bin"))
+    assert not isinstance(caught.value, files.WriteError)
+
+
+def test_a_pinned_folder_that_is_gone_or_another_one_takes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with files.pinned(str(folder)):
+        write(str(folder / "a.bin"), b"x")
+        folder.rename(tmp_path / "away")
+        with pytest.raises(files.WriteError, match="is gone, or another folder is in its place"):
+            write(str(folder / "b.bin"), b"x")
+        folder.mkdir()
+        with pytest.raises(files.WriteError, match="is gone"):
+            write(str(folder / "sub" / "b.bin"), b"x")
+        with pytest.raises(files.WriteError, match="is gone"):
+            files.list_files(str(folder))
+        assert list(folder.iterdir()) == []
+        write(str(tmp_path / "elsewhere.bin"), b"x")
+        folder.rmdir()
+        (tmp_path / "away").rename(folder)
+        write(str(folder / "b.bin"), b"x")
+    folder.rename(tmp_path / "away")
+    write(str(folder / "b.bin"), b"x")
 
 
 def test_files_are_listed_at_any_depth_in_order_and_under_the_folder_as_given(folder: str) -> None:

@@ -6,6 +6,9 @@ a reply that can't be read) is narrowed down by halving the batch, and becomes a
 alone. Before an item is blamed, the server has to answer a harmless prompt: a misconfigured server refuses everything,
 and its refusals must not be written down as the items' own.
 
+Answers are handed on as they come back, request by request: when one request of a batch is given up, what its
+neighbours brought has been paid for and must not be lost with it.
+
 The client is synchronous outside and asyncio inside, because only there one deadline holds for the whole request:
 httpx's own time-outs restart with every byte, so that a slow drip would never end.
 """
@@ -68,12 +71,18 @@ class Stats:
                 setattr(self, name, getattr(self, name) + count)
 
 
+Keep = Callable[[int, Sequence[Answer]], None]  # answers, with the place of the first among the texts
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Call:
-    """One `translate` call: its connections, and the prompt that clears the server of suspicion."""
+    """One `translate` call: its connections, the prompt that clears the server of suspicion, where answers go."""
 
     http: httpx.AsyncClient
     harmless: str
+    keep: Keep
+    gate: asyncio.Semaphore
+    given_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Client:
@@ -103,45 +112,68 @@ class Client:
         self._jitter = jitter
         self._verify = certificates(self.endpoint)
 
-    def translate(self, texts: Sequence[str], language: str) -> list[Answer]:
-        """One answer per text, in the order of the texts. Raises ServerError when a request's retry budget is spent."""
+    def translate(self, texts: Sequence[str], language: str, keep: Keep = lambda place, answers: None) -> list[Answer]:
+        """One answer per text, in the order of the texts. Raises ServerError when a request's retry budget is spent.
+
+        `keep` is called with every answer as soon as it is certain, from any thread, before more is asked for in its
+        stead; after an error it has had all that came back.
+        """
         if not texts:
             return []
         prompts = self._family.build(texts, language, self._language_names)
         harmless = self._family.build([HARMLESS_TEXT], language, self._language_names)[0]
-        raw = asyncio.run(self._ask_all(prompts, harmless))
-        answers = [self._cleaned(answer, text) for answer, text in zip(raw, texts, strict=True)]
-        self.stats.add(prompts=len(texts), refused=sum(bool(answer.reason) for answer in answers))
-        return answers
+        found: dict[int, Answer] = {}
+
+        def clean_and_keep(place: int, raw: Sequence[Answer]) -> None:
+            answers = [self._cleaned(answer, texts[place + offset]) for offset, answer in enumerate(raw)]
+            keep(place, answers)
+            found.update(enumerate(answers, place))
+
+        asyncio.run(self._ask_all(prompts, harmless, clean_and_keep))
+        self.stats.add(prompts=len(texts), refused=sum(bool(answer.reason) for answer in found.values()))
+        return [found[place] for place in range(len(texts))]
 
     def _cleaned(self, answer: Answer, source: str) -> Answer:
         if answer.reason:
             return answer
         return Answer(text=self._family.clean(answer.text, source), finish_reason=answer.finish_reason)
 
-    async def _ask_all(self, prompts: Sequence[str], harmless: str) -> list[Answer]:
+    async def _ask_all(self, prompts: Sequence[str], harmless: str, keep: Keep) -> None:
         size, gate = self._settings.prompts_per_request, asyncio.Semaphore(self._settings.max_in_flight)
         async with open_http(self.endpoint, self._verify) as http:
-            call = _Call(http=http, harmless=harmless)
+            call = _Call(http=http, harmless=harmless, keep=keep, gate=gate)
+            starts = range(0, len(prompts), size)
+            requests = (self._one_request(call, prompts[start : start + size], start) for start in starts)
+            outcomes = await asyncio.gather(
+                *requests, return_exceptions=True
+            )  # those in flight may still bring answers
+        for problem in outcomes:
+            if problem is not None:
+                raise problem
 
-            async def one_request(start: int) -> list[Answer]:
-                async with gate:
-                    return await self._ask(call, prompts[start : start + size])
+    async def _one_request(self, call: _Call, prompts: Sequence[str], place: int) -> None:
+        async with call.gate:
+            if call.given_up.is_set():
+                return
+            try:
+                await self._ask(call, prompts, place)
+            except BaseException:
+                call.given_up.set()
+                raise
 
-            batches = await asyncio.gather(*(one_request(start) for start in range(0, len(prompts), size)))
-        return [answer for batch in batches for answer in batch]
-
-    async def _ask(self, call: _Call, prompts: Sequence[str], *, is_piece: bool = False) -> list[Answer]:
-        """An answer for each prompt. A batch with a culprit is halved until the culprit is alone."""
+    async def _ask(self, call: _Call, prompts: Sequence[str], place: int, *, is_piece: bool = False) -> None:
+        """Get an answer for each prompt. A batch with a culprit is halved until the culprit is alone."""
         try:
-            return await self._within_budget(call, prompts, is_piece=is_piece)
+            answers = await self._within_budget(call, prompts, is_piece=is_piece)
         except _ItemFault as fault:
-            if len(prompts) == 1:
-                await self._clear_server(call, fault)
-                return [Answer(text="", reason=fault.reason, detail=fault.detail)]
-            middle = len(prompts) // 2
-            left = await self._ask(call, prompts[:middle], is_piece=True)
-            return left + await self._ask(call, prompts[middle:], is_piece=True)
+            if len(prompts) > 1:
+                middle = len(prompts) // 2
+                await self._ask(call, prompts[:middle], place, is_piece=True)
+                await self._ask(call, prompts[middle:], place + middle, is_piece=True)
+                return
+            await self._clear_server(call, fault)
+            answers = [Answer(text="", reason=fault.reason, detail=fault.detail)]
+        await asyncio.to_thread(call.keep, place, answers)  # it writes files
 
     async def _within_budget(self, call: _Call, prompts: Sequence[str], *, is_piece: bool) -> list[Answer]:
         """Retry what may pass. A batch whose 500 stays is halved, and its pieces don't wait for the 500 again."""
