@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.recipe_file import RecipeError
+from train.parts import PARTS
 from train.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = ROOT / "configs" / "train.toml"
+STAGED = ROOT / "configs" / "train_staged.toml"
 RECIPE = """
 data = "dataset"
 out = "training"
@@ -57,12 +59,17 @@ def problems(path: Path, *changes: tuple[str, str], **variables: str) -> list[st
     return [line.removeprefix(f"{path}: ") for line in caught.value.problems]
 
 
-def test_the_default_recipe_is_right_and_trains_text_before_vision() -> None:
+def test_the_default_recipe_trains_all_but_the_vision_tower_on_all_pairs() -> None:
     recipe = load_recipe(str(DEFAULT))
-    text, vision = recipe.stages
+    (stage,) = recipe.stages
+    assert stage.images and stage.mix == {} and set(stage.parts) == set(PARTS) - {"vision"}
+    assert recipe.model.size == "playground"
+
+
+def test_the_staged_recipe_trains_text_before_vision_and_freezes_the_decoder() -> None:
+    text, vision = load_recipe(str(STAGED)).stages
     assert (text.images, vision.images) == (False, True)
     assert "decoder" in text.parts and "decoder" not in vision.parts
-    assert recipe.model.size == "playground"
 
 
 def test_the_comments_of_the_default_recipe_name_every_variable() -> None:
