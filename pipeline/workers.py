@@ -122,10 +122,10 @@ def _thread_errors_to(log: Path, bond: Bond) -> Iterator[None]:
             traceback.print_exception(arguments.exc_value, file=file)
 
     threading.excepthook = note
-    try:
-        yield
-    finally:
-        threading.excepthook = before
+    yield
+    threading.excepthook = (
+        before  # not after an error or a Ctrl-C: workers are then still to end, and the process with them
+    )
 
 
 def local_log(out: str, name: str) -> Path:
