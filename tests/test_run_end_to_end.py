@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -154,7 +154,8 @@ def test_a_rerun_asks_nothing_and_changes_nothing(first: FirstRun, out: Path) ->
     shards_before, ledger_before = files_below(out / "shards"), files_below(out / "ledger" / "translations")
     facts = go_on(first, out)
     assert facts.asked == {"captions": 0, "translations": 0}
-    assert facts.manifest == first.facts.manifest
+    assert facts.manifest == replace(first.facts.manifest, recipe=facts.manifest.recipe), "which names this OUT now"
+    assert facts.manifest.recipe == {**first.facts.manifest.recipe, "out": str(out)}
     assert files_below(out / "shards") == shards_before
     assert files_below(out / "ledger" / "translations") == ledger_before
 
