@@ -2,21 +2,35 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON_ENV := .venv/bin/python
+PYTHON ?= python3
 
-RECIPE ?= configs/playground.toml
-OUT_OF_VERIFY = $(if $(OUT),$(OUT),data/playground)
-VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS
-# NAME='value' for each variable that was given, even an empty one, which the pipeline then refuses with a reason.
-quote = '$(subst ','\'',$(1))'
-given = $(foreach name,$(1),$(if $(filter-out undefined,$(origin $(name))),$(name)=$(call quote,$($(name)))))
-GIVEN = $(call given,$(VARIABLES))
-
-TRAIN_RECIPE ?= configs/train.toml
+RECIPE := configs/playground.toml
+VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS REPLACE
+TRAIN_RECIPE := configs/train.toml
 TRAIN_VARIABLES := DATA OUT SIZE SEED STEPS WORKERS DEVICE
+
+# What was typed on make's command line. An environment has an OUT or a LANG that nobody meant.
+TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+# NAME='value' for each variable that was typed, even an empty one, which the pipeline then refuses with a reason.
+quote = '$(subst ','\'',$(1))'
+given = $(foreach name,$(filter $(1),$(TYPED)),$(name)=$(call quote,$($(name))))
+typed_or = $(if $(filter $(1),$(TYPED)),$($(1)),$(2))
+GIVEN = $(call given,$(VARIABLES))
 GIVEN_TRAIN = $(call given,$(TRAIN_VARIABLES))
 
-.PHONY: help env dataset retry train evaluate verify test check format captioner translator measure \
-	bench-dataset bench-playground bench-shards bench-ledger \
+# What each target knows beside PYTHON. Anything else that was typed is a slip, and might publish where it was not meant to.
+KNOWN_dataset := RECIPE $(VARIABLES)
+KNOWN_retry := $(KNOWN_dataset) REASON
+KNOWN_train := TRAIN_RECIPE $(TRAIN_VARIABLES)
+KNOWN_evaluate := $(KNOWN_train) MAX_IMAGES
+KNOWN_verify := OUT
+KNOWN_test-fresh := COMMANDS
+KNOWN = PYTHON $(foreach goal,$(MAKECMDGOALS),$(KNOWN_$(goal)))
+UNKNOWN = $(filter-out $(KNOWN),$(TYPED))
+UNSEEN = $(foreach name,$(KNOWN),$(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
+
+.PHONY: help typed env doctor lock dataset retry train evaluate verify test test-fresh check format captioner \
+	translator measure bench-start bench-dataset bench-playground bench-shards bench-ledger \
 	bench-stream bench-generate bench-train torture clean
 
 help:  ## this list
@@ -24,14 +38,25 @@ help:  ## this list
 	@echo 'variables of make dataset: RECIPE $(VARIABLES)'
 	@echo 'variables of make train:   TRAIN_RECIPE $(TRAIN_VARIABLES)'
 
-env:  ## set up .venv (every other target does it by itself)
-	@./setup_venv.sh
+typed:
+	@$(if $(UNKNOWN),$(PYTHON) -m installation.typed $(call quote,$(UNKNOWN)) $(call quote,$(KNOWN)))
+	@$(foreach name,$(filter-out PYTHON,$(UNSEEN)),echo 'florenz: $(name) of the environment is not looked at: to use it, \
+	write make $(MAKECMDGOALS) $(name)=...' >&2;)
+
+env: typed  ## set up .venv (every other target does it by itself)
+	@PYTHON=$(call quote,$(PYTHON)) ./setup_venv.sh
+
+doctor: typed  ## what this machine and .venv have, and what to do about each thing that is not right
+	@if [ -x $(PYTHON_ENV) ]; then $(PYTHON_ENV) -m installation.doctor; else $(PYTHON) -m installation.doctor; fi
+
+lock: typed  ## resolve pyproject.toml anew into requirements/
+	@$(PYTHON) -m installation.lock
 
 dataset: env  ## images -> captions -> translations -> shards: make dataset LANGS=de,fr,es
 	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN)
 
 retry: env  ## ask again for what was rejected, all of it or REASON=...; other variables as for make dataset
-	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN) RETRY=$(call quote,$(or $(REASON),all))
+	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN) RETRY=$(call quote,$(call typed_or,REASON,all))
 
 train: env  ## train Florenz on the dataset of make dataset, and score it: make train DATA=... OUT=... SIZE=... STEPS=...
 	@$(PYTHON_ENV) -m train $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN)
@@ -40,10 +65,13 @@ evaluate: env  ## score what make train has made, with the same variables, and M
 	@$(PYTHON_ENV) -m train.evaluate $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,MAX_IMAGES)
 
 verify: env  ## prove the coverage contract from the bytes of the shards: make verify OUT=data/playground
-	@$(PYTHON_ENV) -m shards.verify $(call quote,$(OUT_OF_VERIFY))
+	@$(PYTHON_ENV) -m shards.verify $(call quote,$(call typed_or,OUT,data/playground))
 
 test: env  ## all tests
 	@$(PYTHON_ENV) -m pytest -q
+
+test-fresh: typed  ## the README's commands in a minimal Debian made for it (as root, with debootstrap)
+	@tests/fresh_debian.sh $(call given,COMMANDS)
 
 check: env  ## format, lint, types, tests
 	@$(PYTHON_ENV) -m ruff format --check --quiet . || { echo "florenz: run make format" >&2; exit 1; }
@@ -62,6 +90,9 @@ translator: env  ## train the playground's translator again, from its seed (abou
 
 measure: env  ## the scores of the model cards: both tiny models on unseen scenes (about 5 minutes)
 	@$(PYTHON_ENV) -m playground.measure
+
+bench-start: env  ## from the command to the first caption, with compiled bytecode against without
+	@$(PYTHON_ENV) -m benchmarks.start
 
 bench-dataset: env  ## time and peak memory of the default dataset
 	@$(PYTHON_ENV) -m benchmarks.dataset

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
 
-stamp=$(cat pyproject.toml requirements/*.txt installation/*.py | sha256sum | cut -d' ' -f1)
+stamp=$(cat pyproject.toml requirements/*.txt setup_venv.sh installation/__main__.py | sha256sum | cut -d' ' -f1)
 if [ "$(cat .venv/florenz-stamp 2>/dev/null)" = "$stamp" ] && [ -x .venv/bin/python ]; then
     exit 0
 fi

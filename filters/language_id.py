@@ -126,9 +126,15 @@ def find_model(model_path: str = "") -> str:
 @cache
 def _load_model(path: str) -> Any:
     try:
-        return fasttext.load_model(path)
+        model = fasttext.load_model(path)
     except ValueError as error:
         raise LanguageModelError(f"language ID model {path} cannot be read ({error}): replace the file") from error
+    if not hasattr(model, "get_labels"):  # fasttext-predict installs a module of the same name that can do less
+        raise LanguageModelError(
+            f"the module fasttext at {fasttext.__file__} is not that of fasttext-community: "
+            "uninstall fasttext-predict, then install fasttext-community again"
+        )
+    return model
 
 
 def _clean(text: str) -> str:

@@ -1,11 +1,11 @@
 """Makes .venv: `python -m installation STAMP`, called by setup_venv.sh.
 
-Two steps, because no single one can be exact and still fit the machine. torch comes first, pinned by version, and uv picks
-the build (CPU, or the CUDA that fits the driver). Everything else follows from a lock with checksums and without resolving,
-since vLLM's own pins name builds that the package index does not have.
+Two steps, because no single one can be exact and still fit the machine. torch comes first, pinned by version, and uv
+picks the build (CPU, or the CUDA that fits the driver). Everything else follows from a lock with checksums and without
+resolving, since vLLM's own pins name builds that the package index does not have.
 
-Exit codes: 0 done; 1 an installer failed and said why; 2 the machine lacks something; 130 Ctrl-C. Whatever happens, .venv
-gets its stamp last.
+Exit codes: 0 done; 1 an installer failed and said why; 2 the machine lacks something; 130 Ctrl-C. Whatever happens,
+.venv gets its stamp last.
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ def install(stamp: str) -> None:
     exact = ["--no-deps", "--require-hashes", "--no-build-isolation-package=google-apitools"]
     run([*into_venv, *exact, "--requirements", str(lock)], "the locked packages could not be installed")
     say("step 3 of 3: florenz itself, from this checkout")
-    run([*into_venv, "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], "florenz is not installed")
+    run(
+        [*into_venv, "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
+        "florenz is not installed",
+    )
     (VENV / "florenz-stamp").write_text(stamp + "\n")
     say(f".venv is ready ({time.monotonic() - started:.0f} s)")
 
@@ -92,7 +95,7 @@ def torch_build(install_torch: Sequence[str]) -> list[str]:
     if tried.returncode == 0:
         return option
     needed = machine.GIB_OF_CUDA_BUILD
-    say(f"torch's own package index is out of reach: taking the ordinary build of the same version, with CUDA libraries ({needed} GiB)")
+    say(f"torch's own index is out of reach: taking the ordinary build, with CUDA libraries ({needed} GiB in all)")
     if short := machine.lack_of_room(ROOT, needed):
         raise InstallationError(short)
     return []
@@ -128,11 +131,18 @@ def install_uv() -> str:
 
 
 def run(command: Sequence[str], failure: str) -> None:
-    """Raises InstallationError when it fails. Its output goes to the screen: it is the progress."""
+    """Raises InstallationError when it fails. Its output is the progress, less the names of 250 packages."""
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
     environment.pop("VIRTUAL_ENV", None)
-    if code := subprocess.run(command, env=environment, check=False, stdout=sys.stderr).returncode:
-        raise InstallationError(f"{failure} ({Path(command[0]).name} ended with {code})")
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if not line.startswith((" + ", " - ", " ~ ")):
+                print(f"  {line.strip()}", file=sys.stderr, flush=True)
+    if process.returncode:
+        raise InstallationError(f"{failure} ({Path(command[0]).name} ended with {process.returncode})")
 
 
 def say(text: str) -> None:

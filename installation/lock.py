@@ -1,8 +1,8 @@
 """Writes the locks: `make lock`, after a change of pyproject.toml's dependencies or to take newer versions.
 
-requirements/cpu.txt and gpu.txt name every package with version and checksum, for Python 3.11 to 3.13 on x86-64 Linux, and
-name no index. torch and torchvision are left out (requirements/torch.txt says why), and in the CPU lock the CUDA libraries
-that only they ask for.
+requirements/cpu.txt and gpu.txt name every package with version and checksum, for Python 3.11 to 3.13 on x86-64 Linux,
+and name no index. torch and torchvision are left out (requirements/torch.txt says why), and in the CPU lock the CUDA
+libraries that only they ask for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the machine itself must have before anything is downloaded. Each fault is one line: what is missing, what to do."""
+"""What the machine itself must have before anything is downloaded; a fault is one line: what is missing, what to do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def problems(root: Path, *, has_uv: bool) -> Iterator[str]:
     elif not has_library(NUMA):
         yield f"the library {NUMA} is missing, without which vLLM has no CPU kernels: {APT} libnuma1"
     if reason := why_unwritable(root):
-        yield f"can't write into the checkout {str(root)!r} ({reason}), where .venv has to stand: make it writable, or clone it anew"
+        yield f"can't write .venv into the checkout {str(root)!r} ({reason}): make it writable, or clone it anew"
     elif short := lack_of_room(root, GIB_OF_GPU if has_gpu() else GIB_OF_CPU_BUILD):
         yield short
 
@@ -71,8 +71,9 @@ def why_unwritable(folder: Path) -> str:
 
 
 def lack_of_room(folder: Path, needed_gib: float) -> str:
-    """"" when `needed_gib` are free on the disk of `folder`."""
+    """ "" when `needed_gib` are free on the disk of `folder`."""
     free = shutil.disk_usage(folder).free / GIB
     if free >= needed_gib:
         return ""
-    return f"the installation needs about {needed_gib} GiB and the disk of {str(folder)!r} has {free:.1f} GiB left: make room"
+    numbers = f"about {needed_gib} GiB and the disk of {str(folder)!r} has {free:.1f} GiB left"
+    return f"the installation needs {numbers}: make room"

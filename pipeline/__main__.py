@@ -1,6 +1,7 @@
 """The command line: `python -m pipeline RECIPE [NAME=value ...]`, where the names are the Make variables.
 
-RETRY=reason, or RETRY=all, first forgets what was rejected, so that it is asked for again (`make retry`).
+RETRY=reason, or RETRY=all, first forgets what was rejected, so that it is asked for again (`make retry`). REPLACE=1
+lets a run replace a build of other images, or of more than twice as many.
 
 Exit codes: 0 done; 1 stopped, what was answered is kept; 2 the input is wrong and nothing was started; 130 Ctrl-C.
 """
@@ -35,6 +36,9 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
     from pipeline.recipe import load_recipe
 
     retry = variables.pop("RETRY", None)
+    replace = variables.pop("REPLACE", "")
+    if replace not in ("", "0", "1"):
+        return _fail(f"REPLACE is {replace!r}: give REPLACE=1 to let this run replace the build that lies in OUT", 2)
     try:
         recipe = load_recipe(recipe_path, variables)
     except RecipeError as problem:
@@ -47,7 +51,7 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
     from translators.endpoint import ServerError
 
     try:
-        run(recipe, say=lambda text: print(text, flush=True), retry=retry)
+        run(recipe, say=lambda text: print(text, flush=True), retry=retry, may_replace=replace == "1")
     except (RecipeError, OutInUse) as problem:
         return _fail(str(problem), 2)
     except (ServerError, BooksError, OSError, ValueError) as problem:

@@ -33,6 +33,10 @@ DECIDING_CODE = tuple(
 )
 
 
+class EmptyBuild(ValueError):
+    """A build without a sample, which must not take over from one that has some."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     """What an assembly left: its shards and its books."""
@@ -146,7 +150,11 @@ def publish(
 
     Raises:
         BooksError: something was lost on the way; the manifest stays as it was.
+        EmptyBuild: not one sample was written; the same.
     """
+    if not any(shard.samples for shard in summary.shards):
+        why = f"rejects/{build}.parquet says why"
+        raise EmptyBuild(f"every image was rejected: nothing is published, what lies in OUT stays ({why})")
     if problems := imbalances(summary.books):
         raise BooksError("the books don't balance, nothing is published: " + "; ".join(problems))
     manifest = Manifest(

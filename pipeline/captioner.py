@@ -8,11 +8,13 @@ own handlers don't give. Every batch of answers is in the ledger before RunInfer
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
 from apache_beam.ml.inference.base import ModelHandler
 from PIL import Image
+from safetensors import SafetensorError
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
 from pipeline.images import ImageRef, read_image_bytes
@@ -22,6 +24,27 @@ from pipeline.pixels import BadImage, decode
 from pipeline.progress import ProgressAddress, advance
 from pipeline.recipe import Captioner as CaptionerSettings
 from pipeline.styles import TASK_OF_STYLE
+
+
+class CaptionerError(ValueError):
+    """The captioner can't be loaded; one line with what to do."""
+
+
+@cache
+def load_captioner(settings: CaptionerSettings) -> Florence:
+    """The captioner, once per process: a run loads it before anything is asked, and its graph finds it loaded.
+
+    Raises:
+        CaptionerError: files are missing or damaged, or a library that it needs.
+    """
+    try:
+        return Florence(settings)
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as problem:
+        first_line = str(problem).strip().partition("\n")[0]
+        raise CaptionerError(
+            f"captioner {settings.model!r} can't be loaded ({type(problem).__name__}: {first_line}): "
+            "copy the model anew, or name another"
+        ) from problem
 
 
 class Florence:
@@ -99,7 +122,7 @@ class CaptionHandler(ModelHandler[CaptionTask, CaptionRow, Florence]):
         self._max_bytes, self._max_pixels, self._progress = max_bytes, max_pixels, progress
 
     def load_model(self) -> Florence:
-        return Florence(self._settings)
+        return load_captioner(self._settings)
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
         return {"min_batch_size": self._settings.batch_size, "max_batch_size": self._settings.batch_size}

@@ -11,7 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from PIL import features
+
 from configs.recipe_file import RecipeError
+from filters.language_id import LanguageIdentifier, LanguageModelError
 from pipeline import images
 from pipeline.languages import NAMES
 from pipeline.ledger import fingerprint_of_model
@@ -25,13 +28,15 @@ from translators.server import require_vllm
 
 PLAYGROUND_MODELS = "playground/models"
 PLAYGROUND_LANGUAGES = ("de", "fr", "es", "ru", "zh")
+GERMAN = "Das ist ein kleines Haus am Fluss."
+CODECS = {"jpg": "JPEG", "zlib": "PNG", "webp": "WebP", "libtiff": "TIFF"}  # what Pillow calls them: what they read
 BYTES_OF_A_SCENE = 20_000  # picture and texts
 DISK_MARGIN = 1.3  # ledger, re-encoded images, tar padding
 
 
 def check(recipe: Recipe) -> None:
     """Raises RecipeError with one line per problem."""
-    checks = (_styles, _languages, _out, _images, _disk, _captioner, _translator, _server)
+    checks = (_styles, _languages, _tools, _out, _images, _disk, _captioner, _translator, _server)
     if problems := [problem for check in checks for problem in check(recipe)]:
         raise RecipeError(problems)
 
@@ -67,6 +72,18 @@ def _languages(recipe: Recipe) -> Iterator[str]:
                     f"the playground's translator does not know {language} ({NAMES[language]}): it has "
                     f"{', '.join(PLAYGROUND_LANGUAGES)}; for other languages use RECIPE=configs/florence2.toml"
                 )
+
+
+def _tools(recipe: Recipe) -> Iterator[str]:
+    """What every run ends with, tried before it begins: a broken language ID would show when all has been paid for."""
+    try:
+        (found,) = LanguageIdentifier().identify([GERMAN])
+        if found.language != "de":
+            yield f"language ID takes {GERMAN!r} for {found.language}: see what make doctor says of it"
+    except LanguageModelError as problem:
+        yield f"language ID: {problem}"
+    if missing := [name for codec, name in CODECS.items() if not features.check(codec)]:
+        yield f"Pillow was built without {', '.join(missing)}: install a wheel of it (make doctor shows what it has)"
 
 
 def _out(recipe: Recipe) -> Iterator[str]:

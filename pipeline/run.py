@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from configs.recipe_file import RecipeError
-from pipeline import preflight
+from pipeline import preflight, replacement
 from pipeline.assemble import Assembly, rejects_path, run_assembly
 from pipeline.build import build_name, current_build, is_assembled, publish, read_summary
 from pipeline.images import list_sources
@@ -30,6 +30,7 @@ from playground.world import draw_world
 from shards import files
 from shards.lock import lock_out
 from translators.endpoint import ServerError, check_endpoint
+from translators.kernels import check_kernels
 from translators.server import Server
 
 Say = Callable[[str], None]
@@ -44,6 +45,7 @@ class Run:
         self.seconds: dict[str, float] = {}
         self.asked = {"captions": 0, "translations": 0}
         self.reads_images_again = False
+        self.may_replace = False
         self.source = recipe.images.source
         if recipe.images.is_playground:
             self.source = files.join(recipe.out, "images", "*.jpg")  # the truth lies beside them and is not looked at
@@ -56,8 +58,10 @@ class Run:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
 
 
-def run(recipe: Recipe, say: Say, *, retry: str | None = None) -> RunFacts:
+def run(recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool = False) -> RunFacts:
     """Do all that is left to do, and report. `retry`: first forget what was rejected for this reason (or "all").
+
+    `may_replace`: also when the build in OUT would lose most of its images (see replacement.py).
 
     Raises:
         RecipeError, OutInUse: nothing was started.
@@ -73,6 +77,7 @@ def run(recipe: Recipe, say: Say, *, retry: str | None = None) -> RunFacts:
         files.remove_partials(recipe.out)  # nobody else writes there while we hold the lock
         stack.enter_context(c_messages_to(local_log(recipe.out, "run")))
         this = Run(recipe, say)
+        this.may_replace = may_replace
         if retry is not None:
             retried = forget_rejected(recipe, this.ledger, retry)
             this.reads_images_again = retried.images > 0
@@ -83,6 +88,8 @@ def run(recipe: Recipe, say: Say, *, retry: str | None = None) -> RunFacts:
 def _run(this: Run, server: Server) -> RunFacts:
     recipe = this.recipe
     if recipe.images.is_playground:
+        if not this.may_replace:
+            replacement.check_world(recipe)
         with this.step("draw", recipe.images.num_scenes) as progress:
             draw_world(
                 files.join(recipe.out, "images"),
@@ -93,6 +100,7 @@ def _run(this: Run, server: Server) -> RunFacts:
     sources = list_sources(this.source)
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)
+    _check_images(this, index)
     _caption(this, index, server)
     _translate(this, index, server)
     server.stop()
@@ -102,17 +110,39 @@ def _run(this: Run, server: Server) -> RunFacts:
     return _assemble(this, index)
 
 
+def _check_images(this: Run, index: Index) -> None:
+    if not index.images:
+        reasons = ", ".join(sorted({reject.reason for reject in index.rejects}))
+        raise RecipeError(
+            [
+                f"IMAGES {this.source!r}: none of the {index.num_found} files there can be used ({reasons}): "
+                "name another folder; what lies in OUT stays as it is"
+            ]
+        )
+    if not this.may_replace:
+        replacement.check_images(this.recipe, index.images)
+
+
 def _caption(this: Run, index: Index, server: Server) -> None:
     tasks = missing_captions(this.recipe, index.images, this.ledger)
     if not tasks:
         return
+    _prove_server(this)
     if not this.recipe.translator.endpoint:
         server.start()  # it takes longer to come up than a thousand captions take
     # Imported here: Beam's RunInference imports torch, seconds that a rerun need not wait.
+    from pipeline.captioner import CaptionerError, load_captioner
     from pipeline.generate import run_captioning
 
+    try:
+        load_captioner(this.recipe.captioner)
+    except CaptionerError as problem:
+        raise RecipeError([str(problem)]) from problem
+    if this.recipe.workers > 1:
+        load_captioner.cache_clear()  # each worker process has its own
     with this.step("caption", len(tasks)) as progress:
         run_captioning(this.recipe, tasks, progress)
+    load_captioner.cache_clear()  # its memory is the translator's now
     this.asked["captions"] = sum(len(task.styles) for task in tasks)
     this.ledger.compact()  # thousands of small parts are about to be read
 
@@ -136,6 +166,15 @@ def _translate(this: Run, index: Index, server: Server) -> None:
                 raise
             this.say("warning: the translation server died; starting it again")
             server.restart()
+
+
+def _prove_server(this: Run) -> None:
+    """A server that can't compute would show that a minute from now, when captions have been made."""
+    if not this.recipe.translator.endpoint:
+        try:
+            check_kernels()
+        except ServerError as problem:
+            raise RecipeError([str(problem)]) from problem
 
 
 def _ready_endpoint(this: Run, server: Server) -> str:
@@ -169,6 +208,8 @@ def _assemble(this: Run, index: Index) -> RunFacts:
         with this.step("assemble", len(index.images)) as progress:
             run_assembly(_assembly(recipe, build, *prints), progress)
     summary = read_summary(recipe.out, build)
+    if not this.may_replace and build != current_build(recipe.out):
+        replacement.check_build(recipe, summary.shards)
     manifest = publish(recipe, build, summary, index, _models(recipe, *prints), this.source)
     facts = RunFacts(
         out=recipe.out,

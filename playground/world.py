@@ -86,6 +86,14 @@ def _row(name: str, data: bytes, scene: Scene) -> dict[str, Any]:
     }
 
 
+def drawn_seed(folder: str) -> int | None:
+    """The seed of the world that lies in `folder`; None without one."""
+    filesystem, root = fsspec.core.url_to_fs(folder)
+    truth = f"{root}/{TRUTH}"
+    seed = _drawn(filesystem, truth).get("seed") if filesystem.exists(truth) else None
+    return None if seed is None else int(seed)
+
+
 def _drawn(filesystem: Any, truth: str) -> dict[str, str]:
     """What the truth says it was drawn from; nothing if it is damaged, so that the world is drawn again."""
     try:

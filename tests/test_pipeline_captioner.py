@@ -1,5 +1,6 @@
 """The captioner on a miniature Florence-2 with random weights: what it says is noise, how it says it is not."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pipeline_examples import key_of
+from pipeline_examples import MODELS, key_of
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
-from pipeline.captioner import CaptionHandler, Florence
+from pipeline.captioner import CaptionerError, CaptionHandler, Florence, load_captioner
 from pipeline.ledger import CaptionRow, Ledger
 from pipeline.missing import CaptionTask
 from pipeline.recipe import Captioner
@@ -185,3 +186,17 @@ def test_the_recipe_says_how_many_threads_there_are(model_folder: Path) -> None:
 def test_beam_is_told_to_make_batches_of_the_recipes_size(model_folder: Path, tmp_path: Path) -> None:
     sizes = handler_for(settings_of(model_folder, batch_size=7), tmp_path).batch_elements_kwargs()
     assert sizes == {"min_batch_size": 7, "max_batch_size": 7}
+
+
+def test_a_captioner_whose_weights_are_damaged_is_told_in_one_line(tmp_path: Path) -> None:
+    folder = shutil.copytree(MODELS / "captioner", tmp_path / "captioner")
+    (folder / "model.safetensors").write_bytes(b"cut off")
+    with pytest.raises(CaptionerError, match="can't be loaded .*: copy the model anew") as refused:
+        load_captioner(Captioner(model=str(folder)))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_captioner_is_loaded_once_in_a_process() -> None:
+    settings = Captioner(model=str(MODELS / "captioner"))
+    assert load_captioner(settings) is load_captioner(settings)
+    load_captioner.cache_clear()

@@ -11,6 +11,7 @@ import pytest
 from pipeline_examples import MODELS, InstantTranslator, recipe_for, write_pictures
 
 from configs.recipe_file import RecipeError
+from filters import language_id
 from pipeline import preflight
 from pipeline.recipe import Captioner, Recipe, Translator
 from translators.settings import TranslatorSettings
@@ -215,3 +216,34 @@ def test_the_playgrounds_models_on_other_pictures_are_worth_a_warning(recipe: Re
 def test_other_models_on_other_pictures_are_not(recipe: Recipe, tmp_path: Path) -> None:
     copy = shutil.copytree(CAPTIONER, tmp_path / "my-captioner")
     assert preflight.warnings(with_captioner(with_translator(recipe, "org/model"), copy)) == []
+
+
+def test_a_broken_language_id_is_told_before_anything_is_paid(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.ftz").write_bytes(b"no model")
+    monkeypatch.setenv("FLORENZ_LID", str(tmp_path / "broken.ftz"))
+    assert the_problem(recipe).startswith("language ID: language ID model") and "replace the file" in the_problem(
+        recipe
+    )
+
+
+def test_a_language_id_that_answers_wrongly_is_told(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "GERMAN", "There is a small house by the river.")
+    assert "for en: see what make doctor says" in the_problem(recipe)
+
+
+def test_another_module_of_fasttexts_name_is_told(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fasttext-predict installs one whose models have no get_labels."""
+
+    class LessModel:
+        def predict(self, texts: list[str], k: int = 1) -> None: ...
+
+    monkeypatch.setattr(language_id.fasttext, "load_model", lambda path: LessModel())
+    monkeypatch.setattr(language_id, "_load_model", language_id._load_model.__wrapped__)
+    assert "is not that of fasttext-community: uninstall fasttext-predict" in the_problem(recipe)
+
+
+def test_a_pillow_without_a_codec_is_told(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight.features, "check", lambda codec: codec not in ("webp", "libtiff"))
+    assert the_problem(recipe).startswith("Pillow was built without WebP, TIFF: install a wheel")

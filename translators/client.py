@@ -15,7 +15,6 @@ httpx's own time-outs restart with every byte, so that a slow drip would never e
 
 import asyncio
 import email.utils
-import json
 import random
 import threading
 import time
@@ -28,6 +27,7 @@ import httpx
 from translators.answer import Answer
 from translators.endpoint import API_KEY_VARIABLES, ServerError, certificates, normal_endpoint, open_http
 from translators.prompts import prompt_family
+from translators.reply import NotJson, fault_in_words, reply_json, reply_text
 from translators.settings import TranslatorSettings
 
 HARMLESS_TEXT = "a red car"
@@ -226,7 +226,7 @@ class Client:
         except TimeoutError:
             raise _Transient(f"no complete answer within {settings.request_timeout_s:g} s") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise _Transient(f"{type(error).__name__}: {error}") from error
+            raise _Transient(fault_in_words(error)) from None  # its own words may hold the key
         except UnicodeEncodeError as error:
             raise _ItemFault("translator_refused", f"text is no valid Unicode: {error.reason}") from error
         _check_status(self.endpoint, self.model, response)
@@ -236,12 +236,13 @@ class Client:
 
 
 def _check_status(endpoint: str, model: str, response: httpx.Response) -> None:
-    status, detail = response.status_code, f"HTTP {response.status_code}: {_error_message(response)}"
+    status = response.status_code
     if status == 200:
         return
     if status in (401, 403):
-        # Without the server's words: some repeat the key.
+        # Without the server's words: some repeat the key, perhaps a part of it, which no scrubber finds.
         raise ServerError(f"{endpoint} refuses the API key (HTTP {status}); set {API_KEY_VARIABLES[0]}")
+    detail = f"HTTP {status}: {_error_message(response)}"
     if status == 404 or 300 <= status < 400:
         fix = "check the endpoint and the model's name"
         raise ServerError(f"{endpoint} has no completions for {model!r} ({detail}); {fix}")
@@ -255,12 +256,12 @@ def _check_status(endpoint: str, model: str, response: httpx.Response) -> None:
 def _read_reply(response: httpx.Response, num_prompts: int) -> tuple[list[Answer], int]:
     """Answers in the order of the prompts: the server may list them in any order, `index` says which is whose."""
     try:
-        reply = response.json()
+        reply = reply_json(response)
         choices = {choice["index"]: choice for choice in reply["choices"]}
         answers = [_read_choice(choices[index]) for index in range(num_prompts)]
         num_tokens = int((reply.get("usage") or {}).get("completion_tokens") or 0)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise _ItemFault("translator_bad_reply", f"not JSON: {response.text[:80]!r}") from error
+    except NotJson as error:
+        raise _ItemFault("translator_bad_reply", f"not JSON: {reply_text(response)[:80]!r}") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _ItemFault("translator_bad_reply", f"reply without an answer for every prompt: {error!r}") from error
     if len(reply["choices"]) != num_prompts:
@@ -278,11 +279,11 @@ def _read_choice(choice: dict[str, Any]) -> Answer:
 
 def _error_message(response: httpx.Response) -> str:
     try:
-        body = response.json()
+        body = reply_json(response)
         error = body.get("error", body)
         message = error if isinstance(error, str) else error["message"]
     except (ValueError, KeyError, TypeError, AttributeError):
-        message = response.text
+        message = reply_text(response)
     return " ".join(str(message).split())[:MAX_DETAIL_CHARS]
 
 

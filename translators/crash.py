@@ -7,6 +7,8 @@ above"), each with its own traceback, so neither the first nor the very last lin
 import re
 from pathlib import Path
 
+from translators.secrets import scrubbed
+
 TAIL_BYTES = 256_000
 MAX_CHARS = 300
 
@@ -17,19 +19,24 @@ _NOISE = ("nanobind:", "- leaked", "- ...", "See https://nanobind", "warnings.wa
 
 
 def crash_reason(log_path: Path, *, start_byte: int = 0) -> str:
-    """The line that names the root cause, else the last line that says anything; empty for an empty log."""
-    lines = [line for line in map(_without_prefix, _tail(log_path, start_byte).splitlines()) if _says_something(line)]
+    """The line that names the root cause, else the last line that says anything; empty for an empty log.
+
+    Scrubbed before it is cut; the log itself stays as the server wrote it.
+    """
+    lines = [line for line in map(_without_prefix, _tail(log_path, start_byte)) if _says_something(line)]
     errors = [line for line in lines if _ERROR_LINE.match(line)]
     causes = [line for line in errors if not any(word in line for word in _CONSEQUENCES)]
     best = (causes or errors or lines or [""])[-1]
-    return best[:MAX_CHARS]
+    return scrubbed(best)[:MAX_CHARS]
 
 
-def _tail(log_path: Path, start_byte: int) -> str:
+def _tail(log_path: Path, start_byte: int) -> list[str]:
+    """Whole lines: a line that lost its beginning could begin with half a key."""
     with log_path.open("rb") as log:
         size = log.seek(0, 2)
-        log.seek(max(start_byte, size - TAIL_BYTES))
-        return log.read().decode(errors="replace")
+        start = log.seek(max(start_byte, size - TAIL_BYTES))
+        lines = log.read().decode(errors="replace").splitlines()
+    return lines if start == start_byte else lines[1:]
 
 
 def _without_prefix(line: str) -> str:

@@ -1,13 +1,17 @@
 """Where the server is, whether it answers, and what it serves; keys come from the environment and go nowhere else."""
 
 import asyncio
-import os
+import logging
 import ssl
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-API_KEY_VARIABLES = ("FLORENZ_API_KEY", "OPENAI_API_KEY")
+from translators.reply import fault_in_words, reply_json
+from translators.secrets import API_KEY_VARIABLES, LogFilter, api_key, scrubbed
+
+_LOG_FILTER = LogFilter()
+_TALKATIVE = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
 
 
 class ServerError(RuntimeError):
@@ -33,14 +37,17 @@ def _has_sound_port(parts: SplitResult) -> bool:
 
 
 def list_models(endpoint: str, *, timeout_s: float = 10.0) -> list[str]:
-    """Names that the server serves models under. Raises ServerError if it is out of reach, ValueError for a bad URL."""
+    """Names that the server serves models under, scrubbed like all that a server says.
+
+    Raises ServerError if it is out of reach or the API key can't be sent, ValueError for a bad URL.
+    """
     base = normal_endpoint(endpoint)
     try:
         return asyncio.run(_get_models(base, timeout_s))
     except TimeoutError:
         problem = f"no answer within {timeout_s:g} s"
     except httpx.HTTPError as error:
-        problem = f"{type(error).__name__}: {error}"
+        problem = fault_in_words(error)
     except (ValueError, KeyError, TypeError):
         problem = "its /models is no list of models"
     raise ServerError(f"{base} is out of reach ({problem}); start the server, or check the URL")
@@ -52,20 +59,28 @@ async def _get_models(base: str, timeout_s: float) -> list[str]:
     if response.status_code in (401, 403):
         raise ServerError(f"{base} refuses the API key (HTTP {response.status_code}); set {API_KEY_VARIABLES[0]}")
     response.raise_for_status()
-    return [model["id"] for model in response.json()["data"]]
+    return [str(model["id"]) for model in reply_json(response)["data"]]
 
 
 def check_endpoint(endpoint: str, model: str, *, timeout_s: float = 10.0) -> None:
     """Raises ServerError unless the endpoint answers and serves `model`."""
     served = list_models(endpoint, timeout_s=timeout_s)
-    if model not in served:
+    if scrubbed(model) not in served:  # a dummy key may be part of the name
         problem = f"{normal_endpoint(endpoint)} serves {', '.join(served) or 'nothing'}, not {model!r}"
         raise ServerError(f"{problem}; name a model that it serves, or serve this one")
 
 
 def open_http(endpoint: str, verify: ssl.SSLContext | bool) -> httpx.AsyncClient:
-    """A client without time-outs of its own, bearing the API key if the environment has one."""
-    key = next((os.environ[name] for name in API_KEY_VARIABLES if os.environ.get(name)), "")
+    """A client without time-outs of its own, bearing the API key if the environment has one.
+
+    Raises ServerError for a key that can't be sent: a worker's ValueError would reach the user as a traceback.
+    """
+    try:
+        key = api_key()
+    except ValueError as problem:
+        raise ServerError(str(problem)) from None
+    for name in _TALKATIVE:
+        logging.getLogger(name).addFilter(_LOG_FILTER)  # no-op the second time
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     # The request's own deadline rules, and a proxy that the environment names must not see calls to this machine.
     return httpx.AsyncClient(headers=headers, timeout=None, verify=verify, trust_env=not _is_local(endpoint))

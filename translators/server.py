@@ -27,7 +27,8 @@ from types import TracebackType
 import httpx
 
 from translators.crash import crash_reason
-from translators.endpoint import API_KEY_VARIABLES, ServerError, check_endpoint
+from translators.endpoint import ServerError, check_endpoint
+from translators.secrets import API_KEY_VARIABLES, api_key
 from translators.settings import TranslatorSettings
 
 STOP_WITHIN_S = 10.0  # vLLM takes 0.3 s when idle
@@ -71,9 +72,13 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the server and return at once. No-op when it runs."""
+        """Start the server and return at once. No-op when it runs. Raises ValueError for an API key that can't be sent.
+
+        The server needs none, but our calls bear it: better refused now than when hours of captioning are done.
+        """
         if self.is_alive():
             return
+        api_key()
         self._kill_group()
         self._port_tries = 0
         self._launch(free_port())
