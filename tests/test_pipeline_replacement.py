@@ -1,4 +1,4 @@
-"""A slip of the keyboard must not cost a dataset: what may take over from the build in OUT, and what must be asked for."""
+"""A slip of the keyboard must not cost a dataset: what may take over from the build in OUT, and what is refused."""
 
 import shutil
 from collections.abc import Iterator
