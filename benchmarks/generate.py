@@ -18,8 +18,8 @@ import time
 import torch
 from transformers import Gemma2Config
 
-from train.model import Florenz
-from train.sizes import config_of, florenz_config
+from florenz.train.model.florenz import Florenz
+from florenz.train.model.sizes import config_of, florenz_config
 
 GOAL = 5
 NEW_TOKENS = 64

@@ -130,9 +130,9 @@ def rerun_of(recipe: Path) -> dict[str, Any]:
 
 
 def one_run(recipe_path: str, kind: str) -> dict[str, Any]:
-    from pipeline.__main__ import _quiet_libraries
-    from pipeline.recipe import load_recipe
-    from pipeline.run import run
+    from florenz.pipeline.__main__ import _quiet_libraries
+    from florenz.pipeline.recipe import load_recipe
+    from florenz.pipeline.run import run
 
     _quiet_libraries()
     recipe = load_recipe(recipe_path)
@@ -155,7 +155,7 @@ def one_run(recipe_path: str, kind: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def time_in_ledger() -> Iterator[list[float]]:
     """Collects the seconds of every call of the ledger; the graphs run in threads of this process."""
-    from pipeline.ledger import Ledger
+    from florenz.pipeline.answers.ledger import Ledger
 
     spent: list[float] = []
 
@@ -184,7 +184,7 @@ def stand_in_for_the_captioner() -> None:
     """A Florence that answers at once; pictures are decoded as ever."""
     import torch
 
-    import pipeline.captioner
+    from florenz.pipeline.answers import captioning
 
     sentences = (
         "A cat is sitting on the grass and sleeps.",
@@ -205,7 +205,7 @@ def stand_in_for_the_captioner() -> None:
         def caption(self, features_B: torch.Tensor, style: str) -> list[tuple[str, str]]:
             return [(sentences[number % len(sentences)], "stop") for number in features_B.tolist()]
 
-    pipeline.captioner.Florence = InstantFlorence  # type: ignore[assignment,misc]
+    captioning.Florence = InstantFlorence  # type: ignore[assignment,misc]
 
 
 def cost(num_images: int, runs: dict[int, dict[str, Any]]) -> float:

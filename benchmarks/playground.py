@@ -14,9 +14,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from playground.captions import STYLES
-from playground.score import Score, score_image
-from playground.world import read_truth
+from florenz.playground.captions import STYLES
+from florenz.playground.score import Score, score_image
+from florenz.playground.world import read_truth
 
 CAPTION_GOAL, TRANSLATION_GOAL = 0.95, 0.98
 
@@ -30,7 +30,7 @@ def main() -> int:
     options = parser.parse_args()
     run = [sys.executable, "-m", "pipeline", "configs/playground.toml", f"OUT={options.out}", f"COUNT={options.count}"]
     subprocess.run([*run, f"SEED={options.seed}", f"LANGS={options.langs}"], check=True)
-    subprocess.run([sys.executable, "-m", "shards.verify", options.out], check=True)
+    subprocess.run([sys.executable, "-m", "florenz.shards.verify", options.out], check=True)
 
     out = Path(options.out)
     manifest = json.loads((out / "manifest.json").read_text())

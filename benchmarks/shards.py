@@ -18,8 +18,8 @@ from typing import Any
 
 import webdataset
 
-from shards.schema import Example, Sample
-from shards.writer import write_shard
+from florenz.shards.schema import Example, Sample
+from florenz.shards.writer import write_shard
 
 GOAL = 1.5
 IMAGE_BYTES = 63_000

@@ -31,11 +31,11 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from torch.utils.data import DataLoader
 
 from benchmarks.shards import ENGLISH, TEXTS
-from shards.manifest import Manifest, count_examples, shard_path, write_manifest
-from shards.plan import shard_name
-from shards.schema import Example, Sample
-from shards.writer import write_shard
-from train.stream import Batch, Stream, TrainingExample
+from florenz.shards.manifest import Manifest, count_examples, shard_path, write_manifest
+from florenz.shards.plan import shard_name
+from florenz.shards.schema import Example, Sample
+from florenz.shards.writer import write_shard
+from florenz.train.data.stream import Batch, Stream, TrainingExample
 
 GOAL = 2
 BUILD = "benchmark"

@@ -30,8 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from playground.world import draw_world
-from shards import files
+from florenz.playground.world import draw_world
+from florenz.stores import files
 
 RECIPE = """
 languages = ["de", "fr"]
@@ -125,7 +125,7 @@ class Bench:
                 vars(files)["open"] = Quota(kill.num_bytes).open
             if kill and kill.seconds is not None:
                 signal.setitimer(signal.ITIMER_REAL, kill.seconds)  # ends it as SIGKILL does: nothing of ours runs
-            from pipeline.__main__ import main
+            from florenz.pipeline.__main__ import main
 
             code = main([str(self.recipe)])
             if count_events:
@@ -359,10 +359,10 @@ def chained(bench: Bench, chains: list[list[KillPoint]], wanted: dict[str, str])
 def preload() -> None:
     """Import what a run imports, once: the forked runs then start in milliseconds. Importing starts no threads."""
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # read on import; a run would set it too late
-    import pipeline.__main__
-    import pipeline.captioner
-    import pipeline.generate
-    import pipeline.run  # noqa: F401
+    import florenz.pipeline.__main__
+    import florenz.pipeline.answers.captioning
+    import florenz.pipeline.answers.graphs
+    import florenz.pipeline.run  # noqa: F401
 
 
 if __name__ == "__main__":

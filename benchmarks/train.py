@@ -20,19 +20,19 @@ from pathlib import Path
 
 import torch
 
-from playground.captions import STYLES, state
-from playground.draw import SIDE_PX
-from playground.world import picture
-from shards.manifest import Manifest, count_examples, shard_path, write_manifest
-from shards.plan import shard_name
-from shards.schema import Example, Sample
-from shards.writer import write_shard
-from train import loop, preflight
-from train.checkpoint import Position
-from train.loop import Batch, Training
-from train.parts import train_only
-from train.recipe import load_recipe
-from train.stream import Stream
+from florenz.playground.captions import STYLES, state
+from florenz.playground.draw import SIDE_PX
+from florenz.playground.world import picture
+from florenz.shards.manifest import Manifest, count_examples, shard_path, write_manifest
+from florenz.shards.plan import shard_name
+from florenz.shards.schema import Example, Sample
+from florenz.shards.writer import write_shard
+from florenz.train import loop, preflight
+from florenz.train.checkpoint import Position
+from florenz.train.data.stream import Stream
+from florenz.train.loop import Batch, Training
+from florenz.train.model.parts import train_only
+from florenz.train.recipe import load_recipe
 
 GOAL = 0.95
 RECIPE = Path(__file__).parents[1] / "configs" / "train.toml"

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from filters.chat_markup import check_chat_markup
-from filters.commentary import check_commentary
-from filters.completeness import check_empty, check_truncated
-from filters.control_characters import check_control_characters
-from filters.copied_source import check_copied_source
-from filters.language_id import LanguageIdentifier
-from filters.language_match import check_wrong_language
-from filters.length_ratio import check_length_ratio
-from filters.mixed_language import check_mixed_language, split_parts
-from filters.repetition import check_repetition
-from filters.settings import FilterSettings
-from filters.verdict import KEEP, Candidate, Verdict
+from florenz.filters.chat_markup import check_chat_markup
+from florenz.filters.commentary import check_commentary
+from florenz.filters.completeness import check_empty, check_truncated
+from florenz.filters.control_characters import check_control_characters
+from florenz.filters.copied_source import check_copied_source
+from florenz.filters.language_match import check_wrong_language
+from florenz.filters.length_ratio import check_length_ratio
+from florenz.filters.mixed_language import check_mixed_language, split_parts
+from florenz.filters.repetition import check_repetition
+from florenz.filters.settings import FilterSettings
+from florenz.filters.verdict import KEEP, Candidate, Verdict
+from florenz.languages.identification import LanguageIdentifier
 
 Check = Callable[[Candidate, FilterSettings], Verdict]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from filters.settings import FilterSettings
-from filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.settings import FilterSettings
+from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
 
 _MARKS = re.compile(
     r"<\|[^<>|\n]{0,40}\|>"  # <|im_start|>, <|endoftext|>

@@ -6,8 +6,8 @@ the text itself is not asked.
 
 from __future__ import annotations
 
-from filters.settings import FilterSettings
-from filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.settings import FilterSettings
+from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
 
 
 def check_empty(candidate: Candidate, settings: FilterSettings) -> Verdict:

@@ -6,9 +6,10 @@ stay what they are, and a caption full of names is not dropped for sharing them.
 
 from __future__ import annotations
 
-from filters.settings import FilterSettings
-from filters.verdict import KEEP, Candidate, Verdict, reject
-from filters.words import folded_words, names_and_numbers, script_weights
+from florenz.filters.settings import FilterSettings
+from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.words import folded_words, names_and_numbers
+from florenz.languages.scripts import script_weights
 
 _NEARLY_ALL = 0.8
 _MIN_WORDS = 4

@@ -10,9 +10,9 @@ of 10 cases only, as the model can't tell.
 
 from __future__ import annotations
 
-from filters.language_id import UNDETERMINED, Identified
-from filters.settings import FilterSettings
-from filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.settings import FilterSettings
+from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.languages.identification import UNDETERMINED, Identified
 
 
 def is_confidently_another(identified: Identified, language: str, settings: FilterSettings) -> bool:

@@ -7,8 +7,8 @@ slack are added on top of the factor; it matters below about 30 characters and f
 
 from __future__ import annotations
 
-from filters.settings import FilterSettings
-from filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.settings import FilterSettings
+from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
 
 # Characters of the translation for one character of English. Measured on Tatoeba pairs (up to 1,000 for each language):
 EXPECTED_RATIO = {

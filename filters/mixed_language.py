@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from filters.language_id import Identified, scripts_of_language
-from filters.settings import FilterSettings
-from filters.verdict import KEEP, Candidate, Verdict, reject
-from filters.words import folded_words, names_and_numbers, script_of, script_weights
+from florenz.filters.settings import FilterSettings
+from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.words import folded_words, names_and_numbers
+from florenz.languages.identification import Identified, scripts_of_language
+from florenz.languages.scripts import script_of, script_weights
 
 _SOURCE_LANGUAGE = "en"
 _MIN_PART_WORDS, _WORDS_FOR_ONE_MORE_PART, _MAX_PARTS = 3, 6, 4

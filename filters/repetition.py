@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from filters.settings import FilterSettings
-from filters.verdict import KEEP, Candidate, Verdict, reject
-from filters.words import folded_words
+from florenz.filters.settings import FilterSettings
+from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.words import folded_words
 
 _MAX_UNIT_WORDS = 12
 _MAX_UNIT_CHARS = 24

@@ -1,4 +1,4 @@
-"""Cuts a text into words and tells names from ordinary words and scripts from each other.
+"""Cuts a text into words and tells names from ordinary words.
 
 Shared by the filters that compare a text with its source. Cutting goes by Unicode category and not by a regular
 expression, because `\\w` breaks Hindi and Thai words at their vowel signs. Text without spaces (Chinese, Japanese)
@@ -8,13 +8,8 @@ comes out as one long word: the filters that look at it count letters instead.
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from functools import lru_cache
 
-HAN_WEIGHT = 3
-"""A Han character (kana, Hangul syllable) carries about as much as three letters of an alphabet (zh: 0.32)."""
-
-_HEAVY = {"HAN", "KANA", "HANGUL"}
 _INNER = "'’ʼ-"
 _TITLE_CASE_MIN_WORDS, _TITLE_CASE_SHARE = 5, 0.8
 
@@ -23,29 +18,6 @@ _TITLE_CASE_MIN_WORDS, _TITLE_CASE_SHARE = 5, 0.8
 def is_word_character(character: str) -> bool:
     """Letters, marks, numbers, and the hyphens and apostrophes inside words."""
     return unicodedata.category(character)[0] in "LMN" or character in _INNER
-
-
-@lru_cache(maxsize=65536)
-def script_of(character: str) -> str:
-    """The script of a letter, like LATIN, CYRILLIC, HAN, KANA; "" for what is no letter."""
-    if not character.isalpha():
-        return ""
-    name = unicodedata.name(character, "").split(" ")[0].split("-")[0]
-    if name in ("HIRAGANA", "KATAKANA", "HALFWIDTH"):
-        return "KANA"
-    if name in ("CJK", "IDEOGRAPHIC"):
-        return "HAN"
-    return "LATIN" if name in ("FULLWIDTH", "MODIFIER", "FEMININE", "MASCULINE", "MICRO") else name
-
-
-def script_weights(text: str) -> Counter[str]:
-    """How much of the text stands in each script, in units of one alphabet letter."""
-    weights: Counter[str] = Counter()
-    for character in text:
-        script = script_of(character)
-        if script:
-            weights[script] += HAN_WEIGHT if script in _HEAVY else 1
-    return weights
 
 
 def split_words(text: str) -> list[str]:

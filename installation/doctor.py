@@ -56,7 +56,7 @@ ctypes.CDLL(kernels)
 print("loaded")
 """
 ASK_LANGUAGE = """
-from filters.language_id import LanguageIdentifier
+from florenz.languages.identification import LanguageIdentifier
 print(LanguageIdentifier().identify(["Das ist ein Haus"])[0].language)
 """
 ASK_CODECS = """
@@ -356,12 +356,12 @@ def fasttext_owner(place: Place) -> Finding:
 
 
 def language_id(place: Place) -> Finding:
+    """By the model beside the code, or the one that the environment names instead."""
     answer = place.ask(ASK_LANGUAGE)
     if answer.is_given and answer.text == "de":
         return Finding("language ID", True, "takes 'Das ist ein Haus' for German")
-    if answer.is_given:
-        return Finding("language ID", False, f"takes 'Das ist ein Haus' for {answer.text!r}", "unset FLORENZ_LID")
-    return Finding("language ID", False, f"does not answer ({answer.text})", f"unset FLORENZ_LID; then {MAKE_ANEW}")
+    detail = f"takes 'Das ist ein Haus' for {answer.text!r}" if answer.is_given else f"does not answer ({answer.text})"
+    return Finding("language ID", False, detail, "unset FLORENZ_LID" if os.environ.get("FLORENZ_LID") else MAKE_ANEW)
 
 
 def codecs(place: Place) -> Finding:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from configs.sections import nearest
+from florenz.recipes.sections import nearest
 
 
 def main(arguments: Sequence[str]) -> int:

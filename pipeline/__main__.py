@@ -32,8 +32,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(recipe_path: str, variables: dict[str, str]) -> int:
     # Imported late: Beam takes a second, which a wrong word on the command line should not cost.
-    from configs.recipe_file import RecipeError
-    from pipeline.recipe import load_recipe
+    from florenz.pipeline.recipe import load_recipe
+    from florenz.recipes.recipe_file import RecipeError
 
     retry = variables.pop("RETRY", None)
     replace = variables.pop("REPLACE", "")
@@ -44,11 +44,11 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
     except RecipeError as problem:
         return _fail(str(problem), 2)
 
-    from pipeline.books import BooksError
-    from pipeline.run import run
-    from shards.files import in_words
-    from shards.lock import OutInUse
-    from translators.endpoint import ServerError
+    from florenz.pipeline.assemble.books import BooksError
+    from florenz.pipeline.run import run
+    from florenz.stores.files import in_words
+    from florenz.stores.lock import OutInUse
+    from florenz.translators.endpoint import ServerError
 
     try:
         run(recipe, say=lambda text: print(text, flush=True), retry=retry, may_replace=replace == "1")

@@ -14,14 +14,14 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import images
-from pipeline.images import ImageRef, SourceFile
-from pipeline.pixels import BadImage
-from pipeline.progress import ProgressAddress, advance
-from pipeline.recipe import Recipe
-from pipeline.rejects import Reject
-from pipeline.workers import local_graph
-from shards import files
+from florenz.images import sources as images
+from florenz.images.decoding import BadImage
+from florenz.images.sources import ImageRef, SourceFile
+from florenz.pipeline.assemble.rejects import Reject
+from florenz.pipeline.progress import ProgressAddress, advance
+from florenz.pipeline.recipe import Recipe
+from florenz.pipeline.runners.local import local_graph
+from florenz.stores import files
 
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "source", "reason", "detail")])
 

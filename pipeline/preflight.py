@@ -13,18 +13,17 @@ from pathlib import Path
 
 from PIL import features
 
-from configs.recipe_file import RecipeError
-from filters.language_id import LanguageIdentifier, LanguageModelError
-from pipeline import images
-from pipeline.languages import NAMES
-from pipeline.ledger import fingerprint_of_model
-from pipeline.models import ModelProblem, check_captioner, check_translator
-from pipeline.recipe import Recipe
-from pipeline.styles import TASK_OF_STYLE
-from shards import files
-from translators.endpoint import ServerError, check_endpoint
-from translators.prompts import load_tokenizer
-from translators.server import require_vllm
+from florenz.captioners.styles import TASK_OF_STYLE
+from florenz.images import sources as images
+from florenz.languages.codes import NAMES
+from florenz.languages.identification import LanguageIdentifier, LanguageModelError
+from florenz.pipeline.recipe import Recipe
+from florenz.recipes.recipe_file import RecipeError
+from florenz.stores import files
+from florenz.stores.models import ModelProblem, check_captioner, check_translator, fingerprint_of_model
+from florenz.translators.endpoint import ServerError, check_endpoint
+from florenz.translators.prompts import load_tokenizer
+from florenz.translators.server import require_vllm
 
 PLAYGROUND_MODELS = "playground/models"
 PLAYGROUND_LANGUAGES = ("de", "fr", "es", "ru", "zh")

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from configs.recipe_file import RecipeError, read_recipe_file
-from configs.sections import SectionReader, keys_of, nearest, plain_fields
-from filters.settings import FilterSettings
-from pipeline.languages import SOURCE, language_problems
-from shards.settings import ShardSettings
-from translators.client import normal_endpoint
-from translators.settings import TranslatorSettings
+from florenz.filters.settings import FilterSettings
+from florenz.languages.codes import SOURCE, language_problems
+from florenz.recipes.recipe_file import RecipeError, read_recipe_file
+from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields
+from florenz.shards.settings import ShardSettings
+from florenz.translators.client import normal_endpoint
+from florenz.translators.settings import TranslatorSettings
 
 PLAYGROUND = "playground"
 _PLAN = ("languages", "held_out", "out", "workers", "keep_builds")  # top-level keys whose values can be wrong

@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.books import IN, KEPT, Tally, rejected_counts, to_json, total
-from pipeline.languages import NAMES, SOURCE
-from pipeline.rejects import Reject
-from shards import files
-from shards.manifest import Manifest
+from florenz.languages.codes import NAMES, SOURCE
+from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected_counts, to_json, total
+from florenz.pipeline.assemble.rejects import Reject
+from florenz.shards.manifest import Manifest
+from florenz.stores import files
 
 MAX_CELL_CHARS = 120
 

@@ -11,27 +11,34 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 
-from configs.recipe_file import RecipeError
-from pipeline import preflight, replacement
-from pipeline.assemble import Assembly, rejects_path, run_assembly
-from pipeline.build import build_name, current_build, is_assembled, publish, read_summary
-from pipeline.images import list_sources
-from pipeline.index import Index, build_index, expected_images
-from pipeline.ledger import Ledger, fingerprint
-from pipeline.missing import caption_fingerprint, missing_captions, missing_translations, translation_fingerprint
-from pipeline.noise import c_messages_to
-from pipeline.progress import ProgressAddress, advance, progress_bar
-from pipeline.recipe import Recipe
-from pipeline.rejects import read_rejects
-from pipeline.report import RunFacts, screen_table, write_report
-from pipeline.retry import forget_rejected
-from pipeline.workers import local_log
-from playground.world import draw_world
-from shards import files
-from shards.lock import lock_out
-from translators.endpoint import ServerError, check_endpoint
-from translators.kernels import check_kernels
-from translators.server import Server
+from florenz.images.sources import list_sources
+from florenz.pipeline import preflight
+from florenz.pipeline.answers.ledger import Ledger
+from florenz.pipeline.answers.questions import (
+    caption_fingerprint,
+    missing_captions,
+    missing_translations,
+    translation_fingerprint,
+)
+from florenz.pipeline.answers.retry import forget_rejected
+from florenz.pipeline.assemble import replacement
+from florenz.pipeline.assemble.build import build_name, current_build, is_assembled, publish, read_summary
+from florenz.pipeline.assemble.graph import Assembly, rejects_path, run_assembly
+from florenz.pipeline.assemble.rejects import read_rejects
+from florenz.pipeline.c_messages import c_messages_to
+from florenz.pipeline.index import Index, build_index, expected_images
+from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
+from florenz.pipeline.recipe import Recipe
+from florenz.pipeline.report import RunFacts, screen_table, write_report
+from florenz.pipeline.runners.local import local_log
+from florenz.playground.world import draw_world
+from florenz.recipes.fingerprints import fingerprint
+from florenz.recipes.recipe_file import RecipeError
+from florenz.stores import files
+from florenz.stores.lock import lock_out
+from florenz.translators.endpoint import ServerError, check_endpoint
+from florenz.translators.kernels import check_kernels
+from florenz.translators.server import Server
 
 Say = Callable[[str], None]
 
@@ -131,8 +138,8 @@ def _caption(this: Run, index: Index, server: Server) -> None:
     if not this.recipe.translator.endpoint:
         server.start()  # it takes longer to come up than a thousand captions take
     # Imported here: Beam's RunInference imports torch, seconds that a rerun need not wait.
-    from pipeline.captioner import CaptionerError, load_captioner
-    from pipeline.generate import run_captioning
+    from florenz.pipeline.answers.captioning import CaptionerError, load_captioner
+    from florenz.pipeline.answers.graphs import run_captioning
 
     try:
         load_captioner(this.recipe.captioner)
@@ -155,7 +162,7 @@ def _translate(this: Run, index: Index, server: Server) -> None:
         if not endpoint:
             server.start()
             endpoint = _ready_endpoint(this, server)
-        from pipeline.generate import run_translation
+        from florenz.pipeline.answers.graphs import run_translation
 
         try:
             with this.step("translate", len(tasks)) as progress:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from playground.grammar import chinese, english, french, german, russian, spanish
-from playground.scene import Scene
+from florenz.playground.grammar import chinese, english, french, german, russian, spanish
+from florenz.playground.scene import Scene
 
 STYLES = ("short", "detailed")
 _GRAMMARS: dict[str, ModuleType] = {

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-from playground.scene import Group, Scene
-from playground.things import THINGS, Pen
+from florenz.playground.scene import Group, Scene
+from florenz.playground.things import THINGS, Pen
 
 SIDE_PX = 192
 RADIUS_PX = {"small": 19.0, "large": 30.0}

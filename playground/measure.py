@@ -11,10 +11,10 @@ import argparse
 import torch
 from transformers import AutoProcessor, AutoTokenizer, Florence2ForConditionalGeneration, LlamaForCausalLM
 
-from playground import train_captioner, train_translator
-from playground.captions import STYLES, state
-from playground.scene import Scene, is_unseen, random_for, sample_scene, usual_reading
-from playground.translator_model import TARGETS, prompt_of
+from florenz.playground import train_captioner, train_translator
+from florenz.playground.captions import STYLES, state
+from florenz.playground.scene import Scene, is_unseen, random_for, sample_scene, usual_reading
+from florenz.playground.translator_model import TARGETS, prompt_of
 
 BATCH_SIZE = 100
 SEED = 1  # training used another one

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from playground.captions import state
-from playground.scene import AMBIGUOUS_KINDS, Scene, noun_of
+from florenz.playground.captions import state
+from florenz.playground.scene import AMBIGUOUS_KINDS, Scene, noun_of
 
 
 @dataclass(kw_only=True)

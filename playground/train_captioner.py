@@ -22,11 +22,17 @@ from PIL import Image
 from torch.utils.data import IterableDataset
 from transformers import Florence2ForConditionalGeneration, Florence2Processor
 
-from playground.captioner_model import IMAGE_SIDE_PX, TASK_PROMPTS, build_model, build_processor, build_tokenizer
-from playground.captions import STYLES, state
-from playground.draw import SIDE_PX, draw_and_locate
-from playground.scene import KINDS, Scene, is_unseen, random_for, sample_scene
-from playground.training import IGNORED, Plan, fit, plan_from_command_line
+from florenz.playground.captioner_model import (
+    IMAGE_SIDE_PX,
+    TASK_PROMPTS,
+    build_model,
+    build_processor,
+    build_tokenizer,
+)
+from florenz.playground.captions import STYLES, state
+from florenz.playground.draw import SIDE_PX, draw_and_locate
+from florenz.playground.scene import KINDS, Scene, is_unseen, random_for, sample_scene
+from florenz.playground.training import IGNORED, Plan, fit, plan_from_command_line
 
 MODEL_DIR = Path(__file__).parent / "models" / "captioner"
 

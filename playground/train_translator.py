@@ -14,10 +14,10 @@ import torch
 from torch.utils.data import IterableDataset
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from playground.captions import LANGUAGES, STYLES, state
-from playground.scene import is_unseen, random_for, sample_scene, usual_reading
-from playground.training import IGNORED, Plan, fit, plan_from_command_line
-from playground.translator_model import TARGETS, build_model, build_tokenizer, prompt_of
+from florenz.playground.captions import LANGUAGES, STYLES, state
+from florenz.playground.scene import is_unseen, random_for, sample_scene, usual_reading
+from florenz.playground.training import IGNORED, Plan, fit, plan_from_command_line
+from florenz.playground.translator_model import TARGETS, build_model, build_tokenizer, prompt_of
 
 MODEL_DIR = Path(__file__).parent / "models" / "translator"
 

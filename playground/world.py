@@ -17,9 +17,9 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from playground.captions import LANGUAGES, STYLES, state
-from playground.draw import draw_scene
-from playground.scene import Group, Scene, is_unseen, random_for, sample_scene
+from florenz.playground.captions import LANGUAGES, STYLES, state
+from florenz.playground.draw import draw_scene
+from florenz.playground.scene import Group, Scene, is_unseen, random_for, sample_scene
 
 TRUTH = "scenes.parquet"
 VERSION = 1  # raise it when the same seed draws another world

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from shards import files
-from shards.plan import split_of_name
-from shards.schema import SCHEMA_VERSION
-from shards.writer import ShardInfo
+from florenz.shards.plan import split_of_name
+from florenz.shards.schema import SCHEMA_VERSION
+from florenz.shards.writer import ShardInfo
+from florenz.stores import files
 
 NAME = "manifest.json"
 BUILD = re.compile(r"\w[\w.-]*")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import BinaryIO
 
-from shards import files
-from shards.schema import Sample
-from shards.writer import BLOCK_BYTES
+from florenz.shards.schema import Sample
+from florenz.shards.writer import BLOCK_BYTES
+from florenz.stores import files
 
 READ_BYTES = 1 << 20
 

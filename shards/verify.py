@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 
 from PIL import Image, UnidentifiedImageError
 
-from filters.language_id import LanguageIdentifier, LanguageModelError
-from shards import files
-from shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path
-from shards.plan import SPLITS, split_of_name
-from shards.reader import ShardError, iter_members
-from shards.schema import SCHEMA_VERSION, Example, Sample, SchemaError
-from shards.writer import ShardInfo
+from florenz.languages.identification import LanguageIdentifier, LanguageModelError
+from florenz.shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path
+from florenz.shards.plan import SPLITS, split_of_name
+from florenz.shards.reader import ShardError, iter_members
+from florenz.shards.schema import SCHEMA_VERSION, Example, Sample, SchemaError
+from florenz.shards.writer import ShardInfo
+from florenz.stores import files
 
 SOURCE = "en"
 EXTENSIONS = {"jpg", "json", "txt"}

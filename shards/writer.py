@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
-from shards import files
-from shards.plan import SPLITS
-from shards.schema import Sample
+from florenz.shards.plan import SPLITS
+from florenz.shards.schema import Sample
+from florenz.stores import files
 
 BLOCK_BYTES = 512
 RECORD_BYTES = 20 * BLOCK_BYTES  # tars end on a multiple of this, by tradition

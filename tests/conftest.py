@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.recipe import load_recipe
-from translators.server import Server
+from florenz.pipeline.recipe import load_recipe
+from florenz.translators.server import Server
 
 ROOT = Path(__file__).resolve().parents[1]
 

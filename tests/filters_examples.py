@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from filters.chain import FilterChain
-from filters.verdict import Candidate
+from florenz.filters.chain import FilterChain
+from florenz.filters.verdict import Candidate
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 PAIR_LANGUAGES = ("cs", "de", "es", "fr", "it", "ja", "nl", "pl", "pt", "ru", "tr", "uk", "zh")

@@ -16,10 +16,10 @@ from transformers import (
 )
 from transformers.models.florence2.configuration_florence2 import Florence2VisionConfig
 
-from train.model import Florenz
-from train.processor import Processor, Settings, add_language_tokens
-from train.prompts import PrefixKind
-from train.sizes import bart_with_vocabulary, florenz_config
+from florenz.train.data.processor import Processor, Settings, add_language_tokens
+from florenz.train.data.prompts import PrefixKind
+from florenz.train.model.florenz import Florenz
+from florenz.train.model.sizes import bart_with_vocabulary, florenz_config
 
 IMAGE_PX = 32
 NUM_PICTURE_TOKENS = 5  # 2 x 2 patches and their mean

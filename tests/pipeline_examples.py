@@ -14,15 +14,15 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.assemble import Assembly, run_assembly
-from pipeline.build import build_name, publish, read_summary
-from pipeline.images import list_sources
-from pipeline.index import Index, build_index
-from pipeline.ledger import CaptionRow, Ledger, TranslationRow
-from pipeline.recipe import Captioner, Images, Recipe, Translator
-from shards.manifest import Manifest, read_manifest
-from shards.settings import ShardSettings
-from translators.settings import TranslatorSettings
+from florenz.images.sources import list_sources
+from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
+from florenz.pipeline.assemble.build import build_name, publish, read_summary
+from florenz.pipeline.assemble.graph import Assembly, run_assembly
+from florenz.pipeline.index import Index, build_index
+from florenz.pipeline.recipe import Captioner, Images, Recipe, Translator
+from florenz.shards.manifest import Manifest, read_manifest
+from florenz.shards.settings import ShardSettings
+from florenz.translators.settings import TranslatorSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"

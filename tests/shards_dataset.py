@@ -10,11 +10,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from shards.manifest import Manifest, count_examples, read_manifest, shard_path, write_manifest
-from shards.plan import plan_shards, shard_name
-from shards.reader import iter_samples
-from shards.schema import Example, Sample
-from shards.writer import ShardInfo, write_shard
+from florenz.shards.manifest import Manifest, count_examples, read_manifest, shard_path, write_manifest
+from florenz.shards.plan import plan_shards, shard_name
+from florenz.shards.reader import iter_samples
+from florenz.shards.schema import Example, Sample
+from florenz.shards.writer import ShardInfo, write_shard
 
 BUILD = "0123456789abcdef"
 SEED = 2  # puts three of the twelve images into val

@@ -9,9 +9,9 @@ from filters_examples import CAPTIONS, ENGLISH, SHARED, english_caption, reason_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.chain import TEXT_CHECKS, FilterChain
-from filters.settings import REASONS, FilterSettings
-from filters.verdict import Candidate, Verdict
+from florenz.filters.chain import TEXT_CHECKS, FilterChain
+from florenz.filters.settings import REASONS, FilterSettings
+from florenz.filters.verdict import Candidate, Verdict
 
 BAD_BUILT_IN = ["", "\x00", "\ud800", "undefined", "<|im_end|>", "a" * 5000, "ab" * 3000, "%s%n", "\u202e"]
 BAD_BUILT_IN += ["̴̡͚Z", "𝕿𝖍𝖊", "ⵣ", "👾"]

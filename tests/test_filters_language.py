@@ -15,11 +15,11 @@ from filters_examples import (
     translation,
 )  # fmt: skip
 
-from filters.chain import FilterChain
-from filters.language_id import Identified, LanguageIdentifier
-from filters.language_match import check_wrong_language, is_confidently_another
-from filters.mixed_language import copied_run, foreign_script_share, split_parts
-from filters.settings import FilterSettings
+from florenz.filters.chain import FilterChain
+from florenz.filters.language_match import check_wrong_language, is_confidently_another
+from florenz.filters.mixed_language import copied_run, foreign_script_share, split_parts
+from florenz.filters.settings import FilterSettings
+from florenz.languages.identification import Identified, LanguageIdentifier
 
 CHAIN = FilterChain()
 SETTINGS = FilterSettings()

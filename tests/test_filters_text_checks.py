@@ -3,14 +3,14 @@
 import pytest
 from filters_examples import CAPTIONS, ENGLISH, english_caption, reason_of, translation
 
-from filters.chat_markup import check_chat_markup
-from filters.commentary import check_commentary
-from filters.completeness import check_empty, check_truncated
-from filters.control_characters import check_control_characters
-from filters.copied_source import check_copied_source
-from filters.length_ratio import EXPECTED_RATIO, check_length_ratio
-from filters.repetition import check_repetition
-from filters.settings import FilterSettings
+from florenz.filters.chat_markup import check_chat_markup
+from florenz.filters.commentary import check_commentary
+from florenz.filters.completeness import check_empty, check_truncated
+from florenz.filters.control_characters import check_control_characters
+from florenz.filters.copied_source import check_copied_source
+from florenz.filters.length_ratio import EXPECTED_RATIO, check_length_ratio
+from florenz.filters.repetition import check_repetition
+from florenz.filters.settings import FilterSettings
 
 SETTINGS = FilterSettings()
 

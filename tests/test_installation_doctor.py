@@ -228,8 +228,9 @@ def test_a_language_id_model_that_is_not_there_is_told(monkeypatch: pytest.Monke
 
 
 def test_a_language_id_that_errs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLORENZ_LID", raising=False)
     answer(monkeypatch, "nl")
-    assert_wrong(doctor.language_id(HERE), "for 'nl'", "unset FLORENZ_LID")
+    assert_wrong(doctor.language_id(HERE), "for 'nl'", "make clean")
 
 
 def test_missing_codecs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pipeline_examples import jpeg_of, key_of, recipe_for, write_pictures
 
-from pipeline.images import Reject as ImageReject
-from pipeline.images import list_sources
-from pipeline.index import Index, _unique, build_index, expected_images, index_path, read_index
-from pipeline.recipe import Images, Recipe
-from pipeline.rejects import Reject
+from florenz.images.sources import Reject as ImageReject
+from florenz.images.sources import list_sources
+from florenz.pipeline.assemble.rejects import Reject
+from florenz.pipeline.index import Index, _unique, build_index, expected_images, index_path, read_index
+from florenz.pipeline.recipe import Images, Recipe
 
 
 def index_of(recipe: Recipe) -> Index:

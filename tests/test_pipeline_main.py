@@ -14,12 +14,12 @@ import psutil
 import pytest
 from pipeline_examples import MODELS, ROOT, InstantTranslator, write_pictures
 
-from shards.manifest import read_manifest
-from shards.verify import verify
+from florenz.shards.manifest import read_manifest
+from florenz.shards.verify import verify
 
 PLAYGROUND = ROOT / "configs" / "playground.toml"
 SERVED = "playground/models/translator"
-WORKER = "pipeline.workers"
+WORKER = "florenz.pipeline.runners.local"
 
 # In vLLM's place, found before the real one on the module path: answers at once, or whatever a test makes of it.
 FAKE_VLLM = """

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from pipeline_examples import MODELS, InstantTranslator, recipe_for, write_pictures
 
-from configs.recipe_file import RecipeError
-from filters import language_id
-from pipeline import preflight
-from pipeline.recipe import Captioner, Recipe, Translator
-from translators.settings import TranslatorSettings
+from florenz.languages import identification as language_id
+from florenz.pipeline import preflight
+from florenz.pipeline.recipe import Captioner, Recipe, Translator
+from florenz.recipes.recipe_file import RecipeError
+from florenz.translators.settings import TranslatorSettings
 
 CAPTIONER, TRANSLATOR = str(MODELS / "captioner"), str(MODELS / "translator")
 
@@ -192,7 +192,7 @@ def test_a_chat_prompt_needs_a_tokenizer_with_a_template(recipe: Recipe, server:
 def test_vllm_must_be_there_unless_an_endpoint_is_given(
     recipe: Recipe, server: InstantTranslator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("translators.server.find_spec", lambda name: None)
+    monkeypatch.setattr("florenz.translators.server.find_spec", lambda name: None)
     assert "vLLM is not installed" in the_problem(recipe)
     preflight.check(with_translator(recipe, TRANSLATOR, endpoint=server.endpoint))
 

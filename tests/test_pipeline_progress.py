@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipeline.progress import ProgressAddress, advance, progress_bar
+from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
 
 
 class Terminal:

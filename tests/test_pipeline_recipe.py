@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from configs.recipe_file import RecipeError
-from configs.sections import convert, keys_of
-from pipeline.recipe import VARIABLES, Recipe, load_recipe
+from florenz.pipeline.recipe import VARIABLES, Recipe, load_recipe
+from florenz.recipes.recipe_file import RecipeError
+from florenz.recipes.sections import convert, keys_of
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.books import IN, KEPT, Tally, rejected, rejected_counts
-from pipeline.rejects import Reject
-from pipeline.report import RunFacts, screen_table, write_report
-from shards.manifest import Manifest, count_examples
-from shards.writer import ShardInfo
+from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected, rejected_counts
+from florenz.pipeline.assemble.rejects import Reject
+from florenz.pipeline.report import RunFacts, screen_table, write_report
+from florenz.shards.manifest import Manifest, count_examples
+from florenz.shards.writer import ShardInfo
 
 BOOKS = Tally({
     ("read", "", IN): 12, ("read", "", KEPT): 10, ("read", "", rejected("duplicate_image")): 2,

@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from playground.captions import LANGUAGES, STYLES, state
-from playground.scene import (
+from florenz.playground.captions import LANGUAGES, STYLES, state
+from florenz.playground.scene import (
     AMBIGUOUS_KINDS,
     COLOURS,
     KINDS,

@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
-from playground import draw
-from playground.draw import PALETTE, RADIUS_PX, SIDE_PX, draw_and_locate, draw_scene
-from playground.scene import COLOURS, KINDS, PLACES, SIZES, TIMES, Group, Scene, random_for, sample_scene
-from playground.things import THINGS, Pen
+from florenz.playground import draw
+from florenz.playground.draw import PALETTE, RADIUS_PX, SIDE_PX, draw_and_locate, draw_scene
+from florenz.playground.scene import COLOURS, KINDS, PLACES, SIZES, TIMES, Group, Scene, random_for, sample_scene
+from florenz.playground.things import THINGS, Pen
 
 MAGENTA = (255, 0, 255)  # no thing has it
 Box = tuple[int, int, int, int]
 HASH_OF_PICTURES = """
 import hashlib
-from playground.draw import draw_scene
-from playground.scene import random_for, sample_scene
+from florenz.playground.draw import draw_scene
+from florenz.playground.scene import random_for, sample_scene
 digest = hashlib.sha256()
 for number in range(20):
     rng = random_for(3, "picture", number)

@@ -5,8 +5,8 @@
 
 import pytest
 
-from playground.captions import LANGUAGES, state
-from playground.scene import KINDS, Group, Scene
+from florenz.playground.captions import LANGUAGES, state
+from florenz.playground.scene import KINDS, Group, Scene
 
 
 def scene_of(relation: str, *groups: str, place: str = "grass", time: str = "day") -> Scene:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.scene import (
+from florenz.playground.scene import (
     AMBIGUOUS_KINDS,
     COLOURS,
     KINDS,
@@ -32,7 +32,7 @@ from playground.scene import (
 SCENES = [sample_scene(random_for(1, "test", number)) for number in range(20_000)]
 HASH_OF_SCENES = """
 import hashlib
-from playground.scene import is_unseen, random_for, sample_scene
+from florenz.playground.scene import is_unseen, random_for, sample_scene
 scenes = [sample_scene(random_for(7, "process", number)) for number in range(200)]
 print(hashlib.sha256(repr([(scene, is_unseen(scene)) for scene in scenes]).encode()).hexdigest())
 """

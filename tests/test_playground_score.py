@@ -1,6 +1,6 @@
-from playground.captions import state
-from playground.scene import Group, Scene
-from playground.score import Score, readings, score_image
+from florenz.playground.captions import state
+from florenz.playground.scene import Group, Scene
+from florenz.playground.score import Score, readings, score_image
 
 PLAIN = Scene(
     place="sea", time="day", relation="alone", groups=(Group(kind="cat", colour="red", size="small", count=1),)

@@ -18,14 +18,14 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from playground import train_captioner, train_translator, training
-from playground.captioner_model import IMAGE_SIDE_PX, IMAGE_TOKENS, TASK_PROMPTS
-from playground.captions import LANGUAGES, STYLES, state
-from playground.draw import SIDE_PX
-from playground.scene import KINDS, is_unseen, random_for, sample_scene, usual_reading
-from playground.training import IGNORED, Plan, fit, learning_rate
-from playground.translator_model import TARGETS, build_model, build_tokenizer, prompt_of
-from translators.prompts import prompt_family
+from florenz.playground import train_captioner, train_translator, training
+from florenz.playground.captioner_model import IMAGE_SIDE_PX, IMAGE_TOKENS, TASK_PROMPTS
+from florenz.playground.captions import LANGUAGES, STYLES, state
+from florenz.playground.draw import SIDE_PX
+from florenz.playground.scene import KINDS, is_unseen, random_for, sample_scene, usual_reading
+from florenz.playground.training import IGNORED, Plan, fit, learning_rate
+from florenz.playground.translator_model import TARGETS, build_model, build_tokenizer, prompt_of
+from florenz.translators.prompts import prompt_family
 
 
 @pytest.fixture(scope="module", autouse=True)

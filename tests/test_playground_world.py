@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from playground.captions import LANGUAGES, STYLES, state
-from playground.draw import SIDE_PX
-from playground.scene import is_unseen
-from playground.world import TRUTH, draw_world, picture, read_truth
+from florenz.playground.captions import LANGUAGES, STYLES, state
+from florenz.playground.draw import SIDE_PX
+from florenz.playground.scene import is_unseen
+from florenz.playground.world import TRUTH, draw_world, picture, read_truth
 
 LONG_AGO_NS = 10**18
 

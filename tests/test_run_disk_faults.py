@@ -20,8 +20,8 @@ from pipeline_examples import ROOT, InstantTranslator
 
 from benchmarks.instant_server import answer
 from benchmarks.torture import FULL, GONE, PLACES, READ_ONLY, RECIPE, KillPoint, disk_chains, disk_points
-from pipeline.__main__ import main
-from playground.world import draw_world
+from florenz.pipeline.__main__ import main
+from florenz.playground.world import draw_world
 
 NUM_IMAGES = 8
 PER_REQUEST = 4

@@ -18,18 +18,18 @@ import pytest
 import webdataset
 from pipeline_examples import DATA, ROOT, samples_of
 
-from pipeline.assemble import rejects_path
-from pipeline.books import KEPT, imbalances, total
-from pipeline.index import read_index
-from pipeline.ledger import Ledger
-from pipeline.missing import translation_fingerprint
-from pipeline.recipe import Recipe, load_recipe
-from pipeline.rejects import read_rejects
-from pipeline.report import RunFacts
-from pipeline.run import run
-from playground.world import picture
-from shards.manifest import read_manifest
-from shards.verify import verify
+from florenz.pipeline.answers.ledger import Ledger
+from florenz.pipeline.answers.questions import translation_fingerprint
+from florenz.pipeline.assemble.books import KEPT, imbalances, total
+from florenz.pipeline.assemble.graph import rejects_path
+from florenz.pipeline.assemble.rejects import read_rejects
+from florenz.pipeline.index import read_index
+from florenz.pipeline.recipe import Recipe, load_recipe
+from florenz.pipeline.report import RunFacts
+from florenz.pipeline.run import run
+from florenz.playground.world import picture
+from florenz.shards.manifest import read_manifest
+from florenz.shards.verify import verify
 
 NUM_SCENES = 24
 RECIPE = str(ROOT / "configs" / "playground.toml")

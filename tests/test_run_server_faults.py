@@ -21,16 +21,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.__main__ import main
-from pipeline.captioner import Florence
-from pipeline.ledger import Ledger
-from pipeline.missing import translation_fingerprint
-from pipeline.recipe import load_recipe
-from pipeline.rejects import read_rejects
-from playground.world import draw_world
-from shards.manifest import read_manifest
-from shards.verify import verify
-from translators.client import HARMLESS_TEXT, Client
+from florenz.pipeline.__main__ import main
+from florenz.pipeline.answers.captioning import Florence
+from florenz.pipeline.answers.ledger import Ledger
+from florenz.pipeline.answers.questions import translation_fingerprint
+from florenz.pipeline.assemble.rejects import read_rejects
+from florenz.pipeline.recipe import load_recipe
+from florenz.playground.world import draw_world
+from florenz.shards.manifest import read_manifest
+from florenz.shards.verify import verify
+from florenz.translators.client import HARMLESS_TEXT, Client
 
 MODEL = "playground/models/translator"
 RECIPE = """

@@ -236,7 +236,7 @@ def test_only_what_is_typed_counts_and_what_the_environment_holds_is_told() -> N
 def test_the_language_model_is_the_one_that_its_licence_file_names() -> None:
     import hashlib
 
-    from filters.language_id import find_model
+    from florenz.languages.identification import find_model
 
     model = Path(find_model())
     assert f"`{hashlib.sha256(model.read_bytes()).hexdigest()}`" in model.with_suffix(".md").read_text()

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from shards_dataset import BUILD, write_dataset
 
-from shards import files
-from shards.manifest import ManifestError, count_examples, read_manifest, shard_path, write_manifest
-from shards.settings import ShardSettings
-from shards.writer import ShardInfo
+from florenz.shards.manifest import ManifestError, count_examples, read_manifest, shard_path, write_manifest
+from florenz.shards.settings import ShardSettings
+from florenz.shards.writer import ShardInfo
+from florenz.stores import files
 
 
 def change(out: Path, edit: Callable[[dict[str, Any]], Any]) -> None:

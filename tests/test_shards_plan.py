@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.plan import ShardPlan, plan_shards, shard_name, split_of_name
+from florenz.shards.plan import ShardPlan, plan_shards, shard_name, split_of_name
 
 KEYS = st.sets(st.integers(0, 10**6).map(lambda number: f"{number:032x}"), max_size=60)
 SEEDS = st.integers(0, 5)

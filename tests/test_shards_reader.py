@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shards_dataset import make_sample
 
-from shards.reader import ShardError, iter_members, iter_samples
-from shards.schema import SchemaError
-from shards.writer import write_shard
+from florenz.shards.reader import ShardError, iter_members, iter_samples
+from florenz.shards.schema import SchemaError
+from florenz.shards.writer import write_shard
 
 SAMPLES = [make_sample(number) for number in range(4)]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from shards_dataset import COVERED, ENGLISH, caption, key_of, make_sample
 
-from shards.schema import Example, Sample, SchemaError
+from florenz.shards.schema import Example, Sample, SchemaError
 
 
 def contents(sample: Sample) -> dict[str, bytes]:

@@ -28,11 +28,11 @@ from shards_dataset import (
     write_dataset,
 )
 
-from shards import verify as verify_module
-from shards.manifest import read_manifest, write_manifest
-from shards.plan import plan_shards
-from shards.schema import Sample
-from shards.verify import main, verify
+from florenz.shards import verify as verify_module
+from florenz.shards.manifest import read_manifest, write_manifest
+from florenz.shards.plan import plan_shards
+from florenz.shards.schema import Sample
+from florenz.shards.verify import main, verify
 
 TRAIN, TRAIN_1, VAL, HELDOUT = "train-000000.tar", "train-000001.tar", "val-000000.tar", "val-heldout-000000.tar"
 SHARDS = [TRAIN, TRAIN_1, VAL, HELDOUT]
@@ -343,7 +343,7 @@ def test_an_unknown_schema_version_of_the_manifest_is_status_2(out: Path, capsys
 def test_it_runs_as_a_program(out: Path) -> None:
     shard_file(out, TRAIN).unlink()
     run = subprocess.run(
-        [sys.executable, "-m", "shards.verify", str(out)],
+        [sys.executable, "-m", "florenz.shards.verify", str(out)],
         capture_output=True,
         text=True,
         check=False,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shards_dataset import COVERED, WITHHELD, caption, key_of, make_sample
 
-from shards import files
-from shards.schema import Sample
-from shards.writer import tar_header, write_shard
+from florenz.shards.schema import Sample
+from florenz.shards.writer import tar_header, write_shard
+from florenz.stores import files
 
 
 def write(folder: Path, samples: list[Sample], name: str = "train-000000.tar") -> Path:

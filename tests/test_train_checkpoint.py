@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from train.checkpoint import (
+from florenz.train.checkpoint import (
     FOLDER,
     Checkpoint,
     Position,

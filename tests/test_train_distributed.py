@@ -11,10 +11,10 @@ import pytest
 import torch
 from training_examples import ROOT, build_once, metrics, recipe_in, write_recipe
 
-from configs.recipe_file import RecipeError
-from train.distributed import find_place
-from train.loop import train
-from train.recipe import load_recipe
+from florenz.recipes.recipe_file import RecipeError
+from florenz.train.distributed import find_place
+from florenz.train.loop import train
+from florenz.train.recipe import load_recipe
 
 # Two stages of two steps, each of two micro-batches, and a checkpoint of every step.
 CHANGES = (

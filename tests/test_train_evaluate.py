@@ -12,18 +12,18 @@ from model_examples import miniature
 from shards_dataset import caption, edit_samples, shard_file, translation, write_dataset
 from training_examples import write_recipe
 
-from shards.manifest import read_manifest
-from shards.reader import iter_samples
-from shards.schema import Sample
-from train import evaluate as evaluation_module
-from train.evaluate import Evaluation, evaluate, main, markdown, record, screen_table
-from train.generate import write
-from train.model import Florenz
-from train.pictures import decode_picture
-from train.processor import Processor
-from train.prompts import encoder_prompt
-from train.score import PairScores, chance, score_texts
-from train.stream import examples_of
+from florenz.shards.manifest import read_manifest
+from florenz.shards.reader import iter_samples
+from florenz.shards.schema import Sample
+from florenz.train import evaluate as evaluation_module
+from florenz.train.data.pictures import decode_picture
+from florenz.train.data.processor import Processor
+from florenz.train.data.prompts import encoder_prompt
+from florenz.train.data.stream import examples_of
+from florenz.train.evaluate import Evaluation, evaluate, main, markdown, record, screen_table
+from florenz.train.generate import write
+from florenz.train.model.florenz import Florenz
+from florenz.train.scores.texts import PairScores, chance, score_texts
 
 VAL, WITHHELD = "val-000000.tar", "val-heldout-000000.tar"
 COLOURS = {"en": ("red", "blue", "green"), "de": ("rotes", "blaues", "grünes"), "fr": ("rouge", "bleue", "verte")}

@@ -7,7 +7,7 @@ import torch
 from model_examples import Asked, miniature, picture
 from PIL import Image
 
-from train.generate import main, write
+from florenz.train.generate import main, write
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_one_line_for_each_image_in_order(
     checkpoint: str, images: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.generate.IMAGES_AT_ONCE", 2)
+    monkeypatch.setattr("florenz.train.generate.IMAGES_AT_ONCE", 2)
     lines = []
     for order in (images, images[::-1]):
         assert main([checkpoint, *order, "--language", "fr", "--max-new-tokens", "12"]) == 0

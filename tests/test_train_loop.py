@@ -9,15 +9,15 @@ import torch
 from torch import nn
 from training_examples import build_once, losses, metrics, recipe_in, train_quietly
 
-from train import loop, preflight
-from train.checkpoint import Position, newest_checkpoint
-from train.distributed import has_bfloat16, repeated_layers
-from train.loading import load
-from train.loop import Training, make_optimizer, take_step
-from train.model import Florenz
-from train.parts import parts_of, train_only
-from train.processor import Processor
-from train.recipe import OptimizerSettings, Recipe
+from florenz.train import loop, preflight
+from florenz.train.checkpoint import Position, newest_checkpoint
+from florenz.train.data.processor import Processor
+from florenz.train.distributed import has_bfloat16, repeated_layers
+from florenz.train.loop import Training, make_optimizer, take_step
+from florenz.train.model.florenz import Florenz
+from florenz.train.model.loading import load
+from florenz.train.model.parts import parts_of, train_only
+from florenz.train.recipe import OptimizerSettings, Recipe
 
 
 @pytest.fixture(autouse=True, scope="module")

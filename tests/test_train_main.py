@@ -13,16 +13,16 @@ import torch
 from shards_dataset import edit_listing, shard_file
 from training_examples import ROOT, build_once, metrics, write_recipe
 
-from shards.manifest import read_manifest
-from train.__main__ import main
-from train.preflight import identity_of
-from train.recipe import load_recipe
+from florenz.shards.manifest import read_manifest
+from florenz.train.__main__ import main
+from florenz.train.preflight import identity_of
+from florenz.train.recipe import load_recipe
 
 # A training that gets a signal right after a line of its log, or before it gives a checkpoint its final name.
 SIGNALLED = """
 import os, sys
-from train.__main__ import main
-from train.log import TrainingLog
+from florenz.train.__main__ import main
+from florenz.train.log import TrainingLog
 number, step, rename = map(int, sys.argv[1:4])
 write = TrainingLog.write
 def write_and_signal(log, record):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.recipe_file import RecipeError
-from train.parts import PARTS
-from train.recipe import load_recipe
+from florenz.recipes.recipe_file import RecipeError
+from florenz.train.model.parts import PARTS
+from florenz.train.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = ROOT / "configs" / "train.toml"
@@ -73,7 +73,7 @@ def test_the_staged_recipe_trains_text_before_vision_and_freezes_the_decoder() -
 
 
 def test_the_comments_of_the_default_recipe_name_every_variable() -> None:
-    from train.recipe import STEPS, VARIABLES
+    from florenz.train.recipe import STEPS, VARIABLES
 
     text = DEFAULT.read_text()
     assert all(f"{name}" in text for name in [*VARIABLES, STEPS])

@@ -9,11 +9,11 @@ import pytest
 import torch
 from training_examples import build_once, losses, metrics, recipe_in, train_quietly
 
-from train import loop
-from train.log import METRICS, StepRecord, TrainingLog, cut_log
-from train.model import Florenz
-from train.processor import Processor
-from train.recipe import Recipe
+from florenz.train import loop
+from florenz.train.data.processor import Processor
+from florenz.train.log import METRICS, StepRecord, TrainingLog, cut_log
+from florenz.train.model.florenz import Florenz
+from florenz.train.recipe import Recipe
 
 
 @pytest.fixture(autouse=True, scope="module")

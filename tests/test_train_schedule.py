@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.schedule import learning_rate
+from florenz.train.schedule import learning_rate
 
 
 def rates(steps: int, warmup: float, peak: float = 1.0) -> list[float]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from translators.cleaning import clean_answer
+from florenz.translators.cleaning import clean_answer
 
 SOURCE = "A red car next to a blue bird."
 GERMAN = "Ein rotes Auto neben einem blauen Vogel."

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from translators.answer import Answer
-from translators.client import Client, retry_after_s
-from translators.endpoint import ServerError, check_endpoint, list_models, normal_endpoint
-from translators.settings import TranslatorSettings
+from florenz.translators.answer import Answer
+from florenz.translators.client import Client, retry_after_s
+from florenz.translators.endpoint import ServerError, check_endpoint, list_models, normal_endpoint
+from florenz.translators.settings import TranslatorSettings
 
 POISON = "poison"
 Reply = tuple[int, dict[str, str], bytes]

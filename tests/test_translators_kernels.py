@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from translators import kernels
-from translators.endpoint import ServerError
-from translators.kernels import check_kernels
+from florenz.translators import kernels
+from florenz.translators.endpoint import ServerError
+from florenz.translators.kernels import check_kernels
 
 ROOT = Path(__file__).resolve().parents[1]
 

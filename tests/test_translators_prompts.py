@@ -7,9 +7,9 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from playground.translator_model import prompt_of
-from translators.prompts import prompt_family
-from translators.settings import TranslatorSettings
+from florenz.playground.translator_model import prompt_of
+from florenz.translators.prompts import prompt_family
+from florenz.translators.settings import TranslatorSettings
 
 NAMES = {"de": "German", "zh": "Chinese"}
 TEMPLATE = (

@@ -18,13 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from translators.answer import Answer
-from translators.client import Client
-from translators.crash import TAIL_BYTES, crash_reason
-from translators.endpoint import ServerError, check_endpoint, list_models
-from translators.secrets import SECRET_VARIABLES, api_key, scrubbed
-from translators.server import Server
-from translators.settings import TranslatorSettings
+from florenz.translators.answer import Answer
+from florenz.translators.client import Client
+from florenz.translators.crash import TAIL_BYTES, crash_reason
+from florenz.translators.endpoint import ServerError, check_endpoint, list_models
+from florenz.translators.secrets import SECRET_VARIABLES, api_key, scrubbed
+from florenz.translators.server import Server
+from florenz.translators.settings import TranslatorSettings
 
 CORE = "Zq7KernelOfTheKey9x"  # in every spelling but base64, and in no other text
 KEY = f"""sk-{CORE}/a+b=c&"d'e<f>g\\h"""

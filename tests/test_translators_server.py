@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from translators.crash import crash_reason
-from translators.endpoint import ServerError, list_models
-from translators.server import Server, free_port, server_environment, vllm_command
-from translators.settings import TranslatorSettings
+from florenz.translators.crash import crash_reason
+from florenz.translators.endpoint import ServerError, list_models
+from florenz.translators.server import Server, free_port, server_environment, vllm_command
+from florenz.translators.settings import TranslatorSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = TranslatorSettings(model="m", prompt="playground", startup_timeout_s=20)
@@ -79,7 +79,7 @@ def test_an_exception_in_the_context_ends_the_server_too(tmp_path: Path) -> None
 
 
 def test_a_server_that_is_deaf_to_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("translators.server.STOP_WITHIN_S", 0.3)
+    monkeypatch.setattr("florenz.translators.server.STOP_WITHIN_S", 0.3)
     log = tmp_path / "server.log"
     with Server(SETTINGS, log, command=fake(FAKE, "deaf")) as server:
         server.wait_ready()
@@ -167,8 +167,8 @@ def test_restarts_are_bounded_and_keep_the_port(tmp_path: Path) -> None:
 PARENT = """
 import os, signal, sys
 from pathlib import Path
-from translators.server import Server
-from translators.settings import TranslatorSettings
+from florenz.translators.server import Server
+from florenz.translators.settings import TranslatorSettings
 settings = TranslatorSettings(model="m", prompt="playground")
 server = Server(settings, Path(sys.argv[1]), command=lambda port: [sys.executable, "-c", sys.argv[2], str(port)])
 server.start()

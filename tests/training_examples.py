@@ -10,10 +10,11 @@ import pytest
 import torch
 from shards_dataset import write_dataset
 
-from train import loading, loop
-from train.model import Florenz
-from train.processor import Processor
-from train.recipe import Recipe, load_recipe
+from florenz.train import loop
+from florenz.train.data.processor import Processor
+from florenz.train.model import loading
+from florenz.train.model.florenz import Florenz
+from florenz.train.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = """

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from train.console import fail, is_first_rank, quiet_libraries, say
+from florenz.train.console import fail, is_first_rank, quiet_libraries, say
 
 if TYPE_CHECKING:
-    from train.recipe import Recipe
+    from florenz.train.recipe import Recipe
 
 USAGE = "usage: python -m train RECIPE [DATA=folder] [OUT=folder] [SIZE=playground] [SEED=n] [STEPS=n] [WORKERS=n] ..."
 
@@ -34,8 +34,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
-    from configs.recipe_file import RecipeError
-    from train.recipe import load_recipe
+    from florenz.recipes.recipe_file import RecipeError
+    from florenz.train.recipe import load_recipe
 
     try:
         recipe = load_recipe(recipe_path, variables)
@@ -43,9 +43,9 @@ def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
         return fail(str(problem), 2)
 
     # Imported late: torch and transformers take seconds, which a wrong word in the recipe should not cost.
-    from shards.lock import OutInUse
-    from train.loop import train
-    from train.score import check_tools
+    from florenz.stores.lock import OutInUse
+    from florenz.train.loop import train
+    from florenz.train.scores.texts import check_tools
 
     try:
         check_tools()
@@ -63,7 +63,7 @@ def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
 
 def _evaluate(recipe: Recipe) -> int:
     """The end of a training, in a process group no more."""
-    from train.evaluate import evaluate_training
+    from florenz.train.evaluate import evaluate_training
 
     try:
         evaluate_training(recipe, say)

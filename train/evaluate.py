@@ -25,20 +25,20 @@ import torch
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
-from shards import files
-from shards.manifest import Manifest, read_manifest
-from train.console import fail, quiet_libraries
-from train.distributed import find_place
-from train.generate import write
-from train.loading import load
-from train.loop import MODEL_FOLDER
-from train.model import IGNORED, Florenz
-from train.plot import draw, has_matplotlib
-from train.processor import Processor
-from train.prompts import decoder_prefix
-from train.recipe import Recipe, load_recipe
-from train.score import PairScores, TextScores, chance, check_tools, score_texts
-from train.stream import StreamError, TrainingExample, examples_of
+from florenz.shards.manifest import Manifest, read_manifest
+from florenz.stores import files
+from florenz.train.console import fail, quiet_libraries
+from florenz.train.data.processor import Processor
+from florenz.train.data.prompts import decoder_prefix
+from florenz.train.data.stream import StreamError, TrainingExample, examples_of
+from florenz.train.distributed import find_place
+from florenz.train.generate import write
+from florenz.train.loop import MODEL_FOLDER
+from florenz.train.model.florenz import IGNORED, Florenz
+from florenz.train.model.loading import load
+from florenz.train.recipe import Recipe, load_recipe
+from florenz.train.scores.plot import draw, has_matplotlib
+from florenz.train.scores.texts import PairScores, TextScores, chance, check_tools, score_texts
 
 USAGE = "usage: python -m train.evaluate RECIPE [DATA=folder] [OUT=folder] [DEVICE=auto] [MAX_IMAGES=n] ..."
 MAX_IMAGES = 500

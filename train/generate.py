@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import torch
 
-from train.console import fail, quiet_libraries
+from florenz.train.console import fail, quiet_libraries
 
 if TYPE_CHECKING:
-    from train.model import Florenz
-    from train.processor import Batch, Processor, Question
+    from florenz.train.data.processor import Batch, Processor, Question
+    from florenz.train.model.florenz import Florenz
 
 IMAGES_AT_ONCE = 16
 MAX_FILE_BYTES = 512 << 20
@@ -79,8 +79,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     # Imported late: transformers takes seconds, which a wrong word on the command line should not cost.
-    from train.loading import load
-    from train.processor import Processor
+    from florenz.train.data.processor import Processor
+    from florenz.train.model.loading import load
 
     questions = _questions(options, Processor.from_pretrained(options.checkpoint))
     model, processor = load(options.checkpoint)
@@ -120,7 +120,7 @@ def _questions(options: argparse.Namespace, processor: Processor) -> list[Asked]
 
 
 def _picture(path: str, image_px: int) -> torch.Tensor:
-    from train.pictures import decode_picture
+    from florenz.train.data.pictures import decode_picture
 
     try:
         if not Path(path).is_file():

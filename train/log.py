@@ -16,7 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from shards import files
+from florenz.stores import files
 
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"

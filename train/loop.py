@@ -26,11 +26,11 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from configs.recipe_file import RecipeError
-from shards.lock import lock_out
-from shards.manifest import Manifest
-from train import preflight
-from train.checkpoint import (
+from florenz.recipes.recipe_file import RecipeError
+from florenz.shards.manifest import Manifest
+from florenz.stores.lock import lock_out
+from florenz.train import preflight
+from florenz.train.checkpoint import (
     Checkpoint,
     Position,
     newest_checkpoint,
@@ -38,7 +38,9 @@ from train.checkpoint import (
     remove_unfinished,
     save_checkpoint,
 )
-from train.distributed import (
+from florenz.train.data.processor import Processor
+from florenz.train.data.stream import Stream
+from florenz.train.distributed import (
     Place,
     gradient_sync,
     has_bfloat16,
@@ -49,15 +51,20 @@ from train.distributed import (
     value_of_first,
     whole,
 )
-from train.loading import LANGUAGES, build
-from train.log import StepRecord, TrainingLog, has_tensorboard
-from train.model import Florenz
-from train.parts import train_only
-from train.processor import Processor
-from train.recipe import OptimizerSettings, Recipe, Stage
-from train.schedule import learning_rate
-from train.state import gather, load_optimizer_state, load_weights, optimizer_state_of, trained_parameters, weights_of
-from train.stream import Stream
+from florenz.train.log import StepRecord, TrainingLog, has_tensorboard
+from florenz.train.model.florenz import Florenz
+from florenz.train.model.loading import LANGUAGES, build
+from florenz.train.model.parts import train_only
+from florenz.train.recipe import OptimizerSettings, Recipe, Stage
+from florenz.train.schedule import learning_rate
+from florenz.train.state import (
+    gather,
+    load_optimizer_state,
+    load_weights,
+    optimizer_state_of,
+    trained_parameters,
+    weights_of,
+)
 
 IGNORED = -100  # the label that the loss leaves out
 MODEL_FOLDER = "model"

@@ -10,16 +10,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from configs.recipe_file import RecipeError
-from configs.sections import nearest
-from shards import files
-from shards.manifest import Manifest, ManifestError, read_manifest, shard_path
-from train.checkpoint import identity_of_newest
-from train.distributed import Place, find_place
-from train.mix import Mix
-from train.parts import PARTS
-from train.recipe import Recipe, Stage
-from train.sizes import SIZES
+from florenz.recipes.recipe_file import RecipeError
+from florenz.recipes.sections import nearest
+from florenz.shards.manifest import Manifest, ManifestError, read_manifest, shard_path
+from florenz.stores import files
+from florenz.train.checkpoint import identity_of_newest
+from florenz.train.data.mix import Mix
+from florenz.train.distributed import Place, find_place
+from florenz.train.model.parts import PARTS
+from florenz.train.model.sizes import SIZES
+from florenz.train.recipe import Recipe, Stage
 
 
 def check(recipe: Recipe) -> tuple[Manifest, Place]:

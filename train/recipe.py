@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from configs.recipe_file import RecipeError, read_recipe_file
-from configs.sections import SectionReader, keys_of, nearest, plain_fields, show
+from florenz.recipes.recipe_file import RecipeError, read_recipe_file
+from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields, show
 
 # Make variable -> the key it overrides. STEPS is not a key: it scales the stages.
 VARIABLES = {

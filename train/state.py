@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from train.distributed import Place, as_piece_like, whole
+from florenz.train.distributed import Place, as_piece_like, whole
 
 
 def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:

@@ -24,11 +24,11 @@ from typing import Any
 
 import httpx
 
-from translators.answer import Answer
-from translators.endpoint import API_KEY_VARIABLES, ServerError, certificates, normal_endpoint, open_http
-from translators.prompts import prompt_family
-from translators.reply import NotJson, fault_in_words, reply_json, reply_text
-from translators.settings import TranslatorSettings
+from florenz.translators.answer import Answer
+from florenz.translators.endpoint import API_KEY_VARIABLES, ServerError, certificates, normal_endpoint, open_http
+from florenz.translators.prompts import prompt_family
+from florenz.translators.reply import NotJson, fault_in_words, reply_json, reply_text
+from florenz.translators.settings import TranslatorSettings
 
 HARMLESS_TEXT = "a red car"
 MAX_DETAIL_CHARS = 300

@@ -7,7 +7,7 @@ above"), each with its own traceback, so neither the first nor the very last lin
 import re
 from pathlib import Path
 
-from translators.secrets import scrubbed
+from florenz.translators.secrets import scrubbed
 
 TAIL_BYTES = 256_000
 MAX_CHARS = 300

@@ -7,8 +7,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from translators.reply import fault_in_words, reply_json
-from translators.secrets import API_KEY_VARIABLES, LogFilter, api_key, scrubbed
+from florenz.translators.reply import fault_in_words, reply_json
+from florenz.translators.secrets import API_KEY_VARIABLES, LogFilter, api_key, scrubbed
 
 _LOG_FILTER = LogFilter()
 _TALKATIVE = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")

@@ -11,7 +11,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from translators.endpoint import ServerError
+from florenz.translators.endpoint import ServerError
 
 TIMEOUT_S = 60.0
 # Each kernel library registers the same names, so one alone may be loaded; all of them need the same system libraries.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from translators.cleaning import VERSION, clean_answer
+from florenz.translators.cleaning import VERSION, clean_answer
 
 INSTRUCTION = (
     "Translate this image caption from English into {language}. Answer with the {language} translation alone: "

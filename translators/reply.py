@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from translators.secrets import scrubbed, scrubber
+from florenz.translators.secrets import scrubbed, scrubber
 
 
 class NotJson(ValueError):

@@ -26,10 +26,10 @@ from types import TracebackType
 
 import httpx
 
-from translators.crash import crash_reason
-from translators.endpoint import ServerError, check_endpoint
-from translators.secrets import API_KEY_VARIABLES, api_key
-from translators.settings import TranslatorSettings
+from florenz.translators.crash import crash_reason
+from florenz.translators.endpoint import ServerError, check_endpoint
+from florenz.translators.secrets import API_KEY_VARIABLES, api_key
+from florenz.translators.settings import TranslatorSettings
 
 STOP_WITHIN_S = 10.0  # vLLM takes 0.3 s when idle
 LOOK_EVERY_S = 0.2

@@ -6,7 +6,7 @@ throw away answers that were paid for.
 
 from dataclasses import dataclass
 
-from translators.prompts import prompt_text
+from florenz.translators.prompts import prompt_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playground.scene import Group, Scene
+from florenz.playground.scene import Group, Scene
 
 # Measure word, noun.
 _NOUNS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playground.scene import Group, Scene, noun_of
+from florenz.playground.scene import Group, Scene, noun_of
 
 _PLURALS = {
     "fish": "fish", "butterfly": "butterflies", "bus": "buses", "mouse": "mice",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from playground.scene import Group, Scene
+from florenz.playground.scene import Group, Scene
 
 
 class Noun(NamedTuple):

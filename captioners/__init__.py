@@ -1,0 +1,1 @@
+"""Image to English caption. One file per kind of model."""

@@ -1,0 +1,212 @@
+"""Which language is a text in? Facebook's lid.176 model, corrected by what the writing proves; no decisions here.
+
+The compressed model (lid.176.ftz beside this file, 0.9 MB, loaded with fasttext) answers in microseconds but has two
+weak spots that letters help with. It was trained on words between spaces, so short Chinese comes out as Japanese or
+even Spanish; and it takes one short Ukrainian text in twenty for Russian, though a letter may show the difference. So
+labels that the script or a letter rules out are struck and the rest is scaled to 1. Labels for what no recipe can
+name (Wu, Egyptian Arabic ...) are counted for the language they are written as.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import fasttext
+
+from florenz.languages.scripts import script_weights
+
+UNDETERMINED = "und"
+"""The language of a text without letters."""
+
+MODEL_VARIABLE = "FLORENZ_LID"
+_OWN_MODEL = Path(__file__).with_name("lid.176.ftz")  # lid.176.md has its licence and checksum
+_PREFIX = "__label__"
+
+# Labels without an ISO 639-1 code, and the languages they are written as; shared ones go to the likeliest for the text.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "wuu": ("zh",), "yue": ("zh",), "arz": ("ar",), "als": ("de",), "bar": ("de",), "azb": ("az",),
+    "ckb": ("ku",), "vls": ("nl",), "sco": ("en",), "sh": ("hr", "bs", "sr"),
+}  # fmt: skip
+
+_CHINESE, _KANA_MIN_SHARE = ("zh", "wuu", "yue"), 0.1
+_ARABIC = "ar arz azb ckb fa lrc mzn pnb ps sd ug ur ku ms"
+_DEVANAGARI = "hi mr ne sa bh dty gom mai new"
+# Scripts and the labels that may be written in them; a script that is not listed proves nothing. Latin: see _labels_of.
+SCRIPT_LABELS: dict[str, frozenset[str]] = {
+    script: frozenset(labels.split())
+    for script, labels in {
+        "HAN": "zh wuu yue ja",
+        "KANA": "ja",
+        "HANGUL": "ko",
+        "CYRILLIC": "av az ba be bg bs bxr ce cv kk krc ku kv ky lez mhr mk mn mrj myv os ru rue sah sh sr "
+        "tg tk tt tyv uk uz xal",
+        "MONGOLIAN": "mn",
+        "GREEK": "el",
+        "HEBREW": "he yi",
+        "ARABIC": _ARABIC + " kk ky tg uz tt",
+        "DEVANAGARI": _DEVANAGARI,
+        "BENGALI": "bn as bpy",
+        "GURMUKHI": "pa", "GUJARATI": "gu", "ORIYA": "or", "TAMIL": "ta", "TELUGU": "te", "KANNADA": "kn",
+        "MALAYALAM": "ml", "SINHALA": "si", "THAI": "th", "LAO": "lo", "TIBETAN": "bo", "MYANMAR": "my",
+        "GEORGIAN": "ka xmf", "ARMENIAN": "hy", "ETHIOPIC": "am", "KHMER": "km", "THAANA": "dv",
+    }.items()
+}  # fmt: skip
+_ALSO_LATIN = frozenset(("az", "bs", "ku", "ms", "sh", "sr", "tg", "tk", "tt", "uz", "kk", "ky", "krc"))
+_SCRIPT_MIN_SHARE = 0.2
+
+# Letters that a Cyrillic alphabet does not have: one of them strikes its label.
+_FOREIGN_LETTERS = {
+    "ru": "іїєґўјљњћђџѓќѕ", "uk": "ыэёъўјљњћђџѓќѕ", "be": "иїєґщъјљњћђџ", "bg": "ыэёіїєґўјљњћђџ",
+    "mk": "ыэёъіїєґўйщьюяћђ", "sr": "ыэёъіїєґўйщьюяѓќѕ",
+}  # fmt: skip
+
+
+class LanguageModelError(ValueError):
+    """The model file is missing or unreadable; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Identified:
+    """The likeliest language (ISO 639-1 where there is one, "und" without letters), and how likely each one is."""
+
+    language: str
+    probability: float
+    probabilities: Mapping[str, float] = field(default_factory=dict, repr=False)
+
+    def probability_of(self, language: str) -> float:
+        """0 to 1; 0 for a language that the model does not know or the writing rules out."""
+        return self.probabilities.get(language, 0.0)
+
+
+@dataclass(frozen=True)
+class LanguageIdentifier:
+    """Identifies languages. Holds the model's path only, so it pickles; all copies in a process share one loaded model.
+
+    `model_path`: lid.176.ftz or lid.176.bin, a local file. "" takes the environment's FLORENZ_LID, else the file beside
+    this one.
+    """
+
+    model_path: str = ""
+
+    def identify(self, texts: Sequence[str]) -> list[Identified]:
+        """One answer for each text, in order; any string is allowed. One model call for all of them.
+
+        Raises:
+            LanguageModelError: no model file, or not one that fastText can read.
+        """
+        model = _load_model(find_model(self.model_path))
+        if not texts:
+            return []
+        # NumPy 2 breaks fasttext's predict for a single string; for a list it works.
+        labels, probabilities = model.predict([_clean(text) for text in texts], k=len(model.get_labels()))
+        return [_identified(*row) for row in zip(texts, labels, probabilities, strict=True)]
+
+    def known_languages(self) -> frozenset[str]:
+        """Codes that a text can be checked against. Preflight refuses other languages."""
+        labels = (label.removeprefix(_PREFIX) for label in _load_model(find_model(self.model_path)).get_labels())
+        return frozenset(label for label in labels if label not in ALIASES)
+
+
+def find_model(model_path: str = "") -> str:
+    """The model file: the path given, else FLORENZ_LID, else the one beside this file."""
+    named = model_path or os.environ.get(MODEL_VARIABLE, "")
+    if not named:
+        return str(_OWN_MODEL)
+    if not Path(named).is_file():
+        raise LanguageModelError(f"language ID model {named} is no file: correct it or unset {MODEL_VARIABLE}")
+    return named
+
+
+@cache
+def _load_model(path: str) -> Any:
+    try:
+        model = fasttext.load_model(path)
+    except ValueError as error:
+        raise LanguageModelError(f"language ID model {path} cannot be read ({error}): replace the file") from error
+    if not hasattr(model, "get_labels"):  # fasttext-predict installs a module of the same name that can do less
+        raise LanguageModelError(
+            f"the module fasttext at {fasttext.__file__} is not that of fasttext-community: "
+            "uninstall fasttext-predict, then install fasttext-community again"
+        )
+    return model
+
+
+def _clean(text: str) -> str:
+    """One line (fasttext refuses line ends), valid Unicode, and no shouting: the model hardly knows capitals."""
+    line = " ".join(text.split()).encode("utf-8", "replace").decode("utf-8")
+    return line.lower() if line.isupper() else line
+
+
+def _identified(text: str, labels: Sequence[str], probabilities: Sequence[float]) -> Identified:
+    weights = script_weights(text)
+    if not weights:
+        return Identified(UNDETERMINED, 0.0)
+    scores = {label.removeprefix(_PREFIX): float(p) for label, p in zip(labels, probabilities, strict=True)}
+    folded = _fold_aliases(_strike_out(scores, weights, text))
+    total = sum(folded.values())
+    ranked = {label: score / total for label, score in sorted(folded.items(), key=lambda item: (-item[1], item[0]))}
+    language = next(iter(ranked))
+    return Identified(language, ranked[language], ranked)
+
+
+def _strike_out(scores: dict[str, float], weights: Counter[str], text: str) -> dict[str, float]:
+    """Leave only what the writing allows. If that is nothing (a mix of alphabets), the scores stay as they are."""
+    allowed = _labels_of(weights, frozenset(scores)) - _alphabets_ruled_out(text, weights)
+    left = {label: score for label, score in scores.items() if label in allowed}
+    if "HAN" in weights and "ja" in left and not _has_kana(weights):
+        # Han letters alone are Chinese unless shown otherwise: the model takes half of short Chinese for Japanese.
+        left["zh"] = left.get("zh", 0.0) + left.pop("ja")
+    return left or scores
+
+
+def _labels_of(weights: Counter[str], labels: frozenset[str]) -> frozenset[str]:
+    """Labels written in the scripts that make up a fifth of the text or more."""
+    total = sum(weights.values())
+    scripts = {script for script, weight in weights.items() if weight >= _SCRIPT_MIN_SHARE * total}
+    if _has_kana(weights):
+        scripts = scripts - {"HAN"} | {"KANA"}
+    return _labels_of_scripts(frozenset(scripts), labels)
+
+
+@cache
+def _labels_of_scripts(scripts: frozenset[str], labels: frozenset[str]) -> frozenset[str]:
+    not_latin = frozenset().union(*SCRIPT_LABELS.values()) - _ALSO_LATIN
+    allowed: frozenset[str] = frozenset()
+    for script in scripts:
+        allowed |= labels - not_latin if script == "LATIN" else SCRIPT_LABELS.get(script, labels)
+    return allowed
+
+
+def _has_kana(weights: Counter[str]) -> bool:
+    """Kana in a tenth of the Han and kana letters: one `の` in a Chinese shop name does not make Japanese."""
+    return weights["KANA"] > 0 and weights["KANA"] >= _KANA_MIN_SHARE * (weights["HAN"] + weights["KANA"])
+
+
+def _alphabets_ruled_out(text: str, weights: Counter[str]) -> frozenset[str]:
+    if "CYRILLIC" not in weights:
+        return frozenset()
+    letters = set(text.lower())
+    return frozenset(label for label, foreign in _FOREIGN_LETTERS.items() if letters.intersection(foreign))
+
+
+def _fold_aliases(scores: dict[str, float]) -> dict[str, float]:
+    folded = {label: score for label, score in scores.items() if label not in ALIASES}
+    for label, languages in ALIASES.items():
+        if label in scores:
+            likeliest = max(languages, key=lambda language: scores.get(language, 0.0))
+            folded[likeliest] = folded.get(likeliest, 0.0) + scores[label]
+    return folded
+
+
+def scripts_of_language(language: str) -> frozenset[str]:
+    """The scripts a language may be written in, by the table above; Latin where the table does not name it."""
+    listed = {script for script, labels in SCRIPT_LABELS.items() if language in labels}
+    if language in _ALSO_LATIN or not listed:
+        listed.add("LATIN")
+    return frozenset(listed)

@@ -1,0 +1,53 @@
+"""Steps 2 and 3 as graphs: what the ledger lacks -> the models -> the ledger.
+
+Each graph starts from a list of what is missing and ends in the ledger, so a run that was cut off, at any point, goes
+on by being started again. Captioning and translating are two graphs and not one, because the second needs a server that
+takes longer to start than a thousand captions take: it starts while the first graph runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apache_beam as beam
+from apache_beam.ml.inference.base import RunInference
+
+from florenz.pipeline.answers.questions import (
+    CaptionTask,
+    TranslationTask,
+    caption_fingerprint,
+    translation_fingerprint,
+)
+from florenz.pipeline.answers.translation import TranslationHandler
+from florenz.pipeline.progress import ProgressAddress
+from florenz.pipeline.recipe import Recipe
+from florenz.pipeline.runners.local import local_graph
+
+
+def run_captioning(recipe: Recipe, tasks: Sequence[CaptionTask], progress: ProgressAddress) -> None:
+    from florenz.pipeline.answers.captioning import (
+        CaptionHandler,  # torch and transformers: 2 s that only captioning should cost
+    )
+
+    handler = CaptionHandler(
+        recipe.captioner,
+        out=recipe.out,
+        fingerprint=caption_fingerprint(recipe.captioner),
+        max_bytes=recipe.images.max_bytes,
+        max_pixels=recipe.images.max_pixels,
+        progress=progress,
+    )
+    with local_graph(recipe) as pipeline:
+        _ = pipeline | "missing captions" >> beam.Create(tasks) | "caption" >> RunInference(handler)
+
+
+def run_translation(recipe: Recipe, tasks: Sequence[TranslationTask], endpoint: str, progress: ProgressAddress) -> None:
+    handler = TranslationHandler(
+        recipe.translator.settings,
+        endpoint=endpoint,
+        out=recipe.out,
+        fingerprint=translation_fingerprint(recipe.translator.settings),
+        progress=progress,
+    )
+    with local_graph(recipe) as pipeline:
+        _ = pipeline | "missing translations" >> beam.Create(tasks) | "translate" >> RunInference(handler)

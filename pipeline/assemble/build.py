@@ -1,0 +1,216 @@
+"""A build: one set of shards with a name that stands for everything that decides its bytes; and how it becomes the
+current one.
+
+Order matters: shards, rejects and summary are complete before the manifest names them, and only then does the old build
+go. Killed anywhere in between, OUT holds one whole dataset, old or new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from florenz.languages.identification import find_model
+from florenz.pipeline.answers.ledger import Ledger
+from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbalances, rejected_counts
+from florenz.pipeline.assemble.code import code_checksum
+from florenz.pipeline.assemble.graph import rejects_path, summary_path
+from florenz.pipeline.index import Index
+from florenz.pipeline.recipe import Recipe
+from florenz.recipes.fingerprints import fingerprint
+from florenz.shards.manifest import NAME as MANIFEST_NAME
+from florenz.shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path, write_manifest
+from florenz.shards.schema import SCHEMA_VERSION
+from florenz.shards.writer import ShardInfo
+from florenz.stores import files
+
+
+class EmptyBuild(ValueError):
+    """A build without a sample, which must not take over from one that has some."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What an assembly left: its shards and its books."""
+
+    shards: tuple[ShardInfo, ...]
+    books: Tally
+
+
+def build_name(
+    recipe: Recipe, index: Index, ledger: Ledger, caption_fingerprint: str, translation_fingerprint: str
+) -> str:
+    """16 hex digits over inputs, answers and the parts of the recipe that decide bytes (not workers, endpoint or batch
+    size).
+    """
+    plain = recipe.to_dict()
+    digest = hashlib.sha256()
+    for row in _deciding_rows(recipe, index, ledger, caption_fingerprint, translation_fingerprint):
+        digest.update(repr(row).encode())
+    return fingerprint(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "code": code_checksum(),
+            "languages": plain["languages"],
+            "held_out": list(recipe.held_out_languages),
+            "seed": recipe.seed,
+            "styles": list(recipe.captioner.styles),
+            "limits": [recipe.images.max_bytes, recipe.images.max_pixels],
+            "filters": plain["filters"],
+            "language_id": language_id_checksum(),
+            "shards": plain["shards"],
+            "captioner": [recipe.captioner.model, caption_fingerprint],  # the names stand in every sample's provenance
+            "translator": [recipe.translator.settings.model, translation_fingerprint],
+            "rows": digest.hexdigest(),
+        }
+    )
+
+
+def _deciding_rows(
+    recipe: Recipe, index: Index, ledger: Ledger, caption_fingerprint: str, translation_fingerprint: str
+) -> Iterable[tuple[Any, ...]]:
+    """Images, what was rejected while reading, and the answers about these images, in an order that their content
+    decides.
+    """
+    yield from sorted(index.images.items())
+    yield from sorted((reject.source, reject.reason, reject.key) for reject in index.rejects)
+    captions = ledger.read_captions(caption_fingerprint)
+    for pair in sorted(captions):
+        row = captions[pair]
+        if row.key in index.images and row.style in recipe.captioner.styles:
+            yield "en", row.key, row.style, row.text, row.finish_reason, row.reason
+    for language in recipe.languages:
+        answers = ledger.read_translations(language, translation_fingerprint)
+        for identity in sorted(answers):
+            answer = answers[identity]
+            caption = captions.get((answer.key, answer.style))
+            if answer.key in index.images and caption is not None and caption.text == answer.source_text:
+                yield language, answer.key, answer.style, answer.text, answer.finish_reason, answer.reason
+
+
+def language_id_checksum() -> str:
+    return hashlib.sha256(files.read_bytes(find_model())).hexdigest()
+
+
+def is_assembled(out: str, build: str) -> bool:
+    """Whether this build is complete: summary (written last) and rejects are there, its shards at their full size."""
+    try:
+        summary = read_summary(out, build)
+    except FileNotFoundError:
+        return False
+    has_shards = all(_size(shard_path(out, build, shard.path)) == shard.bytes for shard in summary.shards)
+    return has_shards and _size(rejects_path(out, build)) is not None
+
+
+def current_build(out: str) -> str | None:
+    """The build that OUT's manifest names; None without a manifest that can be read."""
+    try:
+        return read_manifest(out).build
+    except ManifestError:
+        return None
+
+
+def _size(path: str) -> int | None:
+    try:
+        with files.open_read(path) as file:
+            return file.seek(0, os.SEEK_END)
+    except FileNotFoundError:
+        return None
+
+
+def read_summary(out: str, build: str) -> Summary:
+    record = json.loads(files.read_bytes(summary_path(out, build)))
+    return Summary(shards=tuple(ShardInfo(**info) for info in record["shards"]), books=from_json(record["books"]))
+
+
+def publish(
+    recipe: Recipe, build: str, summary: Summary, index: Index, models: dict[str, Any], source: str
+) -> Manifest:
+    """Check the books, swap the manifest, then drop the builds before, save the last `recipe.keep_builds`. Doing it
+    again changes nothing.
+
+    Raises:
+        BooksError: something was lost on the way; the manifest stays as it was.
+        EmptyBuild: not one sample was written; the same.
+    """
+    if not any(shard.samples for shard in summary.shards):
+        why = f"rejects/{build}.parquet says why"
+        raise EmptyBuild(f"every image was rejected: nothing is published, what lies in OUT stays ({why})")
+    if problems := imbalances(summary.books):
+        raise BooksError("the books don't balance, nothing is published: " + "; ".join(problems))
+    manifest = Manifest(
+        build=build,
+        languages=recipe.languages,
+        held_out=recipe.held_out_languages,
+        shards=summary.shards,
+        counts=count_examples(summary.shards),
+        rejected=rejected_counts(summary.books),
+        inputs={"source": source, "found": index.num_found, "images": len(index.images)},
+        recipe=recipe.to_dict(),
+        models=models,
+        filters={"language_id_sha256": language_id_checksum()},
+    )
+    kept = _builds_to_keep(recipe, build)
+    _keep_manifest(recipe.out, kept)
+    _write_json(_history_path(recipe.out), [*kept, build])
+    write_manifest(recipe.out, manifest)
+    _remove_builds_but(recipe.out, {build, *kept})
+    return manifest
+
+
+def _builds_to_keep(recipe: Recipe, build: str) -> list[str]:
+    """The last `keep_builds` before this one that are still whole, oldest first."""
+    earlier = [name for name in published_builds(recipe.out) if name != build and is_assembled(recipe.out, name)]
+    return earlier[max(0, len(earlier) - recipe.keep_builds) :]
+
+
+def published_builds(out: str) -> list[str]:
+    """The builds that lie in OUT, the current one last."""
+    try:
+        names = json.loads(files.read_bytes(_history_path(out)))
+    except FileNotFoundError:
+        return []
+    return [str(name) for name in names]
+
+
+def kept_manifest_path(out: str, build: str) -> str:
+    """Where the manifest of an earlier build lies: copied to OUT/manifest.json it is the current one again."""
+    return files.join(out, "builds", f"{build}.manifest.json")
+
+
+def _keep_manifest(out: str, kept: list[str]) -> None:
+    """The build that is about to be replaced keeps its manifest, if it stays."""
+    current = current_build(out)
+    if current in kept:
+        with files.atomic_write(kept_manifest_path(out, current)) as file:
+            file.write(files.read_bytes(files.join(out, MANIFEST_NAME)))
+
+
+def _history_path(out: str) -> str:
+    return files.join(out, "builds", "published.json")
+
+
+def _write_json(path: str, record: Any) -> None:
+    with files.atomic_write(path) as file:
+        file.write((json.dumps(record, indent=1) + "\n").encode())
+
+
+def _remove_builds_but(out: str, builds: set[str]) -> None:
+    kept = {_history_path(out)}
+    for build in builds:
+        kept |= {rejects_path(out, build), summary_path(out, build), kept_manifest_path(out, build)}
+    folders = tuple(files.join(out, "shards", build, "") for build in builds)
+    for folder in ("shards", "rejects", "builds"):
+        root = files.join(out, folder)
+        for path in files.list_files(root):
+            if path not in kept and not path.startswith(folders):
+                files.remove(path)
+                with contextlib.suppress(OSError):  # not empty yet, not a local folder, or the root itself
+                    parent = os.path.dirname(path)
+                    if parent != root:
+                        os.rmdir(parent)

@@ -1,0 +1,221 @@
+"""Steps 4 and 5 for one image: filter its texts, and cover: plan the examples that the recipe allows. Pure functions.
+
+The graph in `assemble.py` only maps these over the images; everything that decides something about the data stands
+here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from florenz.filters.chain import FilterChain
+from florenz.filters.verdict import Candidate
+from florenz.languages.codes import SOURCE
+from florenz.languages.identification import LanguageIdentifier
+from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
+from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected
+from florenz.pipeline.assemble.coverage import plan_examples, withheld_examples
+from florenz.pipeline.assemble.rejects import Reject
+from florenz.shards.schema import Example
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageTexts:
+    """One image and every answer that the ledger has for it; what a later step rejected is in `rejects`, counted in
+    `tally`.
+    """
+
+    key: str
+    source: str
+    captions: Mapping[str, CaptionRow]
+    translations: Mapping[tuple[str, str], TranslationRow]
+    rejects: tuple[Reject, ...] = ()
+    tally: Tally = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoveredImage:
+    """What the shards get of one image. Without examples there is no sample."""
+
+    key: str
+    source: str
+    captions: Mapping[str, str]
+    examples: tuple[Example, ...]
+    withheld: tuple[Example, ...]
+    rejects: tuple[Reject, ...]
+    tally: Tally
+
+
+def gather(
+    key: str,
+    source: str,
+    captions: Sequence[CaptionRow],
+    translations: Sequence[TranslationRow],
+    *,
+    styles: Sequence[str],
+    languages: Sequence[str],
+) -> ImageTexts:
+    """All answers for one image; those without a text become rejects of steps caption and translate.
+
+    A question that has no answer at all is counted `in` and nowhere else, so that the books show it.
+    """
+    tally: Tally = Counter()
+    rejects: list[Reject] = []
+    by_style = {row.style: row for row in captions if row.style in styles}
+    kept_captions: dict[str, CaptionRow] = {}
+    for style in styles:
+        tally["caption", SOURCE, IN] += 1
+        row = by_style.get(style)
+        if row is not None:
+            _settle(row, "caption", SOURCE, tally, rejects, source)
+            if row.text is not None:
+                kept_captions[style] = row
+    asked = {(row.style, row.language): row for row in translations if _answers(row, kept_captions)}
+    kept: dict[tuple[str, str], TranslationRow] = {}
+    for language in languages:
+        for style, caption in kept_captions.items():
+            if not caption.text:
+                continue  # an empty caption is rejected by the filter and was not sent to the translator
+            tally["translate", language, IN] += 1
+            answer = asked.get((style, language))
+            if answer is not None:
+                _settle(answer, "translate", language, tally, rejects, source)
+                if answer.text is not None:
+                    kept[style, language] = answer
+    return ImageTexts(
+        key=key, source=source, captions=kept_captions, translations=kept, rejects=tuple(rejects), tally=tally
+    )
+
+
+def filter_texts(texts: ImageTexts, chain: FilterChain) -> ImageTexts:
+    """Each text is kept, or rejected with the reason of the first filter that says no."""
+    rows: list[CaptionRow | TranslationRow] = [*texts.captions.values(), *texts.translations.values()]
+    verdicts = chain([_candidate(row) for row in rows])
+    tally, rejects = Counter(texts.tally), list(texts.rejects)
+    captions, translations = {}, {}
+    for row, verdict in zip(rows, verdicts, strict=True):
+        language = _language(row)
+        tally["filter", language, IN] += 1
+        if not verdict.keep:
+            tally["filter", language, rejected(verdict.reason)] += 1
+            rejects.append(_reject(row, "filter", verdict.reason, verdict.detail, texts.source))
+            continue
+        tally["filter", language, KEPT] += 1
+        if isinstance(row, CaptionRow):
+            captions[row.style] = row
+        else:
+            translations[row.style, row.language] = row
+    return replace(texts, captions=captions, translations=translations, rejects=tuple(rejects), tally=tally)
+
+
+def cover(
+    texts: ImageTexts, *, languages: Sequence[str], held_out: Sequence[str], identifier: LanguageIdentifier
+) -> CoveredImage:
+    """The examples that the plan allows; a kept text that may become none, in any split, is a reject of step cover."""
+    captions = {style: row.text or "" for style, row in texts.captions.items()}
+    translations = {pair: row.text or "" for pair, row in texts.translations.items()}
+    coverage = plan_examples(
+        captions,
+        translations,
+        languages=languages,
+        held_out=held_out,
+        identified=_identified(captions, translations, held_out, identifier),
+    )
+    withheld = withheld_examples(captions, translations, languages=languages, held_out=held_out)
+    tally, rejects = Counter(texts.tally), list(texts.rejects)
+    for reject in coverage.rejects:
+        tally["cover", reject.language, rejected(reject.reason)] += 1
+        rejects.append(
+            Reject(
+                key=texts.key,
+                step="cover",
+                language=reject.language,
+                style=reject.style,
+                reason=reject.reason,
+                detail=reject.detail,
+                text=reject.text,
+                source=texts.source,
+            )  # fmt: skip
+        )
+    for example in coverage.examples:
+        tally["cover", example.language, KEPT] += 1
+    for language, number in _possible_examples(captions, translations, held_out).items():
+        tally["cover", language, IN] += number
+    tally["write", "", IN] += 1
+    if not coverage.examples:
+        tally["write", "", rejected("no_examples")] += 1
+        rejects.append(Reject(key=texts.key, step="write", reason="no_examples", source=texts.source))
+    return CoveredImage(
+        key=texts.key,
+        source=texts.source,
+        captions=captions,
+        examples=coverage.examples,
+        withheld=withheld if coverage.examples else (),
+        rejects=tuple(rejects),
+        tally=tally,
+    )
+
+
+def _possible_examples(
+    captions: Mapping[str, str], translations: Mapping[tuple[str, str], str], held_out: Sequence[str]
+) -> Counter[str]:
+    """language -> how many examples its kept texts could become: counted apart from the plan, so that the books can
+    catch it.
+
+    An English caption could become one; a translation one as translation and, unless it is held out, one as caption; a
+    translation whose English caption is gone can become nothing and counts once.
+    """
+    numbers: Counter[str] = Counter()
+    for _ in captions:
+        numbers[SOURCE] += 1
+    for style, language in translations:
+        is_whole = style in captions and language not in held_out
+        numbers[language] += 2 if is_whole else 1
+    return numbers
+
+
+def _identified(
+    captions: Mapping[str, str],
+    translations: Mapping[tuple[str, str], str],
+    held_out: Sequence[str],
+    identifier: LanguageIdentifier,
+) -> dict[tuple[str, str], str]:
+    """(style, language) -> what language ID reads in the text; nothing is asked when nothing is held out."""
+    texts = {(style, SOURCE): text for style, text in captions.items()} | dict(translations)
+    if not held_out or not texts:
+        return {}
+    found = identifier.identify(list(texts.values()))
+    return {pair: identified.language for pair, identified in zip(texts, found, strict=True)}
+
+
+def _answers(row: TranslationRow, captions: Mapping[str, CaptionRow]) -> bool:
+    """Whether the row translates the caption that the image has now, not one that an earlier captioner gave."""
+    return row.style in captions and captions[row.style].text == row.source_text
+
+
+def _settle(
+    row: CaptionRow | TranslationRow, step: str, language: str, tally: Tally, rejects: list[Reject], source: str
+) -> None:
+    if row.text is not None:
+        tally[step, language, KEPT] += 1
+    else:
+        tally[step, language, rejected(row.reason)] += 1
+        rejects.append(_reject(row, step, row.reason, row.detail, source))
+
+
+def _language(row: CaptionRow | TranslationRow) -> str:
+    return row.language if isinstance(row, TranslationRow) else SOURCE
+
+
+def _candidate(row: CaptionRow | TranslationRow) -> Candidate:
+    source = row.source_text if isinstance(row, TranslationRow) else ""
+    return Candidate(source=source, text=row.text or "", language=_language(row), finish_reason=row.finish_reason)
+
+
+def _reject(row: CaptionRow | TranslationRow, step: str, reason: str, detail: str, source: str) -> Reject:
+    return Reject(
+        key=row.key, step=step, language=_language(row), style=row.style, reason=reason, detail=detail,
+        text=row.text or "", source=source,
+    )  # fmt: skip

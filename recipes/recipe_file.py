@@ -1,0 +1,29 @@
+"""A recipe's file, and how its faults are told. `pipeline/recipe.py` and `train/recipe.py` say what it may hold."""
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from florenz.stores import files
+
+
+class RecipeError(ValueError):
+    """Nothing was started: `problems` has one line for each fault, with what to do."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problem.replace("\n", "\\n") for problem in problems)
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[type["RecipeError"], tuple[tuple[str, ...]]]:
+        return RecipeError, (self.problems,)
+
+
+def read_recipe_file(path: str) -> dict[str, Any]:
+    """The tables of a TOML file. `RecipeError` if it cannot be read as one."""
+    try:
+        return tomllib.loads(files.read_bytes(path).decode())
+    except OSError as problem:
+        reason = problem.strerror or str(problem) or type(problem).__name__
+        raise RecipeError([f"{path}: cannot read this recipe: {reason}"]) from problem
+    except ValueError as problem:  # no UTF-8, no TOML, or no such kind of URL
+        raise RecipeError([f"{path}: cannot read this recipe: {problem}"]) from problem

@@ -1,0 +1,1 @@
+"""Where bytes live: files, the lock on a folder, models as folders or on the hub; knows no step."""

@@ -1,0 +1,128 @@
+"""Whether a model that the recipe names is there, as a folder or on the hub, and is of the kind that its role needs.
+
+Only its config.json is read. For the hub that is one request with a deadline of our own: the hub's client tries six
+times over 23 s before it says that there is no network, once for each file of each model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from florenz.stores import files
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+HUB_TIMEOUT_S = 8.0
+CONFIG = "config.json"
+
+
+class ModelProblem(ValueError):
+    """The model is not there or can't be what the recipe wants it for; one line with what to do."""
+
+
+def check_captioner(name: str, revision: str) -> None:
+    """Raises ModelProblem unless `name` is a Florence-2 in the format of transformers, its weights no pickles."""
+    config = _config(name, revision)
+    kind = config.get("model_type")
+    if kind != "florence2":
+        raise ModelProblem(
+            f"{name!r} is a {kind}, not a Florence-2 as transformers reads it: "
+            "choose one like florence-community/Florence-2-large"
+        )
+    if Path(name).is_dir() and not any(Path(name).glob("*.safetensors")):
+        raise ModelProblem(f"the folder {name!r} has no weights (*.safetensors): make the model, or copy all of it")
+
+
+def check_translator(name: str, revision: str) -> None:
+    """Raises ModelProblem unless `name` is a model; whether it can be served is for the server to say."""
+    _config(name, revision)
+
+
+def _config(name: str, revision: str) -> dict[str, Any]:
+    """What config.json holds."""
+    path = Path(name)
+    if path.is_dir():
+        if not (path / CONFIG).is_file():
+            raise ModelProblem(f"the folder {name!r} has no {CONFIG}, so it is not a model: give the folder of one")
+        return _parsed((path / CONFIG).read_bytes(), name)
+    if name.startswith((".", "~")) or not HUB_NAME.fullmatch(name) or path.parts[0] in ("playground", "models"):
+        raise ModelProblem(f"there is no model folder {name!r}: check the path, or make the model first")
+    return _parsed(_from_hub(name, revision), name)
+
+
+def _parsed(content: bytes, name: str) -> dict[str, Any]:
+    try:
+        config = json.loads(content)
+    except ValueError as problem:
+        raise ModelProblem(f"the {CONFIG} of {name!r} is not JSON ({problem}): copy the model again") from problem
+    if not isinstance(config, dict):
+        raise ModelProblem(f"the {CONFIG} of {name!r} is not that of a model: copy the model again")
+    return config
+
+
+def _from_hub(name: str, revision: str) -> bytes:
+    from huggingface_hub import constants, get_token, try_to_load_from_cache  # only where a recipe names a hub model
+
+    cached = try_to_load_from_cache(name, CONFIG, revision=revision or None)
+    if isinstance(cached, str):
+        return Path(cached).read_bytes()
+    advice = "check the name and the network, or give the folder of a model that you have"
+    if constants.HF_HUB_OFFLINE:
+        raise ModelProblem(f"can't get {name!r} from the model hub (HF_HUB_OFFLINE is set): {advice}")
+    token = get_token()
+    url = f"{constants.ENDPOINT}/{name}/resolve/{revision or 'main'}/{CONFIG}"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        response = httpx.get(url, headers=headers, follow_redirects=True, timeout=HUB_TIMEOUT_S)
+    except httpx.HTTPError as problem:
+        reason = " ".join(str(problem).split()) or type(problem).__name__
+        raise ModelProblem(f"can't reach the model hub for {name!r} ({reason}): {advice}") from problem
+    if response.status_code in (401, 403):
+        advice = "check the name; if it wants its terms accepted, do that on its page and set HF_TOKEN"
+    if response.status_code != 200:
+        raise ModelProblem(f"the model hub does not give {name!r} (HTTP {response.status_code}): {advice}")
+    return response.content
+
+
+def fingerprint_of_model(model: str, revision: str = "") -> str:
+    """What stands for a model's weights: ``sha256:<32 hex>`` over a folder's files, or ``name@revision`` on the hub.
+
+    A folder's hash covers names and contents, not where it lies; hidden files are left out, because hub downloads keep
+    their time stamps in them. A hub name without a revision means its main branch, which can move: only a commit hash
+    pins it. `ValueError` for a folder that is empty or missing.
+    """
+    paths = [path for path in files.list_files(model) if not _is_hidden(_below(model, path))] if model else []
+    if paths:
+        return _fingerprint_of_folder(model, paths)
+    if not HUB_NAME.fullmatch(model):
+        raise ValueError(
+            f"model '{model}' is neither a folder with files in it nor a hub name like org/name: "
+            "check the path, or make the model first"
+        )
+    return f"{model}@{revision or 'main'}"
+
+
+def _fingerprint_of_folder(folder: str, paths: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        content = hashlib.sha256()
+        with files.open_read(path) as file:
+            while block := file.read(1 << 20):
+                content.update(block)
+        digest.update(f"{_below(folder, path)}\0{content.hexdigest()}\n".encode())
+    return f"sha256:{digest.hexdigest()[:32]}"
+
+
+def _is_hidden(relative_path: str) -> bool:
+    return any(part.startswith(".") for part in relative_path.split("/"))
+
+
+def _below(folder: str, path: str) -> str:
+    """The path relative to a folder above it, with forward slashes."""
+    return path.removeprefix(files.join(folder, ""))

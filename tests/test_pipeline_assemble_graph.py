@@ -1,0 +1,307 @@
+"""Real Beam over a hand-written ledger and small pictures: the same bytes whoever does the work, and nothing lost."""
+
+import io
+import random
+import shutil
+import tarfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import webdataset
+from PIL import Image
+from pipeline_examples import (
+    CAPTION_PRINT,
+    TRANSLATION_PRINT,
+    assemble,
+    bytes_of,
+    caption_row,
+    jpeg_of,
+    key_of,
+    number_of,
+    published,
+    recipe_for,
+    samples_of,
+    text_of,
+    translation_row,
+    write_ledger,
+    write_pictures,
+)
+
+from florenz.images.sources import list_sources
+from florenz.pipeline.answers.ledger import Ledger
+from florenz.pipeline.assemble import build as build_module
+from florenz.pipeline.assemble.books import KEPT, BooksError, imbalances, total
+from florenz.pipeline.assemble.build import EmptyBuild, build_name, publish, read_summary
+from florenz.pipeline.assemble.graph import Assembly, rejects_path, run_assembly, summary_path
+from florenz.pipeline.assemble.rejects import read_rejects
+from florenz.pipeline.index import build_index
+from florenz.pipeline.recipe import Recipe
+from florenz.shards.manifest import Manifest, read_manifest
+from florenz.shards.verify import verify
+
+NUM_PICTURES = 14
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    return write_source(tmp_path / "pictures")
+
+
+def write_source(folder: Path) -> Path:
+    """Fourteen pictures, one of them there twice, and a file that is no image."""
+    write_pictures(folder, NUM_PICTURES)
+    (folder / "copy.jpg").write_bytes(jpeg_of(3))
+    (folder / "notes.md").write_text("no image")
+    return folder
+
+
+KEYS = [key_of(jpeg_of(number)) for number in range(NUM_PICTURES)]
+
+
+def test_workers_order_and_parts_do_not_change_a_byte(tmp_path: Path, pictures: Path) -> None:
+    keys = list(KEYS)
+    outs = []
+    for name, workers, rows_per_part in (("one", 1, 1000), ("two", 2, 5), ("again", 1, 3)):
+        out = tmp_path / name
+        recipe = recipe_for(out, pictures, workers=workers)
+        random.Random(name).shuffle(keys)
+        write_ledger(recipe, keys, rows_per_part)
+        published(recipe)
+        outs.append(out)
+    one, two, again = map(bytes_of, outs)
+    assert len([name for name in one if name.endswith(".tar")]) >= 5
+    assert one == two == again
+    assert verify(str(outs[1])).problems == ()
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published build of it all, only to be read; French captions are withheld."""
+    folder = tmp_path_factory.mktemp("assembled")
+    recipe = recipe_for(folder / "out", write_source(folder / "pictures"))
+    write_ledger(recipe, KEYS)
+    published(recipe)
+    return folder / "out"
+
+
+@pytest.fixture
+def own_out(tmp_path: Path, out: Path) -> Path:
+    """A copy of it, for tests that change it."""
+    return Path(shutil.copytree(out, tmp_path / "own"))
+
+
+def test_verification_finds_nothing(out: Path) -> None:
+    findings = verify(str(out))
+    assert findings.problems == () and findings.proofs
+
+
+def test_webdataset_reads_the_shards_without_being_told_anything(out: Path) -> None:
+    manifest = read_manifest(str(out))
+    paths = [str(out / "shards" / manifest.build / shard.path) for shard in manifest.shards_of("train")]
+    samples = list(webdataset.WebDataset(paths, shardshuffle=False).decode("pil"))
+    vals = samples_of(out, "val")
+    assert {sample["__key__"] for sample in samples} | set(vals) == set(KEYS)
+    for sample in samples:
+        assert sample["jpg"].size == (32, 24) == (sample["json"]["width"], sample["json"]["height"])
+        assert sample["txt"] == sample["json"]["captions"]["short"] == text_of(number_of(sample["__key__"]), "en")
+
+
+def test_a_sample_follows_section_4_of_the_plan(out: Path) -> None:
+    for split in ("train", "val"):
+        for key, record in samples_of(out, split).items():
+            assert record["schema_version"] == 1 and record["key"] == key
+            assert Path(record["source"]).parent == out.parent / "pictures"
+            assert record["provenance"] == {
+                "captioner": "c", "translators": {"de": "t", "fr": "t"}, "build": read_manifest(str(out)).build
+            }  # fmt: skip
+            tasks = Counter((example["task"], example["language"]) for example in record["examples"])
+            assert tasks == {
+                ("caption", "en"): 2, ("caption", "de"): 2, ("translation", "de"): 2, ("translation", "fr"): 2
+            }  # fmt: skip
+
+
+def test_the_withheld_captions_are_in_val_heldout_and_nowhere_else(out: Path) -> None:
+    vals, withheld = samples_of(out, "val"), samples_of(out, "val-heldout")
+    assert set(withheld) == set(vals) and vals
+    for record in withheld.values():
+        assert {(example["task"], example["language"]) for example in record["examples"]} == {("caption", "fr")}
+    assert not set(samples_of(out, "train")) & set(vals)
+
+
+def test_an_upright_baseline_jpeg_keeps_its_bytes(out: Path) -> None:
+    manifest = read_manifest(str(out))
+    for shard in manifest.shards:
+        with tarfile.open(out / "shards" / manifest.build / shard.path) as tar:
+            for member in tar:
+                if member.name.endswith(".jpg"):
+                    assert key_of(tar.extractfile(member).read()) == member.name.removesuffix(".jpg")  # type: ignore[union-attr]
+
+
+def test_what_was_dropped_is_in_the_reject_file_and_in_the_manifest(out: Path) -> None:
+    manifest = read_manifest(str(out))
+    rejects = read_rejects(rejects_path(str(out), manifest.build))
+    assert sorted((reject.step, reject.reason) for reject in rejects) == [
+        ("read", "duplicate_image"), ("read", "not_an_image")
+    ]  # fmt: skip
+    assert manifest.rejected == {"read": {"duplicate_image": {"": 1}, "not_an_image": {"": 1}}}
+    assert manifest.inputs["found"] == NUM_PICTURES + 2 and manifest.inputs["images"] == NUM_PICTURES
+
+
+def test_the_books_balance_and_count_every_sample(out: Path) -> None:
+    books = read_summary(str(out), read_manifest(str(out)).build).books
+    assert imbalances(books) == []
+    num_samples = len(samples_of(out, "train")) + len(samples_of(out, "val"))
+    assert total(books, "write", KEPT) == num_samples == NUM_PICTURES
+
+
+def test_bad_answers_are_dropped_one_by_one(tmp_path: Path, pictures: Path) -> None:
+    recipe = recipe_for(tmp_path / "out", pictures)
+    first, second, third, *others = sorted(KEYS)
+    ledger = Ledger(recipe.out)
+    write_ledger(recipe, others)
+    for style in recipe.captioner.styles:
+        ledger.append_captions(CAPTION_PRINT, [caption_row(key, number_of(key), style) for key in (first, second)])
+        ledger.append_captions(CAPTION_PRINT, [caption_row(third, 0, style, text=None, reason="broken_image")])
+        for language in recipe.languages:
+            cut = translation_row(first, number_of(first), language, style, finish_reason="length")
+            copied = translation_row(
+                second, number_of(second), language, style, text=text_of(number_of(second), "en", style)
+            )
+            ledger.append_translations(language, TRANSLATION_PRINT, [cut, copied])
+    manifest = published(recipe)
+    assert verify(recipe.out).problems == ()
+    assert manifest.rejected["filter"]["truncated"] == {"de": 2, "fr": 2}
+    assert sum(sum(by.values()) for by in manifest.rejected["filter"].values()) == 8
+    assert manifest.rejected["caption"] == {"broken_image": {"en": 2}}
+    assert manifest.rejected["write"] == {"no_examples": {"": 1}}
+    told = Counter((reject.step, reject.key) for reject in read_rejects(rejects_path(recipe.out, manifest.build)))
+    assert told["filter", first] == told["filter", second] == 4 and told["write", third] == 1
+
+
+def test_a_caption_that_nobody_asked_for_stops_the_build_before_it_is_published(tmp_path: Path, pictures: Path) -> None:
+    recipe = recipe_for(tmp_path / "out", pictures)
+    write_ledger(recipe, KEYS[1:])
+    with pytest.raises(BooksError, match=r"caption \(en\): 28 in, 26 kept or rejected"):
+        published(recipe)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_picture_that_changed_since_it_was_captioned_is_dropped_while_writing(tmp_path: Path, pictures: Path) -> None:
+    recipe = recipe_for(tmp_path / "out", pictures)
+    write_ledger(recipe, KEYS)
+    index = build_index(recipe, list_sources(recipe.images.source), None)
+    (pictures / "005.jpg").write_bytes(jpeg_of(99))
+    (pictures / "006.jpg").unlink()
+    build = build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
+    run_assembly(
+        Assembly(
+            recipe=recipe, build=build, caption_fingerprint=CAPTION_PRINT, translation_fingerprint=TRANSLATION_PRINT,
+            provenance={},
+        ),
+        None,
+    )  # fmt: skip
+    manifest = publish(recipe, build, read_summary(recipe.out, build), index, {}, recipe.images.source)
+    assert manifest.rejected["write"] == {"unreadable_file": {"": 2}}
+    assert verify(recipe.out).problems == ()
+
+
+def test_every_picture_unreadable_is_a_build_that_is_never_published(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.txt").write_text("no image")
+    recipe = recipe_for(tmp_path / "out", tmp_path / "pictures")
+    with pytest.raises(EmptyBuild, match="every image was rejected"):
+        published(recipe)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    (rejects,) = (tmp_path / "out" / "rejects").iterdir()
+    assert [reject.reason for reject in read_rejects(str(rejects))] == ["not_an_image"]
+
+
+def test_another_held_out_set_is_another_build_and_the_old_one_goes(own_out: Path) -> None:
+    old = read_manifest(str(own_out)).build
+    manifest = published(recipe_for(own_out, read_manifest(str(own_out)).inputs["source"], held_out=()))
+    assert manifest.build != old and manifest.counts["train"]["caption"]["fr"] > 0
+    assert {Path(name).parts[1].split(".")[0] for name in bytes_of(own_out)} == {manifest.build}
+    assert sorted(path.name for path in (own_out / "shards").iterdir()) == [manifest.build]
+    assert verify(str(own_out)).problems == ()
+
+
+def test_the_old_build_stays_whole_until_the_manifest_is_swapped(
+    own_out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bytes_of(own_out)
+
+    def no_space(out: str, manifest: Manifest) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build_module, "write_manifest", no_space)
+    recipe = recipe_for(own_out, read_manifest(str(own_out)).inputs["source"], held_out=())
+    with pytest.raises(OSError, match="No space"):
+        published(recipe)
+    assert {name: bytes_of(own_out)[name] for name in before} == before
+    findings = verify(str(own_out))
+    assert findings.problems == (), "the new build's shards lie beside the old one's and are no part of it"
+
+
+def test_the_summary_is_there_only_when_all_else_is(tmp_path: Path, pictures: Path) -> None:
+    recipe = recipe_for(tmp_path / "out", pictures)
+    write_ledger(recipe, KEYS)
+    build, _ = assemble(recipe)
+    summary = read_summary(recipe.out, build)
+    assert Path(summary_path(recipe.out, build)).exists() and Path(rejects_path(recipe.out, build)).exists()
+    names = {path.name for path in (tmp_path / "out" / "shards" / build).iterdir()}
+    assert names == {shard.path for shard in summary.shards}
+
+
+def test_the_build_is_named_after_all_that_decides_its_bytes(tmp_path: Path, pictures: Path) -> None:
+    recipe = recipe_for(tmp_path / "out", pictures)
+    write_ledger(recipe, KEYS)
+    index = build_index(recipe, list_sources(recipe.images.source), None)
+
+    def name(recipe: Recipe) -> str:
+        return build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
+
+    same = [replace(recipe, workers=4), replace(recipe, held_out=("fr",))]
+    other = [
+        replace(recipe, seed=1),
+        replace(recipe, languages=("de",)),
+        replace(recipe, held_out=()),
+        replace(recipe, shards=replace(recipe.shards, images_per_shard=5)),
+        replace(recipe, filters=replace(recipe.filters, max_repeats=4)),
+        replace(recipe, captioner=replace(recipe.captioner, styles=("short",))),
+        replace(recipe, captioner=replace(recipe.captioner, model="other/captioner")),
+    ]
+    names = [name(recipe), *map(name, other)]
+    assert {name(one) for one in same} == {name(recipe)} and len(set(names)) == len(names)
+    Ledger(recipe.out).append_translations(
+        "de",
+        TRANSLATION_PRINT,
+        [translation_row(sorted(index.images)[0], number_of(sorted(index.images)[0]), "de", text="A")],
+    )
+    assert name(recipe) != names[0]
+
+
+def test_mended_code_makes_another_build(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = recipe_for(tmp_path / "out", pictures)
+    index = build_index(recipe, list_sources(recipe.images.source), None)
+    before = build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
+    assert before == build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
+    monkeypatch.setattr(build_module, "code_checksum", lambda: "another")
+    assert build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT) != before
+
+
+def test_pictures_on_their_side_are_stored_upright(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    write_pictures(folder, 1)
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20), "red").save(buffer, "JPEG", exif=exif)
+    (folder / "turned.jpg").write_bytes(buffer.getvalue())
+    recipe = recipe_for(tmp_path / "out", folder)
+    write_ledger(recipe, [key_of(jpeg_of(0)), key_of(buffer.getvalue())])
+    published(recipe)
+    record = {**samples_of(tmp_path / "out", "train"), **samples_of(tmp_path / "out", "val")}[key_of(buffer.getvalue())]
+    assert (record["width"], record["height"]) == (20, 40)
+    assert verify(recipe.out).problems == ()

@@ -1,0 +1,50 @@
+"""Prompts and language prefixes: what is asked, and what is refused."""
+
+import pytest
+
+from florenz.captioners.styles import TASK_OF_STYLE
+from florenz.languages.codes import NAMES
+from florenz.train.data.prompts import LANGUAGE_NAMES, decoder_prefix, encoder_prompt
+from florenz.train.model.loading import LANGUAGES
+
+
+def test_prompt_says_what_to_do_and_in_which_language() -> None:
+    assert encoder_prompt("caption", "de") == "Describe this image in German."
+    assert encoder_prompt("caption", "fr", style="detailed") == "Describe this image in detail in French."
+    assert encoder_prompt("translation", "zh", "A red car.") == "Translate to Chinese: A red car."
+
+
+def test_each_task_language_and_style_has_a_prompt_of_its_own() -> None:
+    prompts = [encoder_prompt("caption", language, style=style) for language in LANGUAGES for style in TASK_OF_STYLE]
+    assert len(set(prompts)) == len(LANGUAGES) * len(TASK_OF_STYLE)
+
+
+def test_languages_bear_the_names_of_the_pipeline() -> None:
+    assert {code: NAMES[code] for code in LANGUAGE_NAMES} == LANGUAGE_NAMES
+
+
+def test_prefix_of_tokens_stands_before_every_text_and_of_words_before_captions() -> None:
+    assert decoder_prefix("caption", "de", "token") == decoder_prefix("translation", "de", "token") == "<|de|>"
+    assert decoder_prefix("caption", "de", "words") == "Das Bild zeigt"
+    assert decoder_prefix("translation", "de", "words") == ""
+    assert len({decoder_prefix("caption", language, "words") for language in LANGUAGES}) == len(LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("caption", "xx"), "no English name for language 'xx'"),
+        (("sing", "de"), "unknown task 'sing'"),
+        (("caption", "de", "A red car."), "no text to translate"),
+        (("translation", "de"), "into German needs a text"),
+        (("caption", "de", "", "haiku"), "unknown caption style 'haiku'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        encoder_prompt(*arguments)
+
+
+def test_a_language_without_words_has_no_prefix_of_words() -> None:
+    with pytest.raises(ValueError, match="no words to begin a caption in Italian"):
+        decoder_prefix("caption", "it", "words")

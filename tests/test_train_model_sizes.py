@@ -1,0 +1,47 @@
+"""The sizes: as large as their names say, counted without memory for them."""
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from florenz.train.data.processor import add_language_tokens
+from florenz.train.model.florenz import Florenz
+from florenz.train.model.parts import PARTS
+from florenz.train.model.sizes import SIZES, config_of, num_parameters, size_named
+
+
+@pytest.mark.parametrize("name", ["0.4b", "1.0b", "3.5b", "11.2b"])
+def test_sizes_of_the_paper_have_the_parameters_of_their_names(name: str) -> None:
+    assert f"{num_parameters(name) / 1e9:.1f}b" == name
+
+
+@pytest.mark.parametrize("name", ["playground", "playground-gemma"])
+def test_sizes_of_the_playground_fit_one_core(name: str) -> None:
+    assert 3.5e6 < num_parameters(name) < 4.5e6
+
+
+def test_counting_takes_no_memory() -> None:
+    with torch.device("meta"):
+        model = Florenz(config_of("11.2b"))
+    assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
+    assert model.lm_head.weight is model.decoder.embed_tokens.weight  # counted once
+
+
+def test_vocabulary_of_the_playground_is_the_translators_and_english() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(SIZES["playground"].tokenizer)
+    add_language_tokens(tokenizer, ["en", "de", "fr", "es", "ru", "zh"])
+    assert config_of("playground").vocab_size == len(tokenizer)
+
+
+def test_frozen_and_trained_parts_are_those_of_the_paper() -> None:
+    for size in SIZES.values():
+        assert set(size.trained_parts) < set(PARTS)
+        assert not {"vision", "projector"} & set(size.trained_parts)
+    assert "decoder" in SIZES["1.0b"].trained_parts
+    assert "decoder" not in SIZES["11.2b"].trained_parts
+    assert {"cross_attention", "gates", "decoder_embeddings"} < set(SIZES["11.2b"].trained_parts)
+
+
+def test_unknown_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="no size is called '2b': sizes are playground, "):
+        size_named("2b")

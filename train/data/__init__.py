@@ -1,0 +1,1 @@
+"""Shards to batches: order, mix, stream, and what makes tensors of texts and pictures."""

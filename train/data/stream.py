@@ -1,0 +1,407 @@
+"""Shards to batches: one endless sequence of micro-batches that depends on nothing but the seed and the dataset.
+
+    manifest -> order (train/order.py) -> windows of samples, each with the example that the mix chose
+             -> sorted by length, cut into micro-batches -> pictures decoded -> collated
+
+The state of the stream is one integer, the number of the next micro-batch. Micro-batch i goes to rank i % ranks, and
+there to worker (i // ranks) % workers: any number of both sees the same sequence, and training can go on with another.
+
+The number of micro-batches per epoch follows from the manifest alone. What only the shards can tell (an image without
+any example of the mix, a sample that is broken) therefore makes batches smaller, never fewer: the samples of a window
+that have an example are dealt evenly to its batches. Each of them is seen exactly once per epoch.
+
+The trade-off: samples are read one by one, not as a stream of bytes. From a local disk that costs nothing measurable;
+shards in an object store are copied first (train/tar_index.py).
+"""
+
+import atexit
+import itertools
+import logging
+import os
+import signal
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from florenz.shards.manifest import Manifest, ManifestError, read_manifest
+from florenz.shards.plan import SPLITS
+from florenz.shards.schema import Example, Sample, SchemaError
+from florenz.train.data.mix import Mix, choose
+from florenz.train.data.order import SampleOrder, Window, even_parts
+from florenz.train.data.pictures import decode_picture
+from florenz.train.data.tar_index import CACHE_BYTES, ShardCache, ShardFiles, StreamError
+
+__all__ = ["Batch", "Stream", "StreamError", "TrainingExample", "examples_of"]
+
+Batch = dict[str, torch.Tensor]
+Collate = Callable[[list["TrainingExample"]], Batch]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingExample:
+    """An image with one of its examples.
+
+    task: "caption" or "translation". language: of `text`, the target. source_text: "" for captions. picture_CHW: uint8,
+    (3, image_px, image_px), None where images are off.
+    """
+
+    key: str
+    task: str
+    language: str
+    style: str
+    source_text: str
+    text: str
+    picture_CHW: torch.Tensor | None
+
+
+class Stream:
+    """The micro-batches of a split for one rank.
+
+    Attributes: num_samples and batches_per_epoch of all ranks together. skipped: samples of this rank that could not be
+    read so far; a loop that saves it may set it again when it goes on. passed_over: images without any example of the
+    mix, in those windows that this rank began.
+
+    `ValueError` (`ManifestError` is one) when it is made: no dataset, no such split, a pair of the mix that the split
+    lacks. `StreamError` comes later, from `batches`.
+    """
+
+    def __init__(
+        self,
+        out: str,
+        *,
+        batch_size: int,
+        seed: int,
+        collate: Collate,
+        image_px: int | None,
+        split: str = "train",
+        mix: Mix | None = None,
+        bucket_batches: int = 8,
+        num_workers: int = 0,
+        prefetch_batches: int = 4,
+        rank: int = 0,
+        world_size: int = 1,
+        max_skips: int = 0,
+        pin_memory: bool = False,
+        cache_folder: str = "",
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        """image_px: side of the pictures, None leaves images out. bucket_batches: how many batches are sorted by length
+        together. prefetch_batches: for each worker. max_skips: of one rank. cache: of remote shards."""
+        assert 0 <= rank < world_size and num_workers >= 0 and prefetch_batches >= 1 and max_skips >= 0
+        manifest = _manifest_with(out, split)
+        shards = manifest.shards_of(split)
+        order = SampleOrder(
+            build=manifest.build,
+            split=split,
+            seed=seed,
+            shard_samples=tuple(shard.samples for shard in shards),
+            batch_size=batch_size,
+            bucket_batches=bucket_batches,
+        )
+        cache = ShardCache(folder=cache_folder, max_bytes=cache_bytes)
+        self.num_samples = order.num_samples
+        self.batches_per_epoch = order.batches_per_epoch
+        self.skipped = 0
+        self.passed_over = 0
+        self._windows = _Windows(
+            ShardFiles(out, manifest, split, cache), order, (mix or Mix()).pair_weights(manifest, split)
+        )
+        self._collate, self._image_px = collate, image_px
+        self._num_workers, self._prefetch_batches, self._pin_memory = num_workers, prefetch_batches, pin_memory
+        self._rank, self._world_size = rank, world_size
+        self._max_skips = max_skips
+
+    def batches(self, first: int = 0) -> Generator[Batch, None, None]:
+        """Micro-batches first + rank, first + rank + world_size, ... without end.
+
+        Workers start with the first batch and end when the iterator is closed or dropped. `StreamError` for what can't
+        be read, once more than `max_skips` samples were left out.
+        """
+        batches = self._batches(first)
+        # While Python still stands: when it clears an iterator away with the modules, what ends the workers is gone.
+        atexit.register(_close_if_there, weakref.ref(batches))
+        return batches
+
+    def _batches(self, first: int) -> Generator[Batch, None, None]:
+        source = _MicroBatches(
+            self._windows, self._collate, self._image_px, first=first + self._rank, step=self._world_size
+        )
+        with closing(self._deliveries(source)) as deliveries:
+            for delivery in deliveries:
+                self._account(delivery)
+                assert delivery.batch is not None
+                yield delivery.batch
+
+    def _deliveries(self, source: "_MicroBatches") -> Generator["Delivery", None, None]:
+        if not self._num_workers:
+            with closing(self._windows.files):
+                yield from source
+            return
+        loader = DataLoader(
+            source,
+            batch_size=None,
+            num_workers=self._num_workers,
+            prefetch_factor=self._prefetch_batches,
+            pin_memory=self._pin_memory,
+            collate_fn=_as_it_is,
+        )
+        deliveries: Any = None
+        try:
+            with _interrupts_later(), _quiet_workers():
+                deliveries = iter(loader)
+            while True:
+                with _interrupts_later():
+                    delivery = next(deliveries)
+                yield delivery
+        finally:
+            if deliveries is not None:
+                with _interrupts_later():
+                    # What dropping it would do, but now: a traceback kept somewhere would keep the workers too.
+                    deliveries._shutdown_workers()
+
+    def _account(self, delivery: "Delivery") -> None:
+        self.passed_over += delivery.passed_over
+        for problem in delivery.problems:
+            self.skipped += 1
+            if self.skipped > self._max_skips:
+                allowed = f" ({self._max_skips} skips are allowed)" if self._max_skips else ""
+                raise StreamError(f"{problem}{allowed}")
+            log.warning("skipped (%d of at most %d): %s", self.skipped, self._max_skips, problem)
+        if delivery.failure:
+            raise StreamError(delivery.failure)
+
+
+def examples_of(out: str, split: str, image_px: int | None, *, cache_folder: str = "") -> Iterator[TrainingExample]:
+    """Every example of every image of a split, in the order of the shards; a picture is decoded once.
+
+    `ValueError` at once for a split that is not there, `StreamError` on the way for a sample that can't be read.
+    """
+    manifest = _manifest_with(out, split)
+    return _examples(manifest, ShardFiles(out, manifest, split, ShardCache(folder=cache_folder)), split, image_px)
+
+
+def _examples(manifest: Manifest, files: ShardFiles, split: str, image_px: int | None) -> Iterator[TrainingExample]:
+    with closing(files):
+        for shard, info in enumerate(manifest.shards_of(split)):
+            for index in range(info.samples):
+                examples = _read_examples(files, shard, index)
+                picture_CHW = _read_picture(files, shard, index, image_px)
+                for example in examples:
+                    yield _training_example(files.key(shard, index), example, picture_CHW)
+
+
+def _manifest_with(out: str, split: str) -> Manifest:
+    if split not in SPLITS:
+        raise ValueError(f"there is no split {split!r}: choose one of {', '.join(SPLITS)}")
+    manifest = read_manifest(out)
+    if not sum(shard.samples for shard in manifest.shards_of(split)):
+        has = sorted({shard.split for shard in manifest.shards if shard.samples})
+        raise ManifestError(f"{out} has no samples in {split}, it has {', '.join(has) or 'none at all'}: add images")
+    return manifest
+
+
+class Delivery(NamedTuple):
+    """What a worker hands over for a micro-batch.
+
+    problems: one line for each sample that was left out. failure: why there is no batch, else "". passed_over: in the
+    window that this micro-batch is the first of.
+    """
+
+    batch: Batch | None
+    problems: tuple[str, ...] = ()
+    failure: str = ""
+    passed_over: int = 0
+
+
+class Chosen(NamedTuple):
+    """What a window keeps of a sample until its turn: where it is, and what the mix chose or why it can't be read."""
+
+    shard: int
+    place: int
+    example: Example | None
+    problem: str = ""
+
+    def length(self) -> tuple[int, int]:
+        if self.example is None:
+            return 0, 0
+        return len(self.example.text), len(self.example.source_text or "")
+
+
+class _Windows:
+    """Which samples, with which examples, stand in a micro-batch. Windows that were planned are kept for their turn."""
+
+    def __init__(self, files: ShardFiles, order: SampleOrder, pair_weights: dict[str, float]) -> None:
+        self.files = files
+        self._order = order
+        self._pair_weights = pair_weights
+        self._planned: OrderedDict[Window, tuple[list[list[Chosen]], int]] = OrderedDict()
+
+    def micro_batch(self, number: int) -> tuple[list[Chosen], int]:
+        """The samples of a micro-batch; how many its window passed over, told with the window's first one only."""
+        window, place = self._order.window_of(number)
+        if window not in self._planned:
+            self._planned[window] = self._plan(window)
+            if len(self._planned) > self._order.num_lanes:
+                self._planned.popitem(last=False)
+        self._planned.move_to_end(window)
+        batches, num_passed_over = self._planned[window]
+        return batches[self._order.batch_at(window, place)], 0 if place else num_passed_over
+
+    def _plan(self, window: Window) -> tuple[list[list[Chosen]], int]:
+        found = [self._choose(shard, index, window.epoch) for shard, index in self._order.samples_of(window)]
+        usable = sorted((one for one in found if one.example or one.problem), key=Chosen.length)
+        if len(usable) < window.num_batches:
+            raise StreamError(
+                f"only {len(usable)} of {len(found)} images in a row have an example of "
+                f"{', '.join(self._pair_weights)}, too few for {window.num_batches} batches: "
+                "add pairs to the mix, or choose a larger batch size"
+            )
+        parts = even_parts(len(usable), window.num_batches)
+        return [usable[part] for part in parts], len(found) - len(usable)
+
+    def _choose(self, shard: int, index: int, epoch: int) -> Chosen:
+        try:
+            examples = _read_examples(self.files, shard, index)
+        except BrokenSample as problem:
+            return Chosen(shard, index, None, str(problem))
+        draw = (self._order.seed, epoch, self.files.key(shard, index))
+        return Chosen(shard, index, choose(self._pair_weights, examples, draw))
+
+
+class _MicroBatches(IterableDataset[Delivery]):
+    """The endless deliveries of one rank; in a worker, that worker's part of them."""
+
+    def __init__(self, windows: _Windows, collate: Collate, image_px: int | None, *, first: int, step: int) -> None:
+        self._windows, self._collate, self._image_px = windows, collate, image_px
+        self._first, self._step = first, step
+
+    def __iter__(self) -> Iterator[Delivery]:
+        worker = get_worker_info()
+        place, num_workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        for number in itertools.count(self._first + place * self._step, num_workers * self._step):
+            try:
+                yield self._deliver(number)
+            except StreamError as problem:  # as a value: DataLoader would make a page of traceback of it
+                yield Delivery(None, failure=str(problem))
+
+    def _deliver(self, number: int) -> Delivery:
+        samples, num_passed_over = self._windows.micro_batch(number)
+        examples: list[TrainingExample] = []
+        problems: list[str] = []
+        for chosen in samples:
+            try:
+                examples.append(self._read(chosen))
+            except BrokenSample as problem:
+                problems.append(str(problem))
+        if not examples:
+            return Delivery(None, tuple(problems), "a whole batch cannot be read: " + problems[-1])
+        return Delivery(self._collate(examples), tuple(problems), passed_over=num_passed_over)
+
+    def _read(self, chosen: Chosen) -> TrainingExample:
+        if chosen.example is None:
+            raise BrokenSample(chosen.problem)
+        files, shard, index = self._windows.files, chosen.shard, chosen.place
+        picture_CHW = _read_picture(files, shard, index, self._image_px)
+        return _training_example(files.key(shard, index), chosen.example, picture_CHW)
+
+
+class BrokenSample(StreamError):
+    """One sample that can't be read; others of its shard can."""
+
+
+def _read_examples(files: ShardFiles, shard: int, index: int) -> tuple[Example, ...]:
+    try:
+        # The schema is checked whole; the picture has its turn later, the caption in .txt stands in the JSON too.
+        members = {"jpg": b"", "txt": b"", "json": files.read(shard, index, "json")}
+        return Sample.from_members(files.key(shard, index), members).examples
+    except SchemaError as problem:
+        raise BrokenSample(f"{files.where(shard, index, 'json')} breaks the schema: {problem}") from problem
+
+
+def _read_picture(files: ShardFiles, shard: int, index: int, image_px: int | None) -> torch.Tensor | None:
+    if image_px is None:
+        return None
+    try:
+        return decode_picture(files.read(shard, index, "jpg"), image_px)
+    except StreamError:
+        raise
+    except ValueError as problem:
+        raise BrokenSample(f"{files.where(shard, index, 'jpg')}: {problem}") from problem
+
+
+def _training_example(key: str, example: Example, picture_CHW: torch.Tensor | None) -> TrainingExample:
+    return TrainingExample(
+        key=key,
+        task=example.task,
+        language=example.language,
+        style=example.style,
+        source_text=example.source_text or "",
+        text=example.text,
+        picture_CHW=picture_CHW,
+    )
+
+
+def _close_if_there(batches: "weakref.ref[Generator[Batch, None, None]]") -> None:
+    if (still_there := batches()) is not None:
+        still_there.close()
+
+
+def _as_it_is(delivery: Delivery) -> Delivery:
+    return delivery
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Ctrl-C takes effect when the block has ended; a second one at once.
+
+    Inside DataLoader it can leave a lock of its queues taken, and ending the workers would then wait for ever. Seen
+    once in 150 interrupts of a trainer that does nothing but fetch batches.
+    """
+    if threading.current_thread() is not threading.main_thread():  # where no KeyboardInterrupt is ever raised
+        yield
+        return
+    num_interrupts = 0
+
+    def note(number: int, frame: object) -> None:
+        nonlocal num_interrupts
+        num_interrupts += 1
+        if num_interrupts > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if num_interrupts == 1:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _quiet_workers() -> Iterator[None]:
+    """Around the start of workers, which inherit what is set here.
+
+    A Ctrl-C goes to every process of the terminal: workers leave it to the trainer, which ends them, and print nothing.
+    A tokenizer that has used threads in the trainer can't in a fork of it, and says so unless told beforehand.
+    """
+    name = "TOKENIZERS_PARALLELISM"
+    before = os.environ.get(name)
+    os.environ[name] = "false"
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,1 @@
+"""Florenz as a model: encoder, decoders, sizes, and how it starts from the weights of others."""

@@ -1,0 +1,172 @@
+"""A fresh Florenz from the weights of others: Florence-2 for the encoder, Florence-2 or Gemma-2 for the decoder.
+
+Weights come from the hub or from folders, as safetensors, and no code comes with them. While a model is put together
+its parts are in memory twice.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoTokenizer,
+    Florence2ForConditionalGeneration,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from florenz.train.data.processor import Processor, Settings, add_language_tokens
+from florenz.train.data.prompts import PrefixKind
+from florenz.train.model.florenz import Florenz, FlorenzConfig
+from florenz.train.model.gemma import GemmaDecoder
+from florenz.train.model.sizes import bart_with_vocabulary, florenz_config, size_named, tiny_gemma2_config
+from florenz.train.model.vocabulary import added_rows, mean_rows
+
+Model = TypeVar("Model", bound=PreTrainedModel)
+
+LANGUAGES = ("en", "de", "fr", "es", "ru", "zh")
+
+
+def build(
+    size: str,
+    *,
+    florence: str | None = None,
+    gemma: str | None = None,
+    tokenizer: str | None = None,
+    image_px: int | None = None,
+    prefix: PrefixKind | None = None,
+    num_latents: int | None = None,
+    languages: Sequence[str] = LANGUAGES,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Florenz, Processor]:
+    """A model of that size with its processor, on the CPU, in training mode.
+
+    florence, gemma, tokenizer: hub names or folders, instead of the size's own; so image_px, prefix and num_latents.
+    languages: those that get a token of their own if the prefix is one. What no weights are loaded for (latents,
+    cross-attention beside Gemma-2, a tiny Gemma-2) is random, by torch's seed.
+
+    Raises:
+        ValueError: unknown size, weights that are not there, a vocabulary that does not belong to the weights.
+    """
+    chosen = size_named(size)
+    settings = Settings(
+        image_px=chosen.image_px if image_px is None else image_px,
+        prefix=prefix or chosen.prefix,
+        max_prompt_tokens=chosen.max_prompt_tokens,
+        max_text_tokens=chosen.max_text_tokens,
+    )
+    florence = florence or chosen.florence
+    gemma = gemma or chosen.gemma
+    source = _load(Florence2ForConditionalGeneration, florence, dtype)
+    encoder_tokenizer = _load_tokenizer(florence)
+    decoder_tokenizer = _load_tokenizer(tokenizer or chosen.tokenizer)
+    num_tokens = len(decoder_tokenizer)
+    if settings.prefix == "token":
+        add_language_tokens(decoder_tokenizer, languages)
+
+    latents = chosen.num_latents if num_latents is None else num_latents
+    if chosen.decoder == "florence":
+        model = _with_florence_decoder(source, encoder_tokenizer, decoder_tokenizer, latents)
+    elif gemma is None:
+        special = _special_ids(decoder_tokenizer)
+        decoder_config = tiny_gemma2_config(len(decoder_tokenizer), special)
+        model = _empty(florenz_config(source.config, decoder_config, num_latents=latents, special=special), dtype)
+    else:
+        weights = _load(Gemma2ForCausalLM, gemma, dtype)
+        model = _with_gemma_decoder(source, weights, decoder_tokenizer, num_tokens, latents)
+    _copy_encoder(source, model)
+    processor = Processor(encoder_tokenizer=encoder_tokenizer, decoder_tokenizer=decoder_tokenizer, settings=settings)
+    return model.train(), processor
+
+
+def load(folder: str) -> tuple[Florenz, Processor]:
+    """A model and its processor as `save_pretrained` of both left them. `ValueError` if the folder holds none."""
+    processor = Processor.from_pretrained(folder)
+    return _load(Florenz, folder, torch.float32), processor
+
+
+def _copy_encoder(source: Florence2ForConditionalGeneration, model: Florenz) -> None:
+    model.encoder.vision_tower.load_state_dict(source.model.vision_tower.state_dict())
+    model.encoder.multi_modal_projector.load_state_dict(source.model.multi_modal_projector.state_dict())
+    model.encoder.text_encoder.load_state_dict(source.model.language_model.encoder.state_dict())
+
+
+def _with_florence_decoder(
+    source: Florence2ForConditionalGeneration,
+    encoder_tokenizer: PreTrainedTokenizerBase,
+    decoder_tokenizer: PreTrainedTokenizerBase,
+    num_latents: int,
+) -> Florenz:
+    special = _special_ids(decoder_tokenizer)
+    config = bart_with_vocabulary(source.config.text_config, len(decoder_tokenizer), special)
+    model = _empty(florenz_config(source.config, config, num_latents=num_latents, special=special), source.dtype)
+    weights = source.model.language_model.decoder.state_dict()
+    weights["embed_tokens.weight"] = mean_rows(weights["embed_tokens.weight"], encoder_tokenizer, decoder_tokenizer)
+    model.decoder.load_state_dict(weights)
+    return model
+
+
+def _with_gemma_decoder(
+    source: Florence2ForConditionalGeneration,
+    gemma: Gemma2ForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    num_own_tokens: int,
+    num_latents: int,
+) -> Florenz:
+    """num_own_tokens: of the tokenizer before language tokens were added; those get mean rows."""
+    weights = gemma.model.state_dict()
+    rows = weights["embed_tokens.weight"]
+    if num_own_tokens > len(rows):
+        raise ValueError(
+            f"Gemma-2 has {len(rows)} tokens and its tokenizer {num_own_tokens}: they don't belong together"
+        )
+    special = _special_ids(tokenizer)
+    if len(tokenizer) > num_own_tokens:
+        weights["embed_tokens.weight"] = torch.cat([rows[:num_own_tokens], added_rows(rows, tokenizer, num_own_tokens)])
+    config = Gemma2Config(**{**gemma.config.to_dict(), "vocab_size": len(weights["embed_tokens.weight"]), **special})
+    model = _empty(florenz_config(source.config, config, num_latents=num_latents, special=special), source.dtype)
+    _, unexpected = model.decoder.load_state_dict(weights, strict=False)  # what is missing is the cross-attention
+    assert not unexpected, unexpected
+    assert isinstance(model.decoder, GemmaDecoder)
+    model.decoder.start_cross_norms()
+    return model
+
+
+def _empty(config: FlorenzConfig, dtype: torch.dtype) -> Florenz:
+    # Not `.to(dtype)`: that would round the rotary frequencies too.
+    model: Florenz = Florenz._from_config(config, dtype=dtype)
+    return model
+
+
+def _special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    special = {role: getattr(tokenizer, role) for role in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    if absent := [role for role, index in special.items() if index is None]:
+        raise ValueError(f"the decoder's tokenizer {tokenizer.name_or_path} has no {absent[0]}: take another one")
+    return special
+
+
+def _load(kind: type[Model], name: str, dtype: torch.dtype) -> Model:
+    """All weights of `kind` from hub or folder; `ValueError` if they are not there, or not all, or of another kind."""
+    try:
+        model, found = kind.from_pretrained(name, dtype=dtype, use_safetensors=True, output_loading_info=True)
+    except (OSError, SafetensorError) as problem:
+        raise ValueError(f"no {kind.__name__} can be loaded from '{name}': {_first_line(problem)}") from problem
+    for fault in ("missing_keys", "mismatched_keys", "error_msgs"):
+        if found[fault]:
+            raise ValueError(f"'{name}' is not a whole {kind.__name__}: {fault} {sorted(map(str, found[fault]))[0]}")
+    return model
+
+
+def _load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as problem:
+        raise ValueError(f"no tokenizer can be loaded from '{name}': {_first_line(problem)}") from problem
+    return tokenizer
+
+
+def _first_line(problem: BaseException) -> str:
+    return str(problem).strip().partition("\n")[0]

@@ -1,0 +1,1 @@
+"""How good answers are, and pictures of that."""
