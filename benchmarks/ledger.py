@@ -22,13 +22,13 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from benchmarks.instant_server import instant_server
+from benchmarks.stand_in_server import stand_in_process
 
 SHARE_GOAL, RERUN_GOAL_S, GROWTH_GOAL = 0.03, 15, 1.2
 SMALL, MIDDLE, LARGE = 1_000, 10_000, 100_000
@@ -58,7 +58,7 @@ def main() -> int:
     if options.one:
         print(json.dumps(one_run(*options.one)))
         return 0
-    with tempfile.TemporaryDirectory(prefix="florenz-bench-") as name, instant_server() as endpoint:
+    with tempfile.TemporaryDirectory(prefix="florenz-bench-") as name, stand_in_process() as endpoint:
         folder = Path(name)
         share = ledger_share(folder)
         rerun = {"seconds": 0.0, "asked": 0}
@@ -130,11 +130,11 @@ def rerun_of(recipe: Path) -> dict[str, Any]:
 
 
 def one_run(recipe_path: str, kind: str) -> dict[str, Any]:
-    from florenz.pipeline.__main__ import _quiet_libraries
+    from florenz.pipeline.__main__ import quiet_libraries
     from florenz.pipeline.recipe import load_recipe
     from florenz.pipeline.run import run
 
-    _quiet_libraries()
+    quiet_libraries()
     recipe = load_recipe(recipe_path)
     if kind == "instant":
         stand_in_for_the_captioner()
@@ -181,10 +181,9 @@ def time_in_ledger() -> Iterator[list[float]]:
 
 
 def stand_in_for_the_captioner() -> None:
-    """A Florence that answers at once; pictures are decoded as ever."""
-    import torch
-
-    from florenz.pipeline.answers import captioning
+    """A captioner that answers at once; pictures are decoded as ever."""
+    from florenz.captioners import florence2
+    from florenz.captioners.contract import Answer
 
     sentences = (
         "A cat is sitting on the grass and sleeps.",
@@ -192,20 +191,17 @@ def stand_in_for_the_captioner() -> None:
         "A small dog runs along the river at night.",
     )
 
-    class InstantFlorence:
-        def __init__(self, settings: object) -> None:
-            self.number = 0
+    class InstantCaptioner:
+        def prepare(self, picture: Image.Image) -> str:
+            return sentences[hashlib.sha256(picture.tobytes()).digest()[0] % len(sentences)]
 
-        def pixels(self, picture: Image.Image) -> torch.Tensor:
-            return torch.tensor(hashlib.sha256(picture.tobytes()).digest()[0])
+        def caption(self, prepared: Sequence[str], styles: Sequence[Sequence[str]]) -> list[dict[str, Answer]]:
+            return [
+                {style: Answer(text=text, finish_reason="stop") for style in wanted}
+                for text, wanted in zip(prepared, styles, strict=True)
+            ]
 
-        def look(self, pictures: list[torch.Tensor]) -> torch.Tensor:
-            return torch.stack(pictures)
-
-        def caption(self, features_B: torch.Tensor, style: str) -> list[tuple[str, str]]:
-            return [(sentences[number % len(sentences)], "stop") for number in features_B.tolist()]
-
-    captioning.Florence = InstantFlorence  # type: ignore[assignment,misc]
+    florence2.load = lambda settings: InstantCaptioner()
 
 
 def cost(num_images: int, runs: dict[int, dict[str, Any]]) -> float:

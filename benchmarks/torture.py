@@ -21,7 +21,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,8 +29,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from benchmarks.stand_in_server import stand_in_process
 from florenz.playground.world import draw_world
-from florenz.stores import files
+from florenz.stores.schemes import local
 
 RECIPE = """
 languages = ["de", "fr"]
@@ -68,7 +68,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 PLACES = (".lock", "run.log", "images.parquet", "captions", "translations", "shards", "rejects", "builds",
           "manifest.json", "report.json", "REPORT.md")  # fmt: skip
 GONE_PLACES = ("images.parquet", "published.json")  # without the latter a run would go on, as if it were the first
-HUNG_AFTER_S = 120.0
+HUNG_AFTER_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Bench:
             watch = FileEvents(str(self.out), kill)
             sys.addaudithook(watch)
             if kill and kill.num_bytes is not None:
-                vars(files)["open"] = Quota(kill.num_bytes).open
+                vars(local)["open"] = Quota(kill.num_bytes).open
             if kill and kill.seconds is not None:
                 signal.setitimer(signal.ITIMER_REAL, kill.seconds)  # ends it as SIGKILL does: nothing of ours runs
             from florenz.pipeline.__main__ import main
@@ -217,19 +217,9 @@ def torture_bench(folder: Path, num_images: int = 12) -> Iterator[Bench]:
     (images / "scenes.parquet").unlink()
     (images / "broken.jpg").write_bytes((images / "scene-000000.jpg").read_bytes()[:900])
     (images / "notes.txt").write_text("no image")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.instant_server", "playground/models/translator"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        endpoint = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
+    with stand_in_process() as endpoint:
         recipe.write_text(RECIPE.format(out=out, images=images, endpoint=endpoint))
         yield Bench(recipe=recipe, out=out)
-    finally:
-        server.kill()
-        server.wait()
 
 
 def undisturbed(bench: Bench) -> tuple[dict[str, str], int, float]:

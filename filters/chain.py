@@ -6,33 +6,23 @@ and only for texts that nothing else has dropped. Verdicts do not depend on what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from importlib import import_module
 
-from florenz.filters.chat_markup import check_chat_markup
-from florenz.filters.commentary import check_commentary
-from florenz.filters.completeness import check_empty, check_truncated
-from florenz.filters.control_characters import check_control_characters
-from florenz.filters.copied_source import check_copied_source
 from florenz.filters.language_match import check_wrong_language
-from florenz.filters.length_ratio import check_length_ratio
 from florenz.filters.mixed_language import check_mixed_language, split_parts
-from florenz.filters.repetition import check_repetition
+from florenz.filters.order import TEXT_CHECKS
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict
 from florenz.languages.identification import LanguageIdentifier
 
 Check = Callable[[Candidate, FilterSettings], Verdict]
 
-TEXT_CHECKS: tuple[tuple[str, Check], ...] = (
-    ("empty", check_empty),
-    ("truncated", check_truncated),
-    ("control_characters", check_control_characters),
-    ("chat_markup", check_chat_markup),
-    ("commentary", check_commentary),
-    ("copied_source", check_copied_source),
-    ("length_ratio", check_length_ratio),
-    ("repetition", check_repetition),
-)
+
+def text_checks(disabled: Collection[str] = ()) -> list[Check]:
+    """The checks of `order.TEXT_CHECKS`, but for those that are disabled."""
+    modules = {file: import_module(f"florenz.filters.{file}") for _, file in TEXT_CHECKS}
+    return [getattr(modules[file], f"check_{reason}") for reason, file in TEXT_CHECKS if reason not in disabled]
 
 
 class FilterChain:
@@ -45,7 +35,7 @@ class FilterChain:
     def __init__(self, settings: FilterSettings | None = None, identifier: LanguageIdentifier | None = None) -> None:
         self.settings = settings or FilterSettings()
         self.identifier = identifier or LanguageIdentifier()
-        self._text_checks = [check for reason, check in TEXT_CHECKS if reason not in self.settings.disabled]
+        self._text_checks = text_checks(self.settings.disabled)
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         """One verdict for each candidate, in order. Any string is allowed as source and text."""

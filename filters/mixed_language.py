@@ -14,10 +14,10 @@ from itertools import groupby
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
 from florenz.filters.words import folded_words, names_and_numbers
-from florenz.languages.identification import Identified, scripts_of_language
+from florenz.languages.codes import SOURCE, scripts_of_language
+from florenz.languages.identification import Identified
 from florenz.languages.scripts import script_of, script_weights
 
-_SOURCE_LANGUAGE = "en"
 _MIN_PART_WORDS, _WORDS_FOR_ONE_MORE_PART, _MAX_PARTS = 3, 6, 4
 _PART_MIN_PROBABILITY, _PART_MAX_CLAIMED = 0.6, 0.1
 _COPIED_SHARE = 0.4
@@ -36,7 +36,7 @@ ENGLISH_ONLY = frozenset(
 def split_parts(candidate: Candidate) -> list[str]:
     """The parts for language ID: halves, up to quarters of long texts; parts under three words are left out."""
     words = candidate.text.split()
-    if candidate.language == _SOURCE_LANGUAGE or len(words) < 2 * _MIN_PART_WORDS - 1:
+    if candidate.language == SOURCE or len(words) < 2 * _MIN_PART_WORDS - 1:
         return []
     number = min(_MAX_PARTS, max(2, len(words) // _WORDS_FOR_ONE_MORE_PART))
     cuts = [len(words) * index // number for index in range(number + 1)]
@@ -95,7 +95,7 @@ def copied_run(candidate: Candidate) -> tuple[int, int]:
 
 def _is_english_part(part: str, seen: Identified, language: str) -> bool:
     return (
-        seen.language == _SOURCE_LANGUAGE
+        seen.language == SOURCE
         and seen.probability >= _PART_MIN_PROBABILITY
         and seen.probability_of(language) < _PART_MAX_CLAIMED
         and not ENGLISH_ONLY.isdisjoint(folded_words(part))

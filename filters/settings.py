@@ -5,19 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-REASONS = (
-    "empty",
-    "truncated",
-    "control_characters",
-    "chat_markup",
-    "commentary",
-    "copied_source",
-    "length_ratio",
-    "repetition",
-    "wrong_language",
-    "mixed_language",
-)
-"""All reasons, in the order in which they are asked: a text that fails several is counted under the first."""
+from florenz.filters.order import REASONS
 
 
 @dataclass(frozen=True, kw_only=True)

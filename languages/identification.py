@@ -19,6 +19,7 @@ from typing import Any
 
 import fasttext
 
+from florenz.languages.codes import LANGUAGES
 from florenz.languages.scripts import script_weights
 
 UNDETERMINED = "und"
@@ -35,29 +36,25 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 _CHINESE, _KANA_MIN_SHARE = ("zh", "wuu", "yue"), 0.1
-_ARABIC = "ar arz azb ckb fa lrc mzn pnb ps sd ug ur ku ms"
-_DEVANAGARI = "hi mr ne sa bh dty gom mai new"
-# Scripts and the labels that may be written in them; a script that is not listed proves nothing. Latin: see _labels_of.
-SCRIPT_LABELS: dict[str, frozenset[str]] = {
-    script: frozenset(labels.split())
-    for script, labels in {
-        "HAN": "zh wuu yue ja",
-        "KANA": "ja",
-        "HANGUL": "ko",
-        "CYRILLIC": "av az ba be bg bs bxr ce cv kk krc ku kv ky lez mhr mk mn mrj myv os ru rue sah sh sr "
-        "tg tk tt tyv uk uz xal",
-        "MONGOLIAN": "mn",
-        "GREEK": "el",
-        "HEBREW": "he yi",
-        "ARABIC": _ARABIC + " kk ky tg uz tt",
-        "DEVANAGARI": _DEVANAGARI,
-        "BENGALI": "bn as bpy",
-        "GURMUKHI": "pa", "GUJARATI": "gu", "ORIYA": "or", "TAMIL": "ta", "TELUGU": "te", "KANNADA": "kn",
-        "MALAYALAM": "ml", "SINHALA": "si", "THAI": "th", "LAO": "lo", "TIBETAN": "bo", "MYANMAR": "my",
-        "GEORGIAN": "ka xmf", "ARMENIAN": "hy", "ETHIOPIC": "am", "KHMER": "km", "THAANA": "dv",
-    }.items()
+# Labels that no recipe can name, by the script that they are written in; for those that it can, `codes.LANGUAGES` says.
+_OTHER_LABELS = {
+    "HAN": "wuu yue", "CYRILLIC": "bxr krc lez mhr mrj myv rue sah sh tyv xal", "ARABIC": "arz azb ckb lrc mzn pnb",
+    "DEVANAGARI": "bh dty gom mai new", "BENGALI": "bpy", "GEORGIAN": "xmf",
+    "LATIN": "krc sh",  # beside Cyrillic; all labels that stand nowhere here are Latin too
 }  # fmt: skip
-_ALSO_LATIN = frozenset(("az", "bs", "ku", "ms", "sh", "sr", "tg", "tk", "tt", "uz", "kk", "ky", "krc"))
+
+
+def _labels_by_script() -> dict[str, frozenset[str]]:
+    labels = {script: set(others.split()) for script, others in _OTHER_LABELS.items()}
+    for code, language in LANGUAGES.items():
+        for script in language.scripts:
+            labels.setdefault(script, set()).add(code)
+    return {script: frozenset(of_script) for script, of_script in labels.items()}
+
+
+# Scripts and the labels that may be written in them; a script that is not listed proves nothing. Latin: see _labels_of.
+SCRIPT_LABELS = _labels_by_script()
+_ALSO_LATIN = SCRIPT_LABELS.pop("LATIN")
 _SCRIPT_MIN_SHARE = 0.2
 
 # Letters that a Cyrillic alphabet does not have: one of them strikes its label.
@@ -202,11 +199,3 @@ def _fold_aliases(scores: dict[str, float]) -> dict[str, float]:
             likeliest = max(languages, key=lambda language: scores.get(language, 0.0))
             folded[likeliest] = folded.get(likeliest, 0.0) + scores[label]
     return folded
-
-
-def scripts_of_language(language: str) -> frozenset[str]:
-    """The scripts a language may be written in, by the table above; Latin where the table does not name it."""
-    listed = {script for script, labels in SCRIPT_LABELS.items() if language in labels}
-    if language in _ALSO_LATIN or not listed:
-        listed.add("LATIN")
-    return frozenset(listed)

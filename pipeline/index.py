@@ -49,7 +49,7 @@ def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: Pr
     if recipe.images.count is not None and not recipe.images.is_playground:
         # "The first N in sorted order" is a sequence: one worker lists the references, hashing is still spread out.
         sources = [recipe.images.source]
-    with local_graph(recipe) as pipeline:
+    with local_graph(recipe.out, recipe.workers) as pipeline:
         (
             pipeline
             | "sources" >> beam.Create(sources)

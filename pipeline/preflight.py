@@ -13,16 +13,16 @@ from pathlib import Path
 
 from PIL import features
 
-from florenz.captioners.styles import TASK_OF_STYLE
+from florenz.captioners.contract import kind_of
 from florenz.images import sources as images
 from florenz.languages.codes import NAMES
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
 from florenz.pipeline.recipe import Recipe
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
-from florenz.stores.models import ModelProblem, check_captioner, check_translator, fingerprint_of_model
+from florenz.stores.models import check_translator, fingerprint_of_model
 from florenz.translators.endpoint import ServerError, check_endpoint
-from florenz.translators.prompts import load_tokenizer
+from florenz.translators.prompts import render_problems
 from florenz.translators.server import require_vllm
 
 PLAYGROUND_MODELS = "playground/models"
@@ -58,9 +58,11 @@ def _is_playground_model(model: str) -> bool:
 
 
 def _styles(recipe: Recipe) -> Iterator[str]:
-    for style in recipe.captioner.styles:
-        if style not in TASK_OF_STYLE:
-            yield f"style {style!r} is none that Florence-2 has a task for: choose from {', '.join(TASK_OF_STYLE)}"
+    captioner = recipe.captioner
+    known = kind_of(captioner).known_styles(captioner)
+    for style in captioner.styles:
+        if style not in known:
+            yield f"captioner: a {captioner.kind} knows no style {style!r}: choose from {', '.join(known)}"
 
 
 def _languages(recipe: Recipe) -> Iterator[str]:
@@ -139,9 +141,7 @@ def _nearest_folder(out: str) -> Path:
 
 
 def _captioner(recipe: Recipe) -> Iterator[str]:
-    try:
-        check_captioner(recipe.captioner.model, recipe.captioner.revision)
-    except ModelProblem as problem:
+    for problem in kind_of(recipe.captioner).problems(recipe.captioner):
         yield f"captioner: {problem}"
 
 
@@ -153,8 +153,7 @@ def _translator(recipe: Recipe) -> Iterator[str]:
             check_translator(settings.model, settings.revision)
         else:
             fingerprint_of_model(settings.model, settings.revision)
-        if settings.prompt == "chat":
-            load_tokenizer(settings.model, settings.revision)
+        yield from (f"translator: {problem}" for problem in render_problems(settings, recipe.languages))
     except ValueError as problem:
         yield f"translator: {problem}"
 

@@ -7,14 +7,18 @@ user more than reading three lines.
 
 import dataclasses
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from florenz.captioners.contract import ROOM as CAPTIONERS
+from florenz.captioners.contract import CaptionerSettings
 from florenz.filters.settings import FilterSettings
+from florenz.images.opening import MAX_PIXELS
 from florenz.languages.codes import SOURCE, language_problems
+from florenz.recipes.checks import below_1, blank, raise_if
+from florenz.recipes.kinds import KindError, load_kind
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields
 from florenz.shards.settings import ShardSettings
@@ -24,6 +28,7 @@ from florenz.translators.settings import TranslatorSettings
 PLAYGROUND = "playground"
 _PLAN = ("languages", "held_out", "out", "workers", "keep_builds")  # top-level keys whose values can be wrong
 DEFAULT_NUM_SCENES = 1000
+DEFAULT_CAPTIONER = "florence2"
 
 # Make variable -> the key it overrides.
 VARIABLES = {
@@ -52,14 +57,14 @@ class Images:
     max_bytes: int = 64 * 1024 * 1024
     """Bytes of one image file; a larger one is rejected unread."""
 
-    max_pixels: int = 100_000_000
+    max_pixels: int = MAX_PIXELS
     """Pixels of one image, width times height; a larger one is rejected before it is decoded."""
 
     def __post_init__(self) -> None:
-        _raise_if(
-            _blank("source (IMAGES)", self.source, "name a folder, glob or URI of images, or playground")
+        raise_if(
+            blank("source (IMAGES)", self.source, "name a folder, glob or URI of images, or playground")
             + _credentials("source (IMAGES)", self.source)
-            + _below_1(**{"count (COUNT)": self.count}, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+            + below_1(**{"count (COUNT)": self.count}, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
         )
 
     @property
@@ -73,50 +78,6 @@ class Images:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Captioner:
-    """[captioner]: the Florence-2 that says in English what a picture shows."""
-
-    model: str
-    """A folder with the model's files, or a name on the hub."""
-
-    revision: str = ""
-    """Commit of a hub model; empty means its main branch, which can move."""
-
-    styles: tuple[str, ...] = ("short", "detailed")
-    """Captions to ask for; each becomes a key in the shards' JSON."""
-
-    batch_size: int = 32
-    """Images that are captioned together."""
-
-    max_new_tokens: int = 128
-    """Tokens of one caption; a longer one is cut, and then rejected as truncated."""
-
-    num_beams: int = 1
-    """Beams of the search; 1 is greedy."""
-
-    dtype: str = "float32"
-    """float32, bfloat16 or float16."""
-
-    device: str = "auto"
-    """auto (the GPU if there is one), cpu, cuda, or one of several GPUs as in cuda:1."""
-
-    cpu_threads: int | None = None
-    """Threads on a CPU, for each worker; None takes all cores. They spin while they wait for each other: a tiny model
-    beside other work, such as a server that is coming up, was 40 times slower on two than on one."""
-
-    def __post_init__(self) -> None:
-        problems = _blank("model", self.model, "name a model folder or a model on the hub")
-        problems += _style_problems(self.styles)
-        problems += _below_1(batch_size=self.batch_size, max_new_tokens=self.max_new_tokens, num_beams=self.num_beams)
-        problems += _below_1(cpu_threads=self.cpu_threads)
-        if self.dtype not in ("float32", "bfloat16", "float16"):
-            problems.append(f"dtype is '{self.dtype}': choose float32, bfloat16 or float16")
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            problems.append(f"device is '{self.device}': choose auto, cpu, cuda or cuda:1")
-        _raise_if(problems)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Translator:
     """[translator]: how to translate (`settings`) and where (`endpoint`, which no fingerprint may hold)."""
 
@@ -127,7 +88,7 @@ class Translator:
 
     def __post_init__(self) -> None:
         self.settings.sampling()  # ValueError for an unknown prompt family: now, not at the first translation
-        _raise_if(_endpoint_problems(self.endpoint))
+        raise_if(_endpoint_problems(self.endpoint))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +114,7 @@ class Recipe:
     """Earlier builds whose shards stay beside the current one's."""
 
     images: Images
-    captioner: Captioner
+    captioner: CaptionerSettings
     translator: Translator
     filters: FilterSettings = field(default_factory=FilterSettings)
     shards: ShardSettings = field(default_factory=ShardSettings)
@@ -178,7 +139,7 @@ class Recipe:
 
 
 SECTIONS: dict[str, type] = {
-    "images": Images, "captioner": Captioner, "translator": Translator,
+    "images": Images, "captioner": CaptionerSettings, "translator": Translator,
     "filters": FilterSettings, "shards": ShardSettings,
 }  # fmt: skip
 
@@ -189,12 +150,14 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
     `RecipeError` names every fault: one for a file that is no TOML, else unknown, missing and wrong keys together.
     """
     table = read_recipe_file(path)
-    reader = SectionReader(homes=_homes(), variables={key: name for name, key in VARIABLES.items()})
-    reader.problems += _override(table, overrides or {})
+    overriding = _override(table, overrides or {})
+    known, unknown_kinds = _sections_of(table)
+    reader = SectionReader(homes=_homes(known), variables={key: name for name, key in VARIABLES.items()})
+    reader.problems += overriding + unknown_kinds
     top_level = [one.name for one in plain_fields(Recipe)]
     reader.check_keys(table, [*top_level, *SECTIONS], "")
     values = reader.values(Recipe, table, "")
-    sections: dict[str, Any] = {name: reader.read(kind, table.get(name, {}), name) for name, kind in SECTIONS.items()}
+    sections: dict[str, Any] = {name: reader.read(kind, table.get(name, {}), name) for name, kind in known.items()}
     problems = reader.problems + _plan_problems(values)
     if problems:
         raise RecipeError([f"{path}: {problem}" for problem in problems])
@@ -202,10 +165,22 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
     return Recipe(**values, **sections)
 
 
-def _homes() -> dict[str, str]:
+def _sections_of(table: Mapping[str, Any]) -> tuple[dict[str, type], list[str]]:
+    """SECTIONS, the captioner's as its kind describes it, and the problems: a kind that is unknown has no keys."""
+    section = table.get("captioner")
+    kind = section.get("kind") if isinstance(section, Mapping) else None
+    if not isinstance(kind, str):  # left out, or reading the section will say what is wrong
+        kind = DEFAULT_CAPTIONER
+    try:
+        return SECTIONS | {"captioner": load_kind(CAPTIONERS, kind).Settings}, []
+    except KindError as problem:
+        return {name: one for name, one in SECTIONS.items() if name != "captioner"}, [f"[captioner] {problem}"]
+
+
+def _homes(sections: Mapping[str, type]) -> dict[str, str]:
     """Key -> its section, for the keys that only one section has."""
-    homes = {key: section for section, kind in SECTIONS.items() for key in keys_of(kind)}
-    keys = [key for kind in SECTIONS.values() for key in keys_of(kind)]
+    homes = {key: section for section, kind in sections.items() for key in keys_of(kind)}
+    keys = [key for kind in sections.values() for key in keys_of(kind)]
     top_level = {one.name: "" for one in plain_fields(Recipe)}
     return {key: section for key, section in homes.items() if keys.count(key) == 1} | top_level
 
@@ -251,11 +226,11 @@ def _plan_problems(values: Mapping[str, Any]) -> list[str]:
         problems += [f"languages (LANGS): {problem}" for problem in language_problems(languages)]
         problems += [f"held_out (HELDOUT): {problem}" for problem in _held_out_problems(held_out or (), languages)]
     if "out" in values:
-        problems += _blank("out (OUT)", values["out"], "name the folder to write into")
+        problems += blank("out (OUT)", values["out"], "name the folder to write into")
         problems += _credentials("out (OUT)", values["out"])
     if (values.get("keep_builds") or 0) < 0:
         problems.append(f"keep_builds (KEEP_BUILDS) is {values['keep_builds']}: choose 0 or more")
-    return problems + _below_1(**{"workers (WORKERS)": values.get("workers")})
+    return problems + below_1(**{"workers (WORKERS)": values.get("workers")})
 
 
 def _held_out_problems(held_out: Sequence[str], languages: Sequence[str]) -> list[str]:
@@ -269,17 +244,6 @@ def _held_out_problems(held_out: Sequence[str], languages: Sequence[str]) -> lis
                 "add it to LANGS or leave it out ('none' withholds nothing)"
             )
     return problems
-
-
-def _style_problems(styles: Sequence[str]) -> list[str]:
-    if not styles:
-        return ["styles is empty: ask for at least one, like short"]
-    bad = [
-        f"styles has '{style}': use lower-case letters, digits and _"
-        for style in dict.fromkeys(styles)
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", style)
-    ]
-    return bad + [f"styles has '{style}' twice: keep one" for style in dict.fromkeys(styles) if styles.count(style) > 1]
 
 
 def _endpoint_problems(endpoint: str) -> list[str]:
@@ -307,21 +271,6 @@ def _credentials(label: str, uri: str) -> list[str]:
         f"{label} holds a user name or password, and recipes are copied into the manifest: "
         "take it out and set it in the environment"
     ]
-
-
-def _blank(label: str, text: str, advice: str) -> list[str]:
-    return [] if text.strip() else [f"{label} is empty: {advice}"]
-
-
-def _below_1(**values: int | None) -> list[str]:
-    return [
-        f"{label} is {value}: choose at least 1" for label, value in values.items() if value is not None and value < 1
-    ]
-
-
-def _raise_if(problems: Sequence[str]) -> None:
-    if problems:
-        raise ValueError("\n".join(problems))
 
 
 def _with_lists(value: Any) -> Any:

@@ -10,20 +10,17 @@ import contextlib
 import shlex
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 
 from florenz.images.sources import list_sources
 from florenz.pipeline import preflight
+from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
-from florenz.pipeline.answers.questions import (
-    caption_fingerprint,
-    missing_captions,
-    missing_translations,
-    translation_fingerprint,
-)
+from florenz.pipeline.answers.makers import Makers, makers_of
 from florenz.pipeline.answers.retry import forget_rejected
 from florenz.pipeline.assemble import replacement
-from florenz.pipeline.assemble.build import build_name, current_build, is_assembled, publish, read_summary
-from florenz.pipeline.assemble.graph import Assembly, rejects_path, run_assembly
+from florenz.pipeline.assemble.build import assembly_of, build_name, current_build, is_assembled, publish, read_summary
+from florenz.pipeline.assemble.graph import rejects_path, run_assembly
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.c_messages import c_messages_to
 from florenz.pipeline.index import Index, build_index, expected_images
@@ -49,6 +46,7 @@ class Run:
     def __init__(self, recipe: Recipe, say: Say) -> None:
         self.recipe, self.say = recipe, say
         self.ledger = Ledger(recipe.out)
+        self.answers = CurrentAnswers(self.ledger, makers_of(recipe), styles=recipe.captioner.styles)
         self.seconds: dict[str, float] = {}
         self.asked = {"captions": 0, "translations": 0}
         self.reads_images_again = False
@@ -131,7 +129,7 @@ def _check_images(this: Run, index: Index) -> None:
 
 
 def _caption(this: Run, index: Index, server: Server) -> None:
-    tasks = missing_captions(this.recipe, index.images, this.ledger)
+    tasks = this.answers.missing_captions(index.images)
     if not tasks:
         return
     _prove_server(this)
@@ -156,7 +154,7 @@ def _caption(this: Run, index: Index, server: Server) -> None:
 
 def _translate(this: Run, index: Index, server: Server) -> None:
     """Ask, and after a crash of a server that we started: restart it, and ask what is still missing."""
-    while tasks := missing_translations(this.recipe, index.images, this.ledger):
+    while tasks := this.answers.missing_translations(index.images):
         this.asked["translations"] = this.asked["translations"] or len(tasks)  # the first time: all that is missing
         endpoint = this.recipe.translator.endpoint
         if not endpoint:
@@ -206,18 +204,18 @@ def _answers(endpoint: str, recipe: Recipe) -> bool:
 
 
 def _assemble(this: Run, index: Index) -> RunFacts:
-    recipe = this.recipe
-    prints = caption_fingerprint(recipe.captioner), translation_fingerprint(recipe.translator.settings)
-    build = build_name(recipe, index, this.ledger, *prints)
+    recipe, makers = this.recipe, makers_of(this.recipe)
+    assembly = assembly_of(recipe, makers)
+    build = build_name(assembly, index, this.answers)
     if this.reads_images_again:  # an image that could not be read does not show in the name
         build = fingerprint({"build": build, "instead_of": current_build(recipe.out)})
     if not is_assembled(recipe.out, build):
         with this.step("assemble", len(index.images)) as progress:
-            run_assembly(_assembly(recipe, build, *prints), progress)
+            run_assembly(replace(assembly, build=build), this.answers, progress, workers=recipe.workers)
     summary = read_summary(recipe.out, build)
     if not this.may_replace and build != current_build(recipe.out):
         replacement.check_build(recipe, summary.shards)
-    manifest = publish(recipe, build, summary, index, _models(recipe, *prints), this.source)
+    manifest = publish(recipe, build, summary, index, _models(recipe, makers), this.source)
     facts = RunFacts(
         out=recipe.out,
         manifest=manifest,
@@ -231,22 +229,6 @@ def _assemble(this: Run, index: Index) -> RunFacts:
     return facts
 
 
-def _assembly(recipe: Recipe, build: str, caption_print: str, translation_print: str) -> Assembly:
-    translator = f"{recipe.translator.settings.model} ({translation_print})"
-    return Assembly(
-        recipe=recipe,
-        build=build,
-        caption_fingerprint=caption_print,
-        translation_fingerprint=translation_print,
-        provenance={
-            "captioner": f"{recipe.captioner.model} ({caption_print})",
-            "translators": dict.fromkeys(recipe.languages, translator),
-        },
-    )
-
-
-def _models(recipe: Recipe, caption_print: str, translation_print: str) -> dict[str, object]:
-    return {
-        "captioner": {"model": recipe.captioner.model, "fingerprint": caption_print},
-        "translator": {"model": recipe.translator.settings.model, "fingerprint": translation_print},
-    }
+def _models(recipe: Recipe, makers: Makers) -> dict[str, object]:
+    translator = makers.translators[recipe.languages[0]]
+    return {"captioner": asdict(makers.captioner), "translator": asdict(translator)}

@@ -11,20 +11,10 @@ from contextlib import closing
 from typing import BinaryIO
 
 from florenz.shards.schema import Sample
-from florenz.shards.writer import BLOCK_BYTES
+from florenz.shards.tar import ShardError, check_end
 from florenz.stores import files
 
 READ_BYTES = 1 << 20
-
-
-class ShardError(ValueError):
-    """A shard that is not a whole tar of regular files. offset: where in the file, in bytes."""
-
-    def __init__(self, path: str, offset: int, detail: str) -> None:
-        super().__init__(f"shard {path} is damaged at byte {offset}: {detail}")
-        self.path = path
-        self.offset = offset
-        self.detail = detail
 
 
 def iter_samples(path: str) -> Iterator[Sample]:
@@ -62,7 +52,7 @@ def _iter_files(path: str) -> Iterator[tuple[str, bytes]]:
                 end = tar.offset
         except tarfile.TarError as problem:
             raise ShardError(path, file.tell(), str(problem)) from problem
-        _check_end(path, file, end)
+        check_end(path, end, _pieces(file, end))
 
 
 def _content(path: str, tar: tarfile.TarFile, info: tarfile.TarInfo, num_bytes: int) -> bytes:
@@ -75,13 +65,7 @@ def _content(path: str, tar: tarfile.TarFile, info: tarfile.TarInfo, num_bytes: 
     return content.read()
 
 
-def _check_end(path: str, file: BinaryIO, end: int) -> None:
-    """Only zeros may follow the last member, and at least two blocks of them."""
-    file.seek(end)
-    num_zeros = 0
-    while block := file.read(READ_BYTES):
-        if block.count(0) < len(block):
-            raise ShardError(path, end, "neither a file nor the end of the tar")
-        num_zeros += len(block)
-    if num_zeros < 2 * BLOCK_BYTES:
-        raise ShardError(path, end, "the file ends without the end mark of a tar: it was cut off")
+def _pieces(file: BinaryIO, start: int) -> Iterator[bytes]:
+    file.seek(start)
+    while piece := file.read(READ_BYTES):
+        yield piece

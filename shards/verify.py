@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image, UnidentifiedImageError
 
+from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
 from florenz.shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path
 from florenz.shards.plan import SPLITS, split_of_name
@@ -23,7 +24,6 @@ from florenz.shards.schema import SCHEMA_VERSION, Example, Sample, SchemaError
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 
-SOURCE = "en"
 EXTENSIONS = {"jpg", "json", "txt"}
 TEXTS_PER_BATCH = 1024  # language ID answers with a probability for each of 176 languages
 READ_BYTES = 1 << 20

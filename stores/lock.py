@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from florenz.stores import files
+
 
 class OutInUse(ValueError):
     """Somebody else holds OUT; the message says who and what to do."""
@@ -24,10 +26,11 @@ def lock_out(out: str) -> Iterator[None]:
         OutInUse: another run holds it. An object store has no such lock: two runs there do work twice and lose
         nothing, since ledger parts are named by their content.
     """
-    if "://" in out:
+    local = files.local_path(out)
+    if local is None:
         yield
         return
-    folder = Path(out)
+    folder = Path(local)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a+") as file:
         try:

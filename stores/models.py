@@ -1,7 +1,7 @@
-"""Whether a model that the recipe names is there, as a folder or on the hub, and is of the kind that its role needs.
+"""Whether a model that the recipe names is there, as a folder or on the hub, and what stands for its weights.
 
-Only its config.json is read. For the hub that is one request with a deadline of our own: the hub's client tries six
-times over 23 s before it says that there is no network, once for each file of each model.
+For the first, only its config.json is read. For the hub that is one request with a deadline of our own: its client
+tries six times over 23 s before it says that there is no network, once for each file of each model.
 """
 
 from __future__ import annotations
@@ -26,26 +26,13 @@ class ModelProblem(ValueError):
     """The model is not there or can't be what the recipe wants it for; one line with what to do."""
 
 
-def check_captioner(name: str, revision: str) -> None:
-    """Raises ModelProblem unless `name` is a Florence-2 in the format of transformers, its weights no pickles."""
-    config = _config(name, revision)
-    kind = config.get("model_type")
-    if kind != "florence2":
-        raise ModelProblem(
-            f"{name!r} is a {kind}, not a Florence-2 as transformers reads it: "
-            "choose one like florence-community/Florence-2-large"
-        )
-    if Path(name).is_dir() and not any(Path(name).glob("*.safetensors")):
-        raise ModelProblem(f"the folder {name!r} has no weights (*.safetensors): make the model, or copy all of it")
-
-
 def check_translator(name: str, revision: str) -> None:
     """Raises ModelProblem unless `name` is a model; whether it can be served is for the server to say."""
-    _config(name, revision)
+    read_config(name, revision)
 
 
-def _config(name: str, revision: str) -> dict[str, Any]:
-    """What config.json holds."""
+def read_config(name: str, revision: str) -> dict[str, Any]:
+    """What config.json holds. Raises ModelProblem if there is none that can be read."""
     path = Path(name)
     if path.is_dir():
         if not (path / CONFIG).is_file():

@@ -1,4 +1,4 @@
-"""Built-in captions and the shared sentence pairs, for the tests of `filters/`; no tests here."""
+"""Built-in captions and human sentence pairs, few and many, for the tests of `filters/`; no tests here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from florenz.filters.chain import FilterChain
 from florenz.filters.verdict import Candidate
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+# Where pairs lie: 40 for each language, which are always there, and up to 1,000.
+FEW, MANY = Path(__file__).parent / "data" / "sentences", SHARED / "parallel"
 PAIR_LANGUAGES = ("cs", "de", "es", "fr", "it", "ja", "nl", "pl", "pt", "ru", "tr", "uk", "zh")
 
 ENGLISH = "A red car is parked next to an old house."
@@ -43,10 +45,10 @@ def reason_of(candidate: Candidate) -> str:
     return FilterChain()([candidate])[0].reason
 
 
-def sentence_pairs(language: str) -> list[tuple[str, str]]:
+def sentence_pairs(language: str, folder: Path) -> list[tuple[str, str]]:
     """Human (English, language) pairs of four words or more, in Chinese and Japanese of eight characters or more."""
-    path = SHARED / "parallel" / f"en-{language}.tsv"
-    if not path.is_file():
+    path = folder / f"en-{language}.tsv"
+    if folder == MANY and not path.is_file():
         pytest.skip(f"shared sentence pairs are absent: {path.name}")
     rows = [line.split("\t")[:2] for line in path.read_text(encoding="utf-8").splitlines()]
     return [(english, text) for english, text in rows if is_long_enough(text, language)]

@@ -1,25 +1,26 @@
-"""A small world for the tests of pipeline/: pictures, a recipe, a full ledger, a translator that answers at once."""
+"""A small world for the tests of pipeline/: pictures, a recipe, a full ledger, what a translator answers."""
 
 import hashlib
 import io
 import json
 import re
 import tarfile
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from florenz.captioners.florence2 import Settings as Captioner
 from florenz.images.sources import list_sources
+from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
-from florenz.pipeline.assemble.build import build_name, publish, read_summary
-from florenz.pipeline.assemble.graph import Assembly, run_assembly
+from florenz.pipeline.answers.makers import Maker, Makers
+from florenz.pipeline.assemble.build import assembly_of, build_name, publish, read_summary
+from florenz.pipeline.assemble.graph import run_assembly
 from florenz.pipeline.index import Index, build_index
-from florenz.pipeline.recipe import Captioner, Images, Recipe, Translator
+from florenz.pipeline.recipe import Images, Recipe, Translator
 from florenz.shards.manifest import Manifest, read_manifest
 from florenz.shards.settings import ShardSettings
 from florenz.translators.settings import TranslatorSettings
@@ -130,16 +131,27 @@ def samples_of(out: Path, split: str) -> dict[str, dict]:
 def assemble(recipe: Recipe) -> tuple[str, Index]:
     """Read and assemble; the build's name, and the index that it was made from."""
     index = build_index(recipe, list_sources(recipe.images.source), None)
-    build = build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
-    assembly = Assembly(
-        recipe=recipe,
-        build=build,
-        caption_fingerprint=CAPTION_PRINT,
-        translation_fingerprint=TRANSLATION_PRINT,
-        provenance={"captioner": "c", "translators": {"de": "t", "fr": "t"}},
-    )
-    run_assembly(assembly, None)
+    build = name_of(recipe, index)
+    assembly = replace(assembly_of(recipe, makers_for(recipe)), build=build)
+    run_assembly(assembly, answers_for(recipe), None, workers=recipe.workers)
     return build, index
+
+
+def makers_for(recipe: Recipe) -> Makers:
+    """Under whose names `write_ledger` writes; there are no such models."""
+    translator = Maker(model=recipe.translator.settings.model, fingerprint=TRANSLATION_PRINT)
+    return Makers(
+        captioner=Maker(model=recipe.captioner.model, fingerprint=CAPTION_PRINT),
+        translators=dict.fromkeys(recipe.languages, translator),
+    )
+
+
+def answers_for(recipe: Recipe) -> CurrentAnswers:
+    return CurrentAnswers(Ledger(recipe.out), makers_for(recipe), styles=recipe.captioner.styles)
+
+
+def name_of(recipe: Recipe, index: Index) -> str:
+    return build_name(assembly_of(recipe, makers_for(recipe)), index, answers_for(recipe))
 
 
 def published(recipe: Recipe) -> Manifest:
@@ -158,61 +170,3 @@ def instant_answer(prompt: str) -> str:
     """The same sentence for every prompt in a language; "?" for a language that has none here."""
     found = re.search(r"<\|(\w+)\|>", prompt)
     return text_of(0, found.group(1)) if found and found.group(1) in COLOURS else "?"
-
-
-class InstantTranslator(ThreadingHTTPServer):
-    """Stands in for a vLLM server, which takes half a minute to come up: one sentence per language, whatever is asked.
-
-    `prompts` is all that was asked, `answer` decides what is said. While `is_broken`, it answers 503; `on_prompts` is
-    called before each reply. Used as a context manager it serves in a thread of its own.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, model: str, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.model = model
-        self.prompts: list[str] = []
-        self.is_broken = False
-        self.on_prompts: Callable[[], None] = lambda: None
-        self.answer: Callable[[str], str] = instant_answer
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def __enter__(self) -> "InstantTranslator":
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.shutdown()
-        self.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: InstantTranslator
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self._send({"data": [{"id": self.server.model}]} if self.path == "/v1/models" else {})
-
-    def do_POST(self) -> None:
-        prompts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["prompt"]
-        self.server.on_prompts()
-        if self.server.is_broken:
-            return self._send({}, status=503)
-        self.server.prompts += prompts
-        answers = [self.server.answer(prompt) for prompt in prompts]
-        choices = [{"index": i, "text": text, "finish_reason": "stop"} for i, text in enumerate(answers)]
-        self._send({"choices": choices, "usage": {"completion_tokens": len(choices)}})
-
-    def _send(self, record: dict[str, Any], status: int = 200) -> None:
-        body = json.dumps(record).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass

@@ -26,7 +26,7 @@ DOORS: dict[str, set[str]] = {
 # Library -> where alone it may be imported.
 HOMES = {
     "apache_beam": ("pipeline/",),
-    "torch": ("train/", "captioners/", "pipeline/answers/captioning.py", "playground/"),
+    "torch": ("train/", "captioners/florence2/model.py", "playground/"),
     "fasttext": ("languages/identification.py",),
     "vllm": (),
 }

@@ -6,6 +6,8 @@ import pytest
 from filters_examples import (
     CAPTIONS,
     ENGLISH,
+    FEW,
+    MANY,
     PAIR_LANGUAGES,
     SHARED,
     english_caption,
@@ -97,26 +99,34 @@ def test_parts_cover_long_texts_and_leave_short_ones_alone():
     assert split_parts(english_caption("one two three four five six seven")) == []
 
 
-@pytest.mark.parametrize("language", PAIR_LANGUAGES)
-def test_human_translations_are_kept(language):
-    pairs = sentence_pairs(language)
-    assert share_kept([translation(text, language, source=english) for english, text in pairs]) >= 0.98
+@pytest.fixture(params=[FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"])
+def folder(request):
+    """Of sentence pairs."""
+    return request.param
 
 
 @pytest.mark.parametrize("language", PAIR_LANGUAGES)
-def test_texts_of_other_languages_are_rejected(language):
+def test_human_translations_are_kept(language, folder):
+    pairs = sentence_pairs(language, folder)
+    verdicts = CHAIN([translation(text, language, source=english) for english, text in pairs])
+    assert sum(not verdict.keep for verdict in verdicts) <= max(1, 0.02 * len(pairs))
+
+
+@pytest.mark.parametrize("language", PAIR_LANGUAGES)
+def test_texts_of_other_languages_are_rejected(language, folder):
     wrong = [
         translation(text, language, source=english)
         for other in PAIR_LANGUAGES
         if other != language
-        for english, text in sentence_pairs(other)[:150]
+        for english, text in sentence_pairs(other, folder)[:150]
     ]
     assert share_kept(wrong) <= 0.05
 
 
 @pytest.mark.parametrize("language", PAIR_LANGUAGES)
-def test_half_translated_pairs_are_rejected(language):
-    halves = [translation(half_translated(*pair, language), language, pair[0]) for pair in sentence_pairs(language)]
+def test_half_translated_pairs_are_rejected(language, folder):
+    pairs = sentence_pairs(language, folder)
+    halves = [translation(half_translated(*pair, language), language, pair[0]) for pair in pairs]
     assert share_kept(halves) <= 0.2
 
 
@@ -129,8 +139,8 @@ def test_human_english_captions_are_kept():
 
 
 @pytest.mark.parametrize("language", PAIR_LANGUAGES)
-def test_no_kept_text_is_confidently_another_language(language):
-    texts = [text for other in PAIR_LANGUAGES for _, text in sentence_pairs(other)[:60]]
+def test_no_kept_text_is_confidently_another_language(language, folder):
+    texts = [text for other in PAIR_LANGUAGES for _, text in sentence_pairs(other, folder)[:60]]
     verdicts = CHAIN([translation(text, language, source="") for text in texts])
     for verdict, seen in zip(verdicts, LanguageIdentifier().identify(texts), strict=True):
         assert not (verdict.keep and is_confidently_another(seen, language, SETTINGS))

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from florenz.images.decoding import FORMATS, MAX_JPEG_SCANS, MIN_SIDE_PX, REASONS, BadImage, decode, shard_jpeg, sniff
+from florenz.images.bad_image import REASONS, BadImage
+from florenz.images.decoding import MAX_JPEG_SCANS, MIN_SIDE_PX, decode, shard_jpeg
+from florenz.images.formats import FORMATS, sniff
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared test data is not beside this checkout")

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from florenz.images.decoding import BadImage
+from florenz.images.bad_image import BadImage
 from florenz.images.sources import (
     ImageRef,
     Reject,
@@ -144,7 +144,7 @@ def test_errors_that_are_not_the_files_fault_are_errors(tmp_path: Path, monkeypa
     def unreachable(path: str) -> None:
         raise ConnectionResetError(path)
 
-    monkeypatch.setattr("florenz.images.sources.open_read", unreachable)
+    monkeypatch.setattr("florenz.images.source_files.open_read", unreachable)
     with pytest.raises(ConnectionResetError):
         read_image_bytes(ref, max_bytes=LIMIT)
 
@@ -155,7 +155,7 @@ def test_permission_is_the_files_own_fault(tmp_path: Path, monkeypatch: pytest.M
     def refuse(path: str) -> None:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("florenz.images.sources.open_read", refuse)
+    monkeypatch.setattr("florenz.images.source_files.open_read", refuse)
     assert fault(ref) == "unreadable_file"
     found = list(read_source(SourceFile(path=str(write(tmp_path / "b")), kind="file")))
     assert [getattr(x, "reason", "") for x in found] == ["unreadable_file"]
@@ -413,7 +413,7 @@ def test_a_row_group_too_large_is_a_reject_that_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ):
     path = parquet(tmp_path / "a.parquet", {"jpg": [b"x" * 5000, b"y"]})
-    monkeypatch.setattr(f"pipeline.images.{limit}", 1)
+    monkeypatch.setattr(f"florenz.images.parquet.{limit}", 1)
     (reject,) = split(path)[1]
     assert reject.reason == "unreadable_source" and "smaller" in reject.detail
 

@@ -62,6 +62,7 @@ def assert_wrong(finding: Finding, detail: str, advice: str) -> None:
 # This machine
 
 
+@pytest.mark.slow
 def test_this_machine_and_its_venv_are_right() -> None:
     findings = list(doctor.examine(HERE))
     # Its stamp alone may be behind while somebody edits the files that it is made of.

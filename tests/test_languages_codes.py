@@ -1,15 +1,50 @@
 """The language table, and what people are told when they get a code wrong."""
 
 import pytest
+from filters_examples import CAPTIONS
 
-from florenz.languages.codes import NAMES, OFTEN_MEANT, language_problems, parse_languages, suggest
-from florenz.languages.identification import LanguageIdentifier
+from florenz.languages.codes import (
+    LANGUAGES,
+    NAMES,
+    OFTEN_MEANT,
+    SOURCE,
+    language_problems,
+    name_of,
+    parse_languages,
+    scripts_of_language,
+    suggest,
+)
+from florenz.languages.identification import ALIASES, SCRIPT_LABELS, LanguageIdentifier
+from florenz.languages.scripts import script_weights
 
 
 def test_every_language_is_one_that_language_id_can_name() -> None:
     assert len(NAMES) >= 60
     assert set(NAMES) <= LanguageIdentifier().known_languages()
     assert len(set(NAMES.values())) == len(NAMES)
+
+
+def test_neighbours_are_languages_of_the_table_and_it_is_mutual() -> None:
+    for code, language in LANGUAGES.items():
+        assert code not in language.neighbours
+        assert all(code in LANGUAGES[other].neighbours for other in language.neighbours)
+
+
+@pytest.mark.parametrize("code", sorted(CAPTIONS))
+def test_a_caption_is_written_in_the_scripts_of_its_language(code: str) -> None:
+    assert set(script_weights(CAPTIONS[code])) <= scripts_of_language(code)
+
+
+def test_language_id_strikes_no_language_for_a_script_of_its_own() -> None:
+    for code in NAMES:
+        assert all(code in SCRIPT_LABELS[script] for script in scripts_of_language(code) - {"LATIN"})
+    assert set().union(*SCRIPT_LABELS.values()) - set(NAMES) <= LanguageIdentifier().known_languages() | set(ALIASES)
+
+
+def test_a_code_has_a_name_or_leads_to_one() -> None:
+    assert (name_of(SOURCE), name_of("ca")) == ("English", "Catalan")
+    with pytest.raises(ValueError, match="unknown language 'cz': did you mean 'cs' .Czech."):
+        name_of("cz")
 
 
 def test_common_mistakes_lead_to_codes_that_exist() -> None:

@@ -5,18 +5,18 @@ from pathlib import Path
 
 from pipeline_examples import MODELS, caption_row, recipe_for, text_of, translation_row
 
+from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
-from florenz.pipeline.answers.questions import (
-    CaptionTask,
-    caption_fingerprint,
-    missing_captions,
-    missing_translations,
-    translation_fingerprint,
-)
+from florenz.pipeline.answers.makers import caption_fingerprint, makers_of, translation_fingerprint
+from florenz.pipeline.answers.questions import CaptionTask
 from florenz.pipeline.recipe import Recipe
 
 A, B = "a" * 32, "b" * 32
 IMAGES = {B: "b.jpg", A: "a.jpg"}
+
+
+def answers_of(recipe: Recipe) -> CurrentAnswers:
+    return CurrentAnswers(Ledger(recipe.out), makers_of(recipe), styles=recipe.captioner.styles)
 
 
 def answer_captions(recipe: Recipe, *rows: object) -> None:
@@ -29,13 +29,13 @@ def answer_translations(recipe: Recipe, language: str, *rows: object) -> None:
 
 
 def asked(recipe: Recipe) -> list[tuple[str, str, str]]:
-    tasks = missing_translations(recipe, IMAGES, Ledger(recipe.out))
+    tasks = answers_of(recipe).missing_translations(IMAGES)
     return [(task.language, task.key[0], task.style) for task in tasks]
 
 
 def test_at_first_every_caption_is_missing_and_no_translation_can_be(tmp_path: Path) -> None:
     recipe = recipe_for(tmp_path)
-    assert missing_captions(recipe, IMAGES, Ledger(recipe.out)) == [
+    assert answers_of(recipe).missing_captions(IMAGES) == [
         CaptionTask(key=A, source="a.jpg", styles=("short", "detailed")),
         CaptionTask(key=B, source="b.jpg", styles=("short", "detailed")),
     ]
@@ -46,9 +46,7 @@ def test_an_image_is_asked_for_in_the_styles_that_it_lacks(tmp_path: Path) -> No
     recipe = recipe_for(tmp_path)
     refused = caption_row(B, 0, "detailed", text=None, reason="broken_image")
     answer_captions(recipe, caption_row(A, 0, "short"), caption_row(B, 0, "short"), refused)
-    assert missing_captions(recipe, IMAGES, Ledger(recipe.out)) == [
-        CaptionTask(key=A, source="a.jpg", styles=("detailed",))
-    ]
+    assert answers_of(recipe).missing_captions(IMAGES) == [CaptionTask(key=A, source="a.jpg", styles=("detailed",))]
 
 
 def test_every_caption_with_a_text_is_asked_for_in_every_language(tmp_path: Path) -> None:
@@ -72,7 +70,7 @@ def test_the_translation_of_an_older_caption_is_no_answer(tmp_path: Path) -> Non
     recipe = replace(recipe_for(tmp_path), languages=("de",))
     answer_captions(recipe, caption_row(A, 0))
     answer_translations(recipe, "de", translation_row(A, 1, "de"))
-    (task,) = missing_translations(recipe, IMAGES, Ledger(recipe.out))
+    (task,) = answers_of(recipe).missing_translations(IMAGES)
     assert task.source_text == text_of(0, "en")
 
 
@@ -80,7 +78,7 @@ def test_images_and_styles_that_the_run_does_not_have_are_left_alone(tmp_path: P
     recipe = recipe_for(tmp_path)
     answer_captions(recipe, caption_row("c" * 32, 0), caption_row(A, 0, "detailed"))
     short_only = replace(recipe, captioner=replace(recipe.captioner, styles=("short",)))
-    assert missing_translations(short_only, IMAGES, Ledger(recipe.out)) == []
+    assert answers_of(short_only).missing_translations(IMAGES) == []
 
 
 def test_fingerprints_change_with_what_changes_an_answer_and_with_nothing_else(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pipeline_examples import MODELS, InstantTranslator, instant_answer, recipe_for
+from pipeline_examples import MODELS, instant_answer, recipe_for
 
+from benchmarks.stand_in_server import Request, StandInServer
+from florenz.captioners.florence2 import Settings as Captioner
 from florenz.pipeline.answers.ledger import Ledger
-from florenz.pipeline.answers.questions import caption_fingerprint, translation_fingerprint
+from florenz.pipeline.answers.makers import caption_fingerprint, translation_fingerprint
 from florenz.pipeline.answers.retry import ALL, forget_rejected
-from florenz.pipeline.recipe import Captioner, Recipe, Translator
+from florenz.pipeline.recipe import Recipe, Translator
 from florenz.pipeline.report import RunFacts
 from florenz.pipeline.run import run
 from florenz.playground.world import picture
@@ -18,19 +20,21 @@ from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.verify import verify
 from florenz.translators.settings import TranslatorSettings
 
+pytestmark = pytest.mark.slow  # whole runs, several for each test
+
 NUM_PICTURES = 6
 UNTRANSLATED = "empty"  # the reason of a filter
 REFUSED = "translator_refused"
 
 
 @pytest.fixture
-def translator() -> Iterator[InstantTranslator]:
-    with InstantTranslator(str(MODELS / "translator")) as server:
+def translator() -> Iterator[StandInServer]:
+    with StandInServer(str(MODELS / "translator"), instant_answer) as server:
         yield server
 
 
 @pytest.fixture
-def recipe(tmp_path: Path, translator: InstantTranslator) -> Recipe:
+def recipe(tmp_path: Path, translator: StandInServer) -> Recipe:
     """Six scenes, a cut-off one, and one style; German and French."""
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -56,39 +60,39 @@ def reasons_of(facts: RunFacts, step: str) -> dict[str, dict[str, int]]:
 
 
 def test_a_text_that_a_filter_dropped_is_asked_again_and_nothing_else(
-    recipe: Recipe, translator: InstantTranslator
+    recipe: Recipe, translator: StandInServer
 ) -> None:
     undisturbed = go(replace(recipe, out=recipe.out + "-undisturbed"))
-    poisoned = next(prompt for prompt in translator.prompts if "<|fr|>" in prompt)
+    poisoned = next(prompt for prompt in translator.asked if "<|fr|>" in prompt)
     translator.answer = lambda prompt: "" if prompt == poisoned else instant_answer(prompt)
     facts = go(recipe)
     assert reasons_of(facts, "filter")[UNTRANSLATED] == {"fr": 1}
 
-    translator.prompts.clear()
+    translator.forget()
     assert go(recipe).asked["translations"] == 0, "a rerun does not ask again"
     translator.answer = instant_answer
     facts = go(recipe, retry=UNTRANSLATED)
-    assert translator.prompts == [poisoned] and facts.asked == {"captions": 0, "translations": 1}
+    assert translator.asked == [poisoned] and facts.asked == {"captions": 0, "translations": 1}
     assert facts.manifest.shards == undisturbed.manifest.shards and facts.manifest.build == undisturbed.manifest.build
     assert verify(recipe.out).problems == ()
 
 
-def test_a_retry_without_a_reason_asks_for_all_that_was_rejected(recipe: Recipe, translator: InstantTranslator) -> None:
+def test_a_retry_without_a_reason_asks_for_all_that_was_rejected(recipe: Recipe, translator: StandInServer) -> None:
     translator.answer = lambda prompt: "" if "<|de|>" in prompt else instant_answer(prompt)
     go(recipe)
     translator.answer = instant_answer
-    translator.prompts.clear()
+    translator.forget()
     facts = go(recipe, retry=ALL)
     assert facts.asked == {"captions": 1, "translations": NUM_PICTURES}, "the cut-off picture, and all German texts"
-    assert all("<|de|>" in prompt for prompt in translator.prompts) and "filter" not in facts.manifest.rejected
+    assert all("<|de|>" in prompt for prompt in translator.asked) and "filter" not in facts.manifest.rejected
     assert reasons_of(facts, "caption") == {"truncated_image": {"en": 1}}, "asked again, and still cut off"
 
 
-def test_a_reason_in_the_ledger_is_asked_again_by_its_name(recipe: Recipe, translator: InstantTranslator) -> None:
+def test_a_reason_in_the_ledger_is_asked_again_by_its_name(recipe: Recipe, translator: StandInServer) -> None:
     go(recipe)
-    translator.prompts.clear()
+    translator.forget()
     facts = go(recipe, retry="truncated_image")
-    assert facts.asked == {"captions": 1, "translations": 0} and translator.prompts == []
+    assert facts.asked == {"captions": 1, "translations": 0} and translator.asked == []
 
 
 def test_a_reason_that_nothing_has_is_refused_and_nothing_is_forgotten(recipe: Recipe) -> None:
@@ -99,19 +103,19 @@ def test_a_reason_that_nothing_has_is_refused_and_nothing_is_forgotten(recipe: R
     assert ledger_of(recipe) == before
 
 
-def test_a_picture_that_could_not_be_read_is_read_again(recipe: Recipe, translator: InstantTranslator) -> None:
+def test_a_picture_that_could_not_be_read_is_read_again(recipe: Recipe, translator: StandInServer) -> None:
     whole = go(recipe).manifest
     hidden = sorted(Path(recipe.images.source).glob("scene*"))[0]
     content = hidden.read_bytes()
 
-    def vanish() -> None:
+    def vanish(request: Request) -> None:
         hidden.unlink(missing_ok=True)
 
-    translator.on_prompts = vanish  # after it was captioned, before the shards are written
+    translator.rule = vanish  # after it was captioned, before the shards are written
     out = replace(recipe, out=recipe.out + "-2")
     assert reasons_of(go(out), "write")["unreadable_file"] == {"": 1}
     hidden.write_bytes(content)
-    translator.on_prompts = lambda: None
+    translator.recover()
     assert reasons_of(go(out), "write")["unreadable_file"] == {"": 1}, "a rerun finds nothing new in the ledger"
     facts = go(out, retry="unreadable_file")
     assert facts.asked == {"captions": 0, "translations": 0} and "unreadable_file" not in reasons_of(facts, "write")

@@ -77,6 +77,7 @@ def test_going_back_to_a_kept_build_makes_it_the_last_that_goes(recipe: Recipe) 
     assert published_builds(recipe.out) == [second, first]
 
 
+@pytest.mark.slow
 def test_a_kill_between_the_swap_and_the_removal_leaves_nothing_behind(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,11 +14,14 @@ from PIL import Image
 from pipeline_examples import (
     CAPTION_PRINT,
     TRANSLATION_PRINT,
+    answers_for,
     assemble,
     bytes_of,
     caption_row,
     jpeg_of,
     key_of,
+    makers_for,
+    name_of,
     number_of,
     published,
     recipe_for,
@@ -33,8 +36,8 @@ from florenz.images.sources import list_sources
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.assemble import build as build_module
 from florenz.pipeline.assemble.books import KEPT, BooksError, imbalances, total
-from florenz.pipeline.assemble.build import EmptyBuild, build_name, publish, read_summary
-from florenz.pipeline.assemble.graph import Assembly, rejects_path, run_assembly, summary_path
+from florenz.pipeline.assemble.build import EmptyBuild, assembly_of, publish, read_summary
+from florenz.pipeline.assemble.graph import rejects_path, run_assembly, summary_path
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.index import build_index
 from florenz.pipeline.recipe import Recipe
@@ -60,6 +63,7 @@ def write_source(folder: Path) -> Path:
 KEYS = [key_of(jpeg_of(number)) for number in range(NUM_PICTURES)]
 
 
+@pytest.mark.slow
 def test_workers_order_and_parts_do_not_change_a_byte(tmp_path: Path, pictures: Path) -> None:
     keys = list(KEYS)
     outs = []
@@ -108,13 +112,15 @@ def test_webdataset_reads_the_shards_without_being_told_anything(out: Path) -> N
         assert sample["txt"] == sample["json"]["captions"]["short"] == text_of(number_of(sample["__key__"]), "en")
 
 
-def test_a_sample_follows_section_4_of_the_plan(out: Path) -> None:
+def test_a_sample_is_as_the_readme_shows_it(out: Path) -> None:
     for split in ("train", "val"):
         for key, record in samples_of(out, split).items():
             assert record["schema_version"] == 1 and record["key"] == key
             assert Path(record["source"]).parent == out.parent / "pictures"
             assert record["provenance"] == {
-                "captioner": "c", "translators": {"de": "t", "fr": "t"}, "build": read_manifest(str(out)).build
+                "captioner": "org/captioner (cccccccccccccccc)",
+                    "translators": dict.fromkeys(("de", "fr"), "org/translator (tttttttttttttttt)"),
+                    "build": read_manifest(str(out)).build
             }  # fmt: skip
             tasks = Counter((example["task"], example["language"]) for example in record["examples"])
             assert tasks == {
@@ -194,14 +200,8 @@ def test_a_picture_that_changed_since_it_was_captioned_is_dropped_while_writing(
     index = build_index(recipe, list_sources(recipe.images.source), None)
     (pictures / "005.jpg").write_bytes(jpeg_of(99))
     (pictures / "006.jpg").unlink()
-    build = build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
-    run_assembly(
-        Assembly(
-            recipe=recipe, build=build, caption_fingerprint=CAPTION_PRINT, translation_fingerprint=TRANSLATION_PRINT,
-            provenance={},
-        ),
-        None,
-    )  # fmt: skip
+    build = name_of(recipe, index)
+    run_assembly(replace(assembly_of(recipe, makers_for(recipe)), build=build), answers_for(recipe), None)
     manifest = publish(recipe, build, read_summary(recipe.out, build), index, {}, recipe.images.source)
     assert manifest.rejected["write"] == {"unreadable_file": {"": 2}}
     assert verify(recipe.out).problems == ()
@@ -260,7 +260,7 @@ def test_the_build_is_named_after_all_that_decides_its_bytes(tmp_path: Path, pic
     index = build_index(recipe, list_sources(recipe.images.source), None)
 
     def name(recipe: Recipe) -> str:
-        return build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
+        return name_of(recipe, index)
 
     same = [replace(recipe, workers=4), replace(recipe, held_out=("fr",))]
     other = [
@@ -285,10 +285,10 @@ def test_the_build_is_named_after_all_that_decides_its_bytes(tmp_path: Path, pic
 def test_mended_code_makes_another_build(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = recipe_for(tmp_path / "out", pictures)
     index = build_index(recipe, list_sources(recipe.images.source), None)
-    before = build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
-    assert before == build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT)
+    before = name_of(recipe, index)
+    assert before == name_of(recipe, index)
     monkeypatch.setattr(build_module, "code_checksum", lambda: "another")
-    assert build_name(recipe, index, Ledger(recipe.out), CAPTION_PRINT, TRANSLATION_PRINT) != before
+    assert name_of(recipe, index) != before
 
 
 def test_pictures_on_their_side_are_stored_upright(tmp_path: Path) -> None:

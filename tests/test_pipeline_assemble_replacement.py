@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pipeline_examples import (
     MODELS,
-    InstantTranslator,
     assemble,
+    instant_answer,
     jpeg_of,
     key_of,
     published,
@@ -18,6 +18,7 @@ from pipeline_examples import (
     write_pictures,
 )
 
+from benchmarks.stand_in_server import StandInServer
 from florenz.pipeline.__main__ import main
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.build import EmptyBuild, publish, read_summary
@@ -97,12 +98,12 @@ def test_a_build_without_a_sample_is_never_published(tmp_path: Path, built: Reci
 
 
 @pytest.fixture
-def translator() -> Iterator[InstantTranslator]:
-    with InstantTranslator("playground/models/translator") as server:
+def translator() -> Iterator[StandInServer]:
+    with StandInServer("playground/models/translator", instant_answer) as server:
         yield server
 
 
-def dataset(out: Path, translator: InstantTranslator, *more: str) -> int:
+def dataset(out: Path, translator: StandInServer, *more: str) -> int:
     variables = [f"OUT={out}", f"ENDPOINT={translator.endpoint}", "LANGS=de,fr", *more]
     return main([str(MODELS.parents[1] / "configs" / "playground.toml"), *variables])
 
@@ -113,8 +114,9 @@ def published_bytes(out: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in paths}
 
 
+@pytest.mark.slow
 def test_a_run_that_would_lose_images_changes_nothing_until_it_is_asked_for(
-    tmp_path: Path, translator: InstantTranslator, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, translator: StandInServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, others, no_images = tmp_path / "out", tmp_path / "others", tmp_path / "none"
     assert dataset(out, translator, "COUNT=8") == 0
@@ -122,7 +124,7 @@ def test_a_run_that_would_lose_images_changes_nothing_until_it_is_asked_for(
     write_pictures(others, 20)
     no_images.mkdir()
     (no_images / "notes.txt").write_text("no image")
-    num_prompts = len(translator.prompts)
+    num_prompts = len(translator.asked)
     for slip, words in (
         ("COUNT=3", "which 3 images would replace"),
         ("SEED=5", "which 1,000 other images would replace"),
@@ -134,7 +136,7 @@ def test_a_run_that_would_lose_images_changes_nothing_until_it_is_asked_for(
         error = capsys.readouterr().err
         assert words in error and error.count("\n") == 1, error
         assert published_bytes(out) == before
-    assert len(translator.prompts) == num_prompts, "no model was asked"
+    assert len(translator.asked) == num_prompts, "no model was asked"
     assert dataset(out, translator, f"IMAGES={no_images}", "REPLACE=1") == 2, "an empty build never takes over"
     assert dataset(out, translator, "COUNT=3", "REPLACE=yes") == 2
     assert published_bytes(out) == before
@@ -142,8 +144,9 @@ def test_a_run_that_would_lose_images_changes_nothing_until_it_is_asked_for(
     assert sum(shard.samples for shard in read_manifest(str(out)).shards if shard.split != "val-heldout") == 3
 
 
+@pytest.mark.slow
 def test_all_texts_rejected_keeps_the_build_that_was_there(
-    tmp_path: Path, translator: InstantTranslator, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, translator: StandInServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every check of images passes here: that nothing comes out shows only when all has been asked."""
     out = tmp_path / "out"

@@ -55,6 +55,7 @@ def test_what_is_no_image_is_a_reject_with_its_reason(tmp_path: Path, pictures: 
     assert index.num_found == 9 and len(index.rejects) == 4
 
 
+@pytest.mark.slow
 def test_one_and_two_workers_make_the_same_index(tmp_path: Path, pictures: Path) -> None:
     contents = []
     for workers in (1, 2):

@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pipeline_examples import MODELS, InstantTranslator, recipe_for, write_pictures
+from pipeline_examples import MODELS, recipe_for, write_pictures
 
+from benchmarks.stand_in_server import StandInServer
+from florenz.captioners.florence2 import Settings as Captioner
 from florenz.languages import identification as language_id
 from florenz.pipeline import preflight
-from florenz.pipeline.recipe import Captioner, Recipe, Translator
+from florenz.pipeline.recipe import Recipe, Translator
 from florenz.recipes.recipe_file import RecipeError
 from florenz.translators.settings import TranslatorSettings
 
@@ -20,8 +22,8 @@ CAPTIONER, TRANSLATOR = str(MODELS / "captioner"), str(MODELS / "translator")
 
 
 @pytest.fixture
-def server() -> Iterator[InstantTranslator]:
-    with InstantTranslator(TRANSLATOR) as running:
+def server() -> Iterator[StandInServer]:
+    with StandInServer(TRANSLATOR) as running:
         yield running
 
 
@@ -151,7 +153,7 @@ def test_a_hub_out_of_reach_is_told(recipe: Recipe) -> None:
     assert the_problem(with_translator(recipe, "no-such-model")).startswith("translator: can't reach the model hub")
 
 
-def test_what_the_hub_says_is_told(recipe: Recipe, server: InstantTranslator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_hub_says_is_told(recipe: Recipe, server: StandInServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in answers every path with {}, and with 501 what is no GET: enough of a hub for both outcomes."""
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
     assert "is a None, not a Florence-2" in the_problem(with_captioner(recipe, "org/model"))
@@ -174,23 +176,23 @@ def test_an_endpoint_that_does_not_answer_is_told(recipe: Recipe) -> None:
     assert line.startswith("translator: http://127.0.0.1:9/v1 is out of reach")
 
 
-def test_an_endpoint_that_serves_another_model_is_told(recipe: Recipe, server: InstantTranslator) -> None:
+def test_an_endpoint_that_serves_another_model_is_told(recipe: Recipe, server: StandInServer) -> None:
     line = the_problem(with_translator(recipe, "org/other", endpoint=server.endpoint))
     assert f"serves {TRANSLATOR}, not 'org/other'" in line
 
 
 def test_a_running_server_makes_the_models_files_unnecessary(recipe: Recipe) -> None:
-    with InstantTranslator("org/elsewhere") as server:
+    with StandInServer("org/elsewhere") as server:
         preflight.check(with_translator(recipe, "org/elsewhere", endpoint=server.endpoint))
 
 
-def test_a_chat_prompt_needs_a_tokenizer_with_a_template(recipe: Recipe, server: InstantTranslator) -> None:
+def test_a_chat_prompt_needs_a_tokenizer_with_a_template(recipe: Recipe, server: StandInServer) -> None:
     line = the_problem(with_translator(recipe, TRANSLATOR, endpoint=server.endpoint, prompt="chat"))
     assert "has no chat template" in line
 
 
 def test_vllm_must_be_there_unless_an_endpoint_is_given(
-    recipe: Recipe, server: InstantTranslator, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, server: StandInServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("florenz.translators.server.find_spec", lambda name: None)
     assert "vLLM is not installed" in the_problem(recipe)

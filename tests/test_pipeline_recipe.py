@@ -52,6 +52,7 @@ def test_what_is_left_out_has_the_documented_default(tmp_path: Path) -> None:
     assert (recipe.images.count, recipe.images.max_bytes, recipe.images.max_pixels) == (None, 64 * 2**20, 100_000_000)
     assert recipe.images.num_scenes == 1000 and not recipe.images.is_playground
     assert dataclasses.asdict(recipe.captioner) == {
+        "kind": "florence2",
         "model": "org/captioner",
         "revision": "",
         "styles": ("short", "detailed"),

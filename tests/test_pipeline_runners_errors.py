@@ -41,6 +41,7 @@ def test_an_error_in_a_worker_comes_out_as_what_it_was(error: Exception) -> None
     assert "while running" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_error_in_another_process_comes_out_as_what_it_was() -> None:
     with pytest.raises(ServerError) as caught:
         run_graph(ServerError(MESSAGE), workers=2)

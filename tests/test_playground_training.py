@@ -274,6 +274,7 @@ def fit_translator(
     return model, losses, rates
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_translators_loss(
     tmp_path: Path, tokenizer: PreTrainedTokenizerFast, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -285,6 +286,7 @@ def test_a_few_steps_lower_the_translators_loss(
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.pt"]
 
 
+@pytest.mark.slow
 def test_a_resumed_training_is_the_uninterrupted_one(
     tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +301,7 @@ def test_a_resumed_training_is_the_uninterrupted_one(
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_a_finished_training_and_one_of_another_plan_start_over(
     tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +315,7 @@ def test_a_finished_training_and_one_of_another_plan_start_over(
     assert len(other) == 5
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_captioners_losses(
     processor: Florence2Processor, prompts: dict[str, torch.Tensor], captioner: Florence2ForConditionalGeneration
 ) -> None:

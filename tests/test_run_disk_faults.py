@@ -4,21 +4,21 @@ Twice: chains of runs under a hook that refuses file operations, which works eve
 which one must be allowed to mount.
 """
 
+import contextlib
 import logging
-import os
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
-from pipeline_examples import ROOT, InstantTranslator
+from pipeline_examples import ROOT
 
-from benchmarks.instant_server import answer
+from benchmarks.stand_in_server import Request, Rule, StandInServer
 from benchmarks.torture import FULL, GONE, PLACES, READ_ONLY, RECIPE, KillPoint, disk_chains, disk_points
 from florenz.pipeline.__main__ import main
 from florenz.playground.world import draw_world
@@ -62,9 +62,12 @@ class SmallDisk:
     behind: Path
 
     def leave_free(self, num_bytes: int) -> None:
-        self.make_room()
-        room = os.statvfs(self.folder)
-        self.ballast.write_bytes(bytes(room.f_bavail * room.f_bsize - num_bytes))
+        """Whatever is written meanwhile: fill all there is, then give so much back."""
+        with self.ballast.open("wb", buffering=0) as ballast:
+            with contextlib.suppress(OSError):
+                while ballast.write(bytes(4096)):
+                    pass
+            ballast.truncate(max(0, ballast.tell() - num_bytes))
 
     def make_room(self) -> None:
         self.ballast.unlink(missing_ok=True)
@@ -100,7 +103,7 @@ class World:
     recipe: Path
     out: Path
     disk: SmallDisk
-    translator: InstantTranslator
+    translator: StandInServer
     result: dict[str, bytes]
 
     def run(self, capfd: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
@@ -114,13 +117,18 @@ class World:
     def run_on_two_workers(self) -> tuple[int, list[str]]:
         """In a process of its own, which can be ended if it waits for a worker for ever."""
         command = [sys.executable, "-m", "pipeline", str(self.recipe), "WORKERS=2"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
         return done.returncode, done.stderr.splitlines()
 
     def clear(self) -> None:
         for path in sorted(self.out.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
-        self.translator.prompts.clear()
+        self.translator.recover()
+
+    def prompts_in_ledger(self) -> set[str]:
+        parts = [part for part in self.out.glob("ledger/translations/**/*.parquet") if part.is_file()]
+        rows = [row for part in parts for row in pq.read_table(part).to_pylist()]
+        return {f"<s>{row['source_text']}<|{row['language']}|>" for row in rows}
 
 
 def result_of(out: Path) -> dict[str, bytes]:
@@ -138,8 +146,7 @@ def world(disk: SmallDisk, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     handler_before = signal.getsignal(signal.SIGTERM)
     loggers = [logging.getLogger(name) for name in ("apache_beam", "PIL")]
     levels = [logger.level for logger in loggers]
-    with InstantTranslator("playground/models/translator") as translator:
-        translator.answer = answer
+    with StandInServer("playground/models/translator") as translator:
         recipe.write_text(RECIPE.format(out=out, images=folder / "images", endpoint=translator.endpoint))
         assert main([str(recipe)]) == 0
         yield World(
@@ -167,32 +174,38 @@ def test_a_disk_that_fills_up_stops_the_run_and_with_room_it_goes_on(
 ) -> None:
     """Over the first answers, over later ones in worker processes, and in the middle of a shard."""
     world.clear()
-    answered: set[str] = set()
+    kept: set[str] = set()
     for requests_before, num_bytes, place, workers in (
         (0, 0, "/ledger/translations/", 1),
         (2, 4096, "/ledger/translations/", 2),
         (4, 40_000, ".tar", 1),
     ):
-        world.translator.prompts.clear()
-        world.translator.on_prompts = partial(fill_up, world, requests_before * PER_REQUEST, num_bytes)
+        world.translator.forget()
+        world.translator.rule = at_request(requests_before + 1, lambda room=num_bytes: world.disk.leave_free(room))
         code, lines = world.run(capfd) if workers == 1 else world.run_on_two_workers()
         assert code == 1 and len(lines) == 2, lines
         assert lines[0].startswith(f"florenz: can't write {world.out}") and place in lines[0]
         assert lines[0].endswith(": No space left on device; make room")
-        assert not answered & set(world.translator.prompts)
-        answered |= set(world.translator.prompts[: requests_before * PER_REQUEST])
+        assert not kept & set(world.translator.asked)
+        kept = world.prompts_in_ledger()
+        on_their_way = workers - 1  # requests of other workers, when the disk was full
+        assert len(kept & set(world.translator.answered)) >= (requests_before - on_their_way) * PER_REQUEST
         assert result_of(world.out).keys() <= world.result.keys() - {"manifest.json"}, "whole shards at most"
         assert list(world.out.rglob("*.partial")) == []
         world.disk.make_room()
-    world.translator.on_prompts = lambda: None
+    world.translator.recover()
     assert world.run(capfd) == (0, [])
-    assert result_of(world.out) == world.result
+    assert not kept & set(world.translator.asked) and result_of(world.out) == world.result
 
 
-def fill_up(world: World, num_prompts: int, num_bytes: int) -> None:
-    """When so many prompts have been asked, leave so much room."""
-    if len(world.translator.prompts) == num_prompts:
-        world.disk.leave_free(num_bytes)
+def at_request(number: int, happen: Callable[[], None]) -> Rule:
+    """Before this request is answered; each number comes once, however many requests fly together."""
+
+    def rule(request: Request) -> None:
+        if request.number == number:
+            happen()
+
+    return rule
 
 
 def test_a_disk_that_goes_away_stops_the_run_and_nothing_is_written_where_it_was(
@@ -200,19 +213,15 @@ def test_a_disk_that_goes_away_stops_the_run_and_nothing_is_written_where_it_was
 ) -> None:
     world.clear()
 
-    def go_away_once() -> None:
-        if world.translator.prompts:
-            world.translator.on_prompts = lambda: None
-            world.disk.go_away()
-
-    world.translator.on_prompts = go_away_once
+    world.translator.rule = at_request(2, world.disk.go_away)
     code, lines = world.run(capfd)
     assert code == 1 and len(lines) == 2
     assert f"{world.out} is gone, or another folder is in its place; bring it back" in lines[0]
     assert list(world.disk.folder.iterdir()) == []
 
     world.disk.come_back()
-    answered = world.translator.prompts[:PER_REQUEST]
-    world.translator.prompts.clear()
-    assert world.run(capfd) == (0, []) and not set(world.translator.prompts) & set(answered)
+    kept = world.prompts_in_ledger()
+    assert kept >= set(world.translator.asked[:PER_REQUEST])
+    world.translator.recover()
+    assert world.run(capfd) == (0, []) and not set(world.translator.asked) & kept
     assert result_of(world.out) == world.result

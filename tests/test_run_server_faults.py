@@ -6,25 +6,39 @@ not must stop the run in two lines, with every answer that came back in the ledg
 """
 
 import hashlib
-import json
 import logging
 import shutil
 import signal
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.stand_in_server import (
+    STUCK_S,
+    Fault,
+    Request,
+    StandInServer,
+    cut_reply,
+    die,
+    drip,
+    from_request,
+    hang,
+    not_json,
+    one_answer_short,
+    one_answer_too_many,
+    reset,
+    reset_mid_reply,
+    status,
+)
+from florenz.captioners.florence2.model import Florence
 from florenz.pipeline.__main__ import main
-from florenz.pipeline.answers.captioning import Florence
 from florenz.pipeline.answers.ledger import Ledger
-from florenz.pipeline.answers.questions import translation_fingerprint
+from florenz.pipeline.answers.makers import translation_fingerprint
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.recipe import load_recipe
 from florenz.playground.world import draw_world
@@ -48,7 +62,7 @@ prompt = "playground"
 endpoint = "{endpoint}"
 prompts_per_request = 2
 max_in_flight = 2
-request_timeout_s = 1.0
+request_timeout_s = 4.0
 max_retries = 2
 backoff_s = 0.01
 [shards]
@@ -58,7 +72,7 @@ val_fraction = 0.3
 NUM_IMAGES = 8
 NUM_PROMPTS = NUM_IMAGES * 2 * 2  # styles, languages
 PER_REQUEST, PER_BATCH = 2, 4
-TRIES = 3  # max_retries + 1
+TRIES = 3  # max_retries + 1; each ends within request_timeout_s, where a server that is well answers in milliseconds
 IDENTITY = ("key", "style", "language")
 
 THINGS = {
@@ -76,162 +90,6 @@ def answer(prompt: str) -> str:
     return f"{subjects[digest[0] % 5]} {places[digest[1] % 5]}"
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    translator: "Translator"
-
-    def do_GET(self) -> None:
-        self.send_json({"data": [{"id": MODEL}]})
-
-    def do_POST(self) -> None:
-        prompts: list[str] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["prompt"]
-        translator = self.translator
-        fault = translator.fault_for(prompts)
-        if fault:
-            fault(self, prompts)
-        else:
-            translator.has_answered(prompts)  # first: who has read the answer may look at it
-            self.send_json(translated(prompts))
-
-    def send_json(self, record: dict[str, Any], status: int = 200, **headers: str) -> None:
-        self.send_bytes(json.dumps(record).encode(), status, **headers)
-
-    def send_bytes(self, body: bytes, status: int = 200, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-class QuietServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is what these tests are about."""
-
-
-Fault = Callable[[Handler, list[str]], None]
-
-
-@dataclass
-class Translator:
-    """The stand-in. `fault_for(prompts)` is called once for each request and says how to misbehave, None for not.
-
-    `asked` and `answered` are prompts, over all requests since `make_well`.
-    """
-
-    asked: list[str] = field(default_factory=list)
-    answered: set[str] = field(default_factory=set)
-    rule: Callable[[int, list[str]], Fault | None] = lambda number, prompts: None
-    port: int = 0
-    is_well: threading.Event = field(default_factory=threading.Event)
-    num_requests: int = 0
-    _server: QuietServer | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def has_answered(self, prompts: list[str]) -> None:
-        """The prompt that clears the server of suspicion is not one that we asked."""
-        self.answered.update(prompt for prompt in prompts if HARMLESS_TEXT not in prompt)
-
-    def fault_for(self, prompts: list[str]) -> Fault | None:
-        with self._lock:
-            self.num_requests += 1
-            self.asked += prompts
-            return self.rule(self.num_requests, prompts)
-
-    def start(self) -> None:
-        handler = type("Bound", (Handler,), {"translator": self})
-        self._server = QuietServer(("127.0.0.1", self.port), handler)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def die(self) -> None:
-        """From here on nobody listens; connections that are open are reset when they are used."""
-        with self._lock:
-            server, self._server = self._server, None
-            self.rule = lambda number, prompts: reset
-        if server:
-            server.shutdown()
-            server.server_close()
-
-    def make_well(self) -> None:
-        """Serve, without faults, and count anew."""
-        self.is_well.set()  # whoever hangs may go
-        with self._lock:
-            self.is_well, self.asked, self.answered, self.num_requests = threading.Event(), [], set(), 0
-            self.rule = lambda number, prompts: None
-        if self._server is None:
-            self.start()
-
-
-def translated(prompts: list[str]) -> dict[str, Any]:
-    choices = [{"index": i, "text": answer(prompt), "finish_reason": "stop"} for i, prompt in enumerate(prompts)]
-    return {"choices": choices, "usage": {"completion_tokens": len(choices)}}
-
-
-# -- how to misbehave -------------------------------------------------------------------------------------------------
-
-
-def hang(handler: Handler, prompts: list[str]) -> None:
-    handler.translator.is_well.wait()
-    handler.close_connection = True
-
-
-def drip(handler: Handler, prompts: list[str]) -> None:
-    """A byte now and then, for ever: the headers never end."""
-    is_well = handler.translator.is_well
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-    while not is_well.wait(0.05):
-        handler.wfile.write(b"X")
-
-
-def reset(handler: Handler, prompts: list[str]) -> None:
-    handler.wfile.flush()
-    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    handler.close_connection = True
-    handler.rfile.close()  # it holds the socket open
-    handler.connection.close()
-
-
-def reset_mid_reply(handler: Handler, prompts: list[str]) -> None:
-    body = json.dumps(translated(prompts)).encode()
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[: len(body) // 2])
-    reset(handler, prompts)
-
-
-def cut_reply(handler: Handler, prompts: list[str]) -> None:
-    """The first half of the reply, then an orderly end."""
-    body = json.dumps(translated(prompts)).encode()
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[: len(body) // 2])
-    handler.close_connection = True
-
-
-def status(number: int, **headers: str) -> Fault:
-    return lambda handler, prompts: handler.send_json({"error": {"message": "engine  is\ndown"}}, number, **headers)
-
-
-def one_answer_short(handler: Handler, prompts: list[str]) -> None:
-    handler.send_json(translated(prompts[:-1]))
-
-
-def one_answer_too_many(handler: Handler, prompts: list[str]) -> None:
-    handler.send_json(translated([*prompts, prompts[0]]))
-
-
-def not_json(handler: Handler, prompts: list[str]) -> None:
-    handler.send_bytes(b"<html>502 Bad Gateway</html>")
-
-
-def die(handler: Handler, prompts: list[str]) -> None:
-    handler.translator.die()
-    reset(handler, prompts)
-
-
 # -- runs -------------------------------------------------------------------------------------------------------------
 
 
@@ -241,7 +99,7 @@ class World:
 
     recipe: Path
     out: Path
-    translator: Translator
+    translator: StandInServer
     result: dict[str, bytes]
     prompts: frozenset[str]  # all that it asks
     captions: Path  # a copy of OUT/ledger/captions after that run
@@ -250,7 +108,12 @@ class World:
         """OUT as it is when everything is captioned and nothing translated; the server is well."""
         shutil.rmtree(self.out)
         shutil.copytree(self.captions, self.out / "ledger" / "captions")
-        self.translator.make_well()
+        self.translator.recover()
+
+    @property
+    def answered(self) -> set[str]:
+        """The prompt that clears the server of suspicion is not one that we asked."""
+        return {prompt for prompt in self.translator.answered if HARMLESS_TEXT not in prompt}
 
     def run(self, *variables: str) -> int:
         return main([str(self.recipe), *variables])
@@ -292,11 +155,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     handler_before = signal.getsignal(signal.SIGTERM)
     loggers = [logging.getLogger(name) for name in ("apache_beam", "PIL")]
     levels = [logger.level for logger in loggers]
-    translator = Translator()
-    translator.make_well()
+    translator = StandInServer(MODEL, answer)
+    translator.start()
     out, recipe = folder / "out", folder / "recipe.toml"
-    endpoint = f"http://127.0.0.1:{translator.port}/v1"
-    recipe.write_text(RECIPE.format(out=out, images=folder / "images", endpoint=endpoint))
+    recipe.write_text(RECIPE.format(out=out, images=folder / "images", endpoint=translator.endpoint))
     assert main([str(recipe)]) == 0 and verify(str(out)).problems == ()
     shutil.copytree(out / "ledger" / "captions", folder / "captions")
     assert len(set(translator.asked)) == NUM_PROMPTS, "no two captions are the same"
@@ -308,16 +170,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         prompts=frozenset(translator.asked),
         captions=folder / "captions",
     )
-    translator.make_well()
-    translator.die()
+    translator.stop()
     signal.signal(signal.SIGTERM, handler_before)
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
-
-
-def from_request(first: int, fault: Fault, times: int | None = None) -> Callable[[int, list[str]], Fault | None]:
-    """Misbehave from this request on, so many times, or (None) for ever."""
-    return lambda number, prompts: fault if 0 <= number - first < (times or 1 << 30) else None
 
 
 # -- faults that pass -------------------------------------------------------------------------------------------------
@@ -338,11 +194,11 @@ def test_faults_that_pass_leave_no_trace_in_the_result(world: World, capfd: pyte
     waiting = list(PASSING)
     faults_of: dict[tuple[str, ...], list[Fault]] = {}
 
-    def rule(number: int, prompts: list[str]) -> Fault | None:
-        request = tuple(prompts)
-        if request not in faults_of:  # a request that was halved has had its faults
-            faults_of[request] = list(waiting.pop(0)) if waiting and len(prompts) == PER_REQUEST else []
-        return faults_of[request].pop(0) if faults_of[request] else None
+    def rule(request: Request) -> Fault | None:
+        prompts = tuple(request.prompts)
+        if prompts not in faults_of:  # a request that was halved has had its faults
+            faults_of[prompts] = list(waiting.pop(0)) if waiting and len(prompts) == PER_REQUEST else []
+        return faults_of[prompts].pop(0) if faults_of[prompts] else None
 
     world.translator.rule = rule
     assert world.run() == 0
@@ -362,7 +218,7 @@ def test_a_server_that_dies_and_is_back_while_the_client_waits_leaves_no_trace(
     def wait_until_it_is_back(client: Client, retry: int, retry_after_s: float) -> float:
         waits.append(retry)
         if retry == 1:
-            world.translator.make_well()
+            world.translator.recover()
         return wait_s(client, retry, retry_after_s)
 
     monkeypatch.setattr(Client, "_wait_s", wait_until_it_is_back)
@@ -388,13 +244,13 @@ def test_bad_prompts_are_rejected_alone_and_can_be_asked_again_alone(world: Worl
     prompts_of_all = sorted(world.prompts)
     culprits = {prompts_of_all[place]: item for place, item in BAD_ITEMS.items()}
 
-    def rule(number: int, prompts: list[str]) -> Fault | None:
-        return next((culprits[prompt][0] for prompt in prompts if prompt in culprits), None)
+    def rule(request: Request) -> Fault | None:
+        return next((culprits[prompt][0] for prompt in request.prompts if prompt in culprits), None)
 
     world.translator.rule = rule
     assert world.run() == 0
     rows = world.prompts_in_ledger()
-    assert set(rows) == world.prompts and set(rows) - set(culprits) <= world.translator.answered
+    assert set(rows) == world.prompts and set(rows) - set(culprits) <= world.answered
     for prompt, row in rows.items():
         if prompt not in culprits:
             assert row["text"] == answer(prompt) and row["reason"] == ""
@@ -407,7 +263,7 @@ def test_bad_prompts_are_rejected_alone_and_can_be_asked_again_alone(world: Worl
     assert sorted(blamed) == sorted(tuple(rows[prompt][name] for name in IDENTITY) for prompt in culprits)
 
     for reason in ("translator_failed", "translator_refused", "translator_bad_reply"):
-        world.translator.make_well()
+        world.translator.recover()
         assert world.run(f"RETRY={reason}") == 0
         assert set(world.translator.asked) == {prompt for prompt in culprits if culprits[prompt][1] == reason}
     assert result_of(world.out) == world.result
@@ -417,7 +273,7 @@ def test_bad_prompts_are_rejected_alone_and_can_be_asked_again_alone(world: Worl
 
 
 LASTING: list[tuple[Fault, str, str]] = [  # and what is said of it
-    (hang, "no complete answer within 1 s (tried 3 times)", "see whether the server lives, then run again"),
+    (hang, "no complete answer within 4 s (tried 3 times)", "see whether the server lives, then run again"),
     (status(503), "HTTP 503: engine is down (tried 3 times)", "see whether the server lives, then run again"),
     (reset_mid_reply, "(tried 3 times)", "see whether the server lives, then run again"),
     (status(500), "fails on a harmless prompt too: HTTP 500", "check that it serves completions"),
@@ -434,16 +290,16 @@ def test_a_run_stopped_by_seven_faults_in_turn_goes_on_each_time_and_ends_as_if_
     world.start_anew()
     kept: set[str] = set()
     for fault, problem, advice in LASTING:
-        world.translator.make_well()
+        world.translator.recover()
         world.translator.rule = from_request(1 + PER_BATCH // PER_REQUEST, fault)
         line = world.stopped_line(capfd)
         assert problem in line and advice in line and f"127.0.0.1:{world.translator.port}" in line
-        assert len(world.translator.answered) == PER_BATCH and not kept & set(world.translator.asked)
-        kept |= world.translator.answered
+        assert len(world.answered) == PER_BATCH and not kept & set(world.translator.asked)
+        kept |= world.answered
         assert set(world.prompts_in_ledger()) == kept
         assert list(world.out.rglob("*.partial")) == [] and result_of(world.out) == {}
 
-    world.translator.make_well()
+    world.translator.recover()
     assert world.run() == 0 and capfd.readouterr().err == ""
     assert sorted(world.translator.asked) == sorted(world.prompts - kept)
     assert result_of(world.out) == world.result
@@ -458,25 +314,25 @@ def test_answers_outlive_the_request_beside_theirs_that_is_given_up(
     failures: list[int] = []
     has_failed = threading.Event()
 
-    def fail(handler: Handler, prompts: list[str]) -> None:
+    def fail(request: Request) -> None:
         failures.append(1)
-        status(503)(handler, prompts)
-        if len(failures) == TRIES:
+        status(503)(request)
+        if len(failures) >= TRIES:
             has_failed.set()
 
-    def wait_and_fail(handler: Handler, prompts: list[str]) -> None:
-        has_failed.wait()
-        status(503)(handler, prompts)
+    def wait_and_fail(request: Request) -> None:
+        has_failed.wait(STUCK_S)
+        status(503)(request)
 
-    def rule(number: int, prompts: list[str]) -> Fault | None:
+    def rule(request: Request) -> Fault | None:
         if not slow:
-            slow.extend(prompts)
+            slow.extend(request.prompts)
             return wait_and_fail
-        return None if prompts == slow else fail
+        return None if request.prompts == slow else fail
 
     world.translator.rule = rule
     world.stopped_line(capfd)
-    assert world.translator.answered == set(slow) == set(world.prompts_in_ledger())
+    assert world.answered == set(slow) == set(world.prompts_in_ledger())
 
 
 def test_answers_outlive_the_search_for_a_culprit_that_is_given_up(
@@ -486,16 +342,16 @@ def test_answers_outlive_the_search_for_a_culprit_that_is_given_up(
     world.start_anew()
     culprits: list[str] = []
 
-    def rule(number: int, prompts: list[str]) -> Fault | None:
-        if number == 1:
-            culprits.append(prompts[-1])
-        if culprits[0] not in prompts:
+    def rule(request: Request) -> Fault | None:
+        if not culprits:
+            culprits.append(request.prompts[-1])
+        if culprits[0] not in request.prompts:
             return None
-        return status(400) if len(prompts) > 1 else die
+        return status(400) if len(request.prompts) > 1 else die
 
     world.translator.rule = rule
     world.stopped_line(capfd)
-    answered = world.translator.answered
+    answered = world.answered
     assert len(answered) >= PER_REQUEST - 1 and set(world.prompts_in_ledger()) == answered
 
 
@@ -506,7 +362,7 @@ def test_a_run_that_stops_leaves_the_build_before_as_it_was(world: World, capfd:
     world.translator.rule = from_request(0, status(503))
     world.stopped_line(capfd)
     assert result_of(world.out) == before and verify(str(world.out)).problems == ()
-    world.translator.make_well()
+    world.translator.recover()
     assert world.run() == 0
     assert {prompt[-4:-2] for prompt in world.translator.asked} == {"fr"}, "the German answers were there"
     assert result_of(world.out) == world.result
@@ -520,7 +376,7 @@ def test_an_answer_is_in_the_ledger_before_the_next_batch_is_asked_for(
 ) -> None:
     """Seen from inside the models: the captioner's eye, and the server's handler with one request at a time."""
     shutil.rmtree(world.out)
-    world.translator.make_well()
+    world.translator.recover()
     recipe = world.recipe.with_name("one-at-a-time.toml")
     recipe.write_text(world.recipe.read_text().replace("max_in_flight = 2", "max_in_flight = 1"))
     pictures_seen: list[int] = []
@@ -534,8 +390,8 @@ def test_an_answer_is_in_the_ledger_before_the_next_batch_is_asked_for(
 
     unkept: list[set[str]] = []
 
-    def rule(number: int, prompts: list[str]) -> None:
-        unkept.append(world.translator.answered - set(world.prompts_in_ledger()))
+    def rule(request: Request) -> None:
+        unkept.append(world.answered - set(world.prompts_in_ledger()))
 
     monkeypatch.setattr(Florence, "look", watched_look)
     world.translator.rule = rule
@@ -548,6 +404,6 @@ def test_an_answer_is_in_the_ledger_before_the_next_batch_is_asked_for(
 def test_a_rerun_asks_nothing(world: World) -> None:
     world.start_anew()
     assert world.run() == 0
-    world.translator.make_well()
+    world.translator.recover()
     assert world.run() == 0
     assert world.translator.asked == [] and result_of(world.out) == world.result

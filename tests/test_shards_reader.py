@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import webdataset
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shards_dataset import make_sample
 
-from florenz.shards.reader import ShardError, iter_members, iter_samples
+from florenz.shards.reader import iter_members, iter_samples
 from florenz.shards.schema import SchemaError
+from florenz.shards.tar import ShardError
 from florenz.shards.writer import write_shard
 
 SAMPLES = [make_sample(number) for number in range(4)]
@@ -58,7 +59,7 @@ def test_a_shard_repacked_with_another_tar_format_reads_the_same(shard: Path) ->
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 def test_a_shard_that_was_cut_off_anywhere_is_never_taken_for_a_shorter_one(shard: Path, data: st.DataObject) -> None:
     content = shard.read_bytes()
     end = len(content.rstrip(b"\0")) + 511
@@ -68,7 +69,7 @@ def test_a_shard_that_was_cut_off_anywhere_is_never_taken_for_a_shorter_one(shar
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 def test_damaged_bytes_give_a_named_error_or_samples_but_never_fewer(shard: Path, data: st.DataObject) -> None:
     content = bytearray(shard.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):

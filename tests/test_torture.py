@@ -4,11 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.torture import KillPoint, kill_points
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.slow
 def test_twelve_killed_runs_end_as_the_undisturbed_one() -> None:
     """In a process of its own: the harness forks, which a test process full of threads must not."""
     command = [sys.executable, "-m", "benchmarks.torture", "--points", "12", "--seed", "3"]

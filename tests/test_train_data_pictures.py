@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 from transformers import CLIPImageProcessor
 
+from florenz.images.formats import FORMATS
+from florenz.images.pixels import ORIENTATION, TURN
 from florenz.train.data import pictures
 from florenz.train.data.pictures import decode_picture
 
@@ -84,9 +86,9 @@ def test_a_picture_that_lies_on_its_side_is_stood_up(orientation: int) -> None:
     upright.paste((255, 0, 0), (0, 0, 32, 32))
     upright.paste((0, 255, 0), (32, 0, 64, 32))
     back = {5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-    stored = upright.transpose(back.get(orientation, pictures.TURN.get(orientation))) if orientation > 1 else upright
+    stored = upright.transpose(back.get(orientation, TURN.get(orientation))) if orientation > 1 else upright
     exif = Image.Exif()
-    exif[pictures.ORIENTATION] = orientation
+    exif[ORIENTATION] = orientation
     decoded = decode_picture(encoded(stored, "PNG", exif=exif), 64)
     assert torch.equal(decoded, pixels_of(upright))
 
@@ -103,6 +105,11 @@ def test_sixteen_bit_greys_are_scaled_and_not_clipped() -> None:
     assert torch.equal(decode_picture(encoded(grey, "PNG"), 16), torch.full((3, 16, 16), 0x40, dtype=torch.uint8))
 
 
+def test_the_deep_greys_of_a_pgm_are_scaled_and_not_clipped() -> None:
+    data = b"P5 16 16 65535\n" + b"\x40\x40" * 256
+    assert torch.equal(decode_picture(data, 16), torch.full((3, 16, 16), 0x40, dtype=torch.uint8))
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_transparency_is_laid_on_white(mode: str) -> None:
     clear = Image.new(mode, (16, 16), 0)
@@ -112,7 +119,7 @@ def test_transparency_is_laid_on_white(mode: str) -> None:
 def test_the_pixel_limit_is_checked_before_decoding() -> None:
     data = encoded(Image.new("RGB", (100, 100)), "PNG")
     assert decode_picture(data, 8, max_pixels=10_000).shape == (3, 8, 8)
-    with pytest.raises(ValueError, match="100 x 100 px are more than 9999"):
+    with pytest.raises(ValueError, match="not a readable image: 100x100 px, limit 9999"):
         decode_picture(data[:60], 8, max_pixels=9_999)  # cut off behind the header: decoding it would say so
 
 
@@ -120,6 +127,12 @@ def test_the_pixel_limit_is_checked_before_decoding() -> None:
 def test_what_is_no_image_is_one_line(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"\Anot a readable image: .+\Z"):
         decode_picture(data, 16)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_of_the_pipeline_is_one_of_the_trainers(kind: str) -> None:
+    data = encoded(Image.new("RGB", (96, 96), (255, 255, 255)), kind)
+    assert torch.equal(decode_picture(data, 96), torch.full((3, 96, 96), 255, dtype=torch.uint8))
 
 
 def test_a_format_that_is_not_listed_is_not_opened() -> None:
@@ -134,7 +147,7 @@ def test_a_truncated_image_is_refused_at_reduced_scale_too() -> None:
             decode_picture(data[: len(data) // 2], image_px)
 
 
-@given(st.data(), st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]))
+@given(st.data(), st.sampled_from(FORMATS))
 @settings(max_examples=200, deadline=None)
 def test_damaged_bytes_give_a_picture_or_a_value_error(data: st.DataObject, kind: str) -> None:
     content = bytearray(encoded(photo(48, 40), kind))

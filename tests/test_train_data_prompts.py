@@ -2,9 +2,9 @@
 
 import pytest
 
-from florenz.captioners.styles import TASK_OF_STYLE
+from florenz.captioners.florence2.tasks import TASK_OF_STYLE
 from florenz.languages.codes import NAMES
-from florenz.train.data.prompts import LANGUAGE_NAMES, decoder_prefix, encoder_prompt
+from florenz.train.data.prompts import decoder_prefix, encoder_prompt, language_token
 from florenz.train.model.loading import LANGUAGES
 
 
@@ -19,8 +19,10 @@ def test_each_task_language_and_style_has_a_prompt_of_its_own() -> None:
     assert len(set(prompts)) == len(LANGUAGES) * len(TASK_OF_STYLE)
 
 
-def test_languages_bear_the_names_of_the_pipeline() -> None:
-    assert {code: NAMES[code] for code in LANGUAGE_NAMES} == LANGUAGE_NAMES
+def test_every_language_that_a_dataset_may_name_can_be_asked_for() -> None:
+    prompts = {code: encoder_prompt("caption", code) for code in NAMES}
+    assert all(name in prompts[code] for code, name in NAMES.items())
+    assert len(set(prompts.values())) == len({language_token(code) for code in NAMES}) == len(NAMES)
 
 
 def test_prefix_of_tokens_stands_before_every_text_and_of_words_before_captions() -> None:
@@ -33,7 +35,7 @@ def test_prefix_of_tokens_stands_before_every_text_and_of_words_before_captions(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("caption", "xx"), "no English name for language 'xx'"),
+        (("caption", "xx"), "unknown language 'xx'"),
         (("sing", "de"), "unknown task 'sing'"),
         (("caption", "de", "A red car."), "no text to translate"),
         (("translation", "de"), "into German needs a text"),

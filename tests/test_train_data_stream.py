@@ -501,7 +501,7 @@ def test_planned_windows_are_dropped_after_their_turn(dataset: str) -> None:
 
 SCRIPT = """
 import sys
-from test_train_stream import make_stream
+from test_train_data_stream import make_stream
 batches = make_stream(sys.argv[1], num_workers=2).batches()
 for number, _ in enumerate(batches):
     if number == 3:
@@ -535,7 +535,7 @@ def test_ctrl_c_ends_the_workers_and_they_print_nothing(dataset: str) -> None:
     process = start_script(dataset, "go on")
     assert process.stdout is not None and process.stdout.readline() == "running\n"
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the trainer and to its workers
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == -signal.SIGINT
     assert errors.count("Traceback") == 1 and errors.rstrip().endswith("KeyboardInterrupt")
     assert group_is_gone(process)
@@ -543,6 +543,6 @@ def test_ctrl_c_ends_the_workers_and_they_print_nothing(dataset: str) -> None:
 
 def test_a_trainer_that_leaves_early_exits_cleanly(dataset: str) -> None:
     process = start_script(dataset, "leave")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert (process.returncode, errors) == (0, "")
     assert group_is_gone(process)

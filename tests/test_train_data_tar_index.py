@@ -6,12 +6,12 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shards_dataset import edit_listing, edit_members, make_sample, members_of, shard_file, write_dataset
 
 from florenz.shards.manifest import read_manifest, shard_path
-from florenz.shards.reader import ShardError
+from florenz.shards.tar import ShardError
 from florenz.shards.writer import write_shard
 from florenz.train.data import tar_index
 from florenz.train.data.tar_index import ShardCache, ShardFiles, StreamError, TarIndex, index_tar
@@ -65,7 +65,7 @@ def test_a_sample_that_stands_there_twice_in_a_row_is_two_samples(tmp_path: Path
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 def test_a_shard_that_was_cut_off_anywhere_is_never_taken_for_a_shorter_one(shard: Path, data: st.DataObject) -> None:
     content = shard.read_bytes()
     end = len(content.rstrip(b"\0")) + 511
@@ -75,7 +75,7 @@ def test_a_shard_that_was_cut_off_anywhere_is_never_taken_for_a_shorter_one(shar
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 def test_damaged_bytes_give_a_named_error_or_all_samples(shard: Path, data: st.DataObject) -> None:
     content = bytearray(shard.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):

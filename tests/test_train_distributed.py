@@ -33,7 +33,7 @@ def run_in_two_ranks(recipe: Path, out: Path) -> str:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -69,6 +69,7 @@ def assert_alike(out: Path, wanted: Path) -> None:
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+@pytest.mark.slow
 def test_two_ranks_go_on_as_one_with_two_micro_batches_would_and_one_goes_on_from_them(
     folder: Path, parallel: str
 ) -> None:

@@ -15,14 +15,17 @@ from training_examples import write_recipe
 from florenz.shards.manifest import read_manifest
 from florenz.shards.reader import iter_samples
 from florenz.shards.schema import Sample
-from florenz.train import evaluate as evaluation_module
 from florenz.train.data.pictures import decode_picture
 from florenz.train.data.processor import Processor
 from florenz.train.data.prompts import encoder_prompt
 from florenz.train.data.stream import examples_of
-from florenz.train.evaluate import Evaluation, evaluate, main, markdown, record, screen_table
+from florenz.train.evaluate import main
 from florenz.train.generate import write
 from florenz.train.model.florenz import Florenz
+from florenz.train.scores import table
+from florenz.train.scores.scoring import evaluate
+from florenz.train.scores.sets.dataset import Set
+from florenz.train.scores.table import Evaluation, markdown, record, screen_table
 from florenz.train.scores.texts import PairScores, chance, score_texts
 
 VAL, WITHHELD = "val-000000.tar", "val-heldout-000000.tar"
@@ -69,7 +72,7 @@ def model_and_processor() -> tuple[Florenz, Processor]:
 
 @pytest.fixture(scope="module")
 def evaluation(data: str, model_and_processor: tuple[Florenz, Processor]) -> Evaluation:
-    return evaluate(*model_and_processor, data, max_new_tokens=NUM_NEW_TOKENS)
+    return evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS)
 
 
 def names(evaluation: Evaluation) -> list[tuple[str, str, bool]]:
@@ -92,8 +95,8 @@ def test_every_pair_has_a_row_and_the_withheld_one_is_marked(evaluation: Evaluat
     assert {pair.num_texts for pair in evaluation.pairs} == {6}
     assert evaluation.images == {"val": 3, "val-heldout": 3}
     assert evaluation.dataset == read_manifest(data).build
-    for table in (screen_table(evaluation), markdown(evaluation)):
-        assert table.count("caption/fr (held out)") == 1 == table.count("(held out)")
+    for page in (screen_table(evaluation), markdown(evaluation)):
+        assert page.count("caption/fr (held out)") == 1 == page.count("(held out)")
 
 
 @pytest.mark.parametrize(("task", "language"), [("caption", "de"), ("caption", "fr"), ("translation", "fr")])
@@ -128,7 +131,7 @@ def test_the_texts_scored_are_the_models_with_and_without_prefix(
     evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
 ) -> None:
     examples = list(examples_of(data, "val-heldout", model_and_processor[1].image_px))
-    references = [one.text for one in examples]
+    references = [(one.text,) for one in examples]
     answers = [
         write(*model_and_processor, examples, max_new_tokens=NUM_NEW_TOKENS, with_prefix=prefix)
         for prefix in (True, False)
@@ -146,7 +149,7 @@ def test_the_texts_scored_are_the_models_with_and_without_prefix(
 def test_the_batch_size_changes_no_score(
     batch_size: int, evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
 ) -> None:
-    other = evaluate(*model_and_processor, data, max_new_tokens=NUM_NEW_TOKENS, batch_size=batch_size)
+    other = evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS, batch_size=batch_size)
     assert other.images == evaluation.images
     for mine, its in zip(evaluation.pairs, other.pairs, strict=True):
         assert its.cross_entropy == pytest.approx(mine.cross_entropy, rel=1e-5)
@@ -157,27 +160,27 @@ def test_the_same_model_gives_the_same_scores(
     evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
 ) -> None:
     torch.manual_seed(7)
-    assert evaluate(*model_and_processor, data, max_new_tokens=NUM_NEW_TOKENS) == evaluation
+    assert evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS) == evaluation
 
 
 def test_fewer_images_are_the_first_ones_of_each_split(
     data: str, model_and_processor: tuple[Florenz, Processor], tmp_path: Path
 ) -> None:
-    few = evaluate(*model_and_processor, data, max_new_tokens=NUM_NEW_TOKENS, max_images=2)
+    few = evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS, max_images=2)
     assert few.images == {"val": 2, "val-heldout": 2}
     write_dataset(str(tmp_path))
     for shard, edit in ((VAL, covered), (WITHHELD, withheld)):
         edit_samples(
             tmp_path, shard, lambda samples, edit=edit: [edit(one, place) for place, one in enumerate(samples[:2])]
         )
-    whole = evaluate(*model_and_processor, str(tmp_path), max_new_tokens=NUM_NEW_TOKENS)
+    whole = evaluate(*model_and_processor, Set(folder=str(tmp_path)), max_new_tokens=NUM_NEW_TOKENS)
     assert few == whole
 
 
 def test_without_pictures_translations_alone_are_scored(
     data: str, model_and_processor: tuple[Florenz, Processor], evaluation: Evaluation
 ) -> None:
-    blind = evaluate(*model_and_processor, data, max_new_tokens=NUM_NEW_TOKENS, has_pictures=False)
+    blind = evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS, has_pictures=False)
     assert names(blind) == [("translation", "de", False), ("translation", "fr", False)]
     assert blind.pairs[0].cross_entropy != pytest.approx(evaluation.pairs[3].cross_entropy, rel=1e-4)
 
@@ -187,7 +190,7 @@ def test_a_dataset_that_withholds_nothing_has_no_held_out_rows(
 ) -> None:
     write_dataset(str(tmp_path))
     edit_samples(tmp_path, WITHHELD, lambda samples: [])
-    found = evaluate(*model_and_processor, str(tmp_path), max_new_tokens=3)
+    found = evaluate(*model_and_processor, Set(folder=str(tmp_path)), max_new_tokens=3)
     assert not any(pair.is_held_out for pair in found.pairs) and len(found.pairs) == 4
 
 
@@ -198,7 +201,7 @@ def test_a_language_without_words_to_begin_with_is_scored_without_prefix(tmp_pat
         WITHHELD,
         lambda samples: [replace(one, examples=(caption("it", "Una macchina."),)) for one in samples],
     )
-    found = evaluate(*miniature("florence", prefix="words"), str(tmp_path), max_new_tokens=8)
+    found = evaluate(*miniature("florence", prefix="words"), Set(folder=str(tmp_path)), max_new_tokens=8)
     italian, german = pair_of(found, "caption", "it"), pair_of(found, "caption", "de")
     assert italian.with_prefix is None and italian.without_prefix is not None
     assert german.with_prefix is not None and german.with_prefix != german.without_prefix
@@ -240,7 +243,7 @@ def test_the_screen_table_is_aligned(evaluation: Evaluation) -> None:
 def test_without_matplotlib_the_scores_are_written_and_a_line_says_what_is_missing(
     evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation_module, "has_matplotlib", lambda: False)
+    monkeypatch.setattr(table, "has_matplotlib", lambda: False)
     said: list[str] = []
     record(evaluation, str(tmp_path), said.append)
     assert said[-1] == "no matplotlib, so no picture of the scores: pip install florenz[train]"
@@ -264,7 +267,7 @@ def test_the_command_scores_the_finished_model_of_a_recipe(
     said = capsys.readouterr()
     assert said.err == "" and "caption/fr (held out)" in said.out
     numbers = json.loads((out / "evaluation.json").read_text())
-    expected = evaluate(*model_and_processor, str(training.parent / "data"), max_images=1)
+    expected = evaluate(*model_and_processor, Set(folder=str(training.parent / "data")), max_images=1)
     assert numbers == json.loads(json.dumps(asdict(expected)))
     assert (out / "EVALUATION.md").exists() and (out / "evaluation.png").exists()
 
@@ -287,6 +290,8 @@ def refusal(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> s
         ("MAX_IMAGES=few", "MAX_IMAGES must be a whole number above 0, got 'few'"),
         ("DEVICE=cuda:9", "device (DEVICE) is cuda:9"),
         ("IMGES=3", "unknown variable IMGES"),
+        ("BENCHMARK=datasets", "BENCHMARK=datasets needs its files: give BENCHMARK_DATA=folder too"),
+        ("BENCHMARK_DATA={folder}/data", "BENCHMARK_DATA={folder}/data is of which set? Give BENCHMARK=name too"),
         ("nonsense", "usage: python -m train.evaluate RECIPE"),
     ],
 )
@@ -296,6 +301,38 @@ def test_bad_input_is_one_line_and_exit_code_2(
     said = refusal(capsys, 2, str(training), variable.format(folder=training.parent))
     assert message.format(folder=training.parent) in said
     assert not list((training.parent / "out").glob("*evaluation*"))
+
+
+def test_an_unknown_benchmark_is_refused_with_the_nearest_name(
+    training: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, 2, str(training), "BENCHMARK=datset", f"BENCHMARK_DATA={training.parent}")
+    assert said == "florenz: BENCHMARK=datset: there is no such set: did you mean 'dataset'?\n"
+    assert "known are dataset" in refusal(capsys, 2, str(training), "BENCHMARK=xm3600", "BENCHMARK_DATA=.")
+
+
+def test_what_a_benchmark_lacks_is_said_under_its_own_variable(
+    training: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, 2, str(training), "BENCHMARK=dataset", f"BENCHMARK_DATA={training.parent}/none")
+    assert said.startswith(f"florenz: BENCHMARK_DATA: {training.parent}/none/manifest.json does not exist")
+
+
+def test_a_benchmark_by_name_has_the_same_scores_in_files_of_its_own(
+    training: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of another dataset than the recipe's, which need not be there."""
+    out, elsewhere = training.parent / "out", training.parent / "elsewhere"
+    assert main([str(training), "MAX_IMAGES=1"]) == 0
+    (training.parent / "data").rename(elsewhere)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert main([str(training), "MAX_IMAGES=1", "BENCHMARK=dataset", f"BENCHMARK_DATA={elsewhere}"]) == 0
+    assert f"scores in {out}/evaluation-dataset.json, EVALUATION-dataset.md and evaluation-dataset.png" in (
+        capsys.readouterr().out
+    )
+    after = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert before.items() <= after.items() and len(after) == 2 * len(before) == 6
+    assert after["evaluation-dataset.json"] == before["evaluation.json"]
 
 
 def test_an_empty_validation_split_is_refused(training: Path, capsys: pytest.CaptureFixture[str]) -> None:

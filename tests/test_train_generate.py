@@ -61,7 +61,7 @@ def test_options_reach_the_model(checkpoint: str, images: list[str], capsys: pyt
     [
         (["{checkpoint}", "nowhere.jpg", "--language", "fr"], "image nowhere.jpg: no such file"),
         (["{checkpoint}", __file__, "--language", "fr"], "not a readable image"),
-        (["{checkpoint}", "{image}", "--language", "xx"], "no English name for language 'xx'"),
+        (["{checkpoint}", "{image}", "--language", "xx"], "unknown language 'xx'"),
         (["{checkpoint}", "{image}", "--language", "it"], "no words to begin a caption in Italian"),
         (["{checkpoint}", "{image}", "--language", "fr", "--task", "sing"], "invalid choice: 'sing'"),
         (["{checkpoint}", "{image}", "--language", "fr", "--style", "haiku"], "unknown caption style 'haiku'"),

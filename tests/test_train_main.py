@@ -65,9 +65,10 @@ def run_signalled(
 ) -> subprocess.CompletedProcess[str]:
     """Another process; `number` is sent after the line of a step, or before the n-th renaming of a checkpoint."""
     command = [sys.executable, "-c", SIGNALLED, str(int(number)), str(step), str(rename), str(recipe)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
 
 
+@pytest.mark.slow
 def test_a_killed_training_that_is_started_again_ends_with_the_losses_of_an_undisturbed_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_killed_training_that_is_started_again_ends_with_the_losses_of_an_undi
     assert weights[0] == weights[1]
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_says_how_to_go_on(tmp_path: Path) -> None:
     done = run_signalled(write_recipe(tmp_path, ("workers = 0", "workers = 1")), signal.SIGTERM, step=2)
     assert done.returncode == 130
@@ -195,7 +197,7 @@ def test_checkpoints_of_another_training_are_left_alone_and_told_in_one_line(
 def test_an_out_in_use_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = write_recipe(tmp_path)
     hold = (
-        "import sys\nfrom shards.lock import lock_out\n"
+        "import sys\nfrom florenz.stores.lock import lock_out\n"
         "with lock_out(sys.argv[1]):\n    print('held', flush=True)\n    sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from florenz.translators.cleaning import clean_answer
+from florenz.translators import cleaning
+from florenz.translators.family_files import family_named
 
 SOURCE = "A red car next to a blue bird."
 GERMAN = "Ein rotes Auto neben einem blauen Vogel."
+STEPS = family_named("chat").cleaning
+
+
+def clean_answer(answer: str, source: str) -> str:
+    """As the chat family does."""
+    return cleaning.clean_answer(answer, source, STEPS)
 
 
 @pytest.mark.parametrize(
@@ -99,3 +106,18 @@ def test_an_endless_repetition_is_cleaned_in_no_time(piece: str) -> None:
     clean_answer("a" + piece * 5_000 + "b", SOURCE)
     clean_answer(piece * 5_000, SOURCE)
     assert time.process_time() - start < 2
+
+
+def test_a_family_without_steps_loses_white_space_alone() -> None:
+    assert cleaning.clean_answer(' "Note: a car"\n', SOURCE, ()) == '"Note: a car"'
+
+
+def test_only_the_steps_that_a_family_names_are_taken() -> None:
+    answer = f'"{GERMAN}"\nNote: "Auto" is neutral.'
+    assert cleaning.clean_answer(answer, SOURCE, ("note.1",)) == f'"{GERMAN}"'
+    assert cleaning.clean_answer(answer, SOURCE, ("note.1", "quotes.1")) == GERMAN
+
+
+def test_a_step_keeps_its_version_for_ever() -> None:
+    """What was paid for was cleaned by these: a change is a step with another number, beside them."""
+    assert {"thoughts.1", "fence.1", "preamble.1", "note.1", "quotes.1"} <= cleaning.STEPS.keys()

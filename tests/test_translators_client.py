@@ -3,119 +3,62 @@
 import json
 import logging
 import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.stand_in_server import (
+    STUCK_S,
+    Fault,
+    Request,
+    Rule,
+    StandInServer,
+    answer,
+    completions,
+    drip,
+    reset,
+    script,
+    status,
+)
 from florenz.translators.answer import Answer
 from florenz.translators.client import Client, retry_after_s
 from florenz.translators.endpoint import ServerError, check_endpoint, list_models, normal_endpoint
 from florenz.translators.settings import TranslatorSettings
 
 POISON = "poison"
-Reply = tuple[int, dict[str, str], bytes]
 
 
-class StandIn(ThreadingHTTPServer):
-    """Translates "<s>x<|de|>" to "X"; `faults` are replies for the next requests, `rule` one for every request."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.faults: list[Callable[[Any], Reply | None]] = []
-        self.rule: Callable[[dict[str, Any]], Reply | None] = lambda body: None
-        self.num_running = self.most_running = 0
-        self.lock = threading.Lock()
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is what some tests are about."""
+def shout(prompt: str) -> str:
+    """Translates "<s>x<|de|>" to "X"."""
+    return f" {prompt.removeprefix('<s>').partition('<|')[0].upper()}\n"
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: StandIn
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.send(200, {}, json.dumps({"data": [{"id": "m"}]}).encode())
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        server = self.server
-        with server.lock:
-            server.bodies.append(body)
-            server.headers.append(dict(self.headers))
-            server.num_running += 1
-            server.most_running = max(server.most_running, server.num_running)
-            fault = server.faults.pop(0) if server.faults else None
-        try:
-            reply = fault(self) if fault else server.rule(body) or (200, {}, translated(body["prompt"]))
-            if reply:
-                self.send(*reply)
-        finally:
-            with server.lock:
-                server.num_running -= 1
-
-    def send(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+def shouted(prompts: list[str]) -> dict[str, Any]:
+    return completions([shout(prompt) for prompt in prompts])
 
 
-def translated(prompts: list[str], order: Callable[[list[Any]], list[Any]] = list) -> bytes:
-    texts = [f" {prompt.removeprefix('<s>').partition('<|')[0].upper()}\n" for prompt in prompts]
-    choices = [{"index": index, "text": text, "finish_reason": "stop"} for index, text in enumerate(texts)]
-    return json.dumps({"choices": order(choices), "usage": {"completion_tokens": 2 * len(texts)}}).encode()
+def reordered(order: Callable[[list[Any]], list[Any]]) -> Fault:
+    """The right answers, listed in another order."""
 
+    def reply(request: Request) -> None:
+        record = shouted(request.prompts)
+        request.send_json({**record, "choices": order(record["choices"])})
 
-def reply(status: int, body: bytes = b"", **headers: str) -> Callable[[Any], Reply]:
-    return lambda _: (status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
-
-
-def reset(handler: Any) -> None:
-    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    handler.close_connection = True
-    handler.rfile.close()  # it holds the socket open
-    handler.connection.close()
-
-
-def drip(handler: Any) -> None:
-    """A byte now and then, for ever: the headers never end."""
-    stopped = threading.Event()
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-    while not stopped.wait(0.05):
-        handler.wfile.write(b"X")
+    return reply
 
 
 @pytest.fixture
-def server() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        thread = threading.Thread(target=stand_in.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield stand_in
-        stand_in.shutdown()
-        thread.join()
+def server() -> Iterator[StandInServer]:
+    with StandInServer("m", shout) as running:
+        yield running
 
 
-def client_of(server: StandIn, *, waits: list[float] | None = None, **changes: Any) -> Client:
+def client_of(server: StandInServer, *, waits: list[float] | None = None, **changes: Any) -> Client:
     async def no_sleep(seconds: float) -> None:
         if waits is not None:
             waits.append(seconds)
@@ -128,15 +71,15 @@ def texts_of(answers: list[Answer]) -> list[str]:
     return [answer.text for answer in answers]
 
 
-def refuses(status: int) -> Callable[[dict[str, Any]], Reply | None]:
-    def rule(body: dict[str, Any]) -> Reply | None:
-        is_poisoned = any(POISON in prompt for prompt in body["prompt"])
-        return (status, {}, b'{"error": {"message": "too  long"}}') if is_poisoned else None
-
-    return rule
+def on_poison(fault: Fault) -> Rule:
+    return lambda request: fault if any(POISON in prompt for prompt in request.prompts) else None
 
 
-def test_every_text_gets_its_own_answer_in_order_over_several_requests(server: StandIn) -> None:
+def refuses(number: int) -> Rule:
+    return on_poison(status(number, b'{"error": {"message": "too  long"}}'))
+
+
+def test_every_text_gets_its_own_answer_in_order_over_several_requests(server: StandInServer) -> None:
     client = client_of(server, prompts_per_request=4)
     texts = [f"text {number}" for number in range(10)]
     answers = client.translate(texts, "de")
@@ -146,62 +89,73 @@ def test_every_text_gets_its_own_answer_in_order_over_several_requests(server: S
     assert (stats.requests, stats.prompts, stats.completion_tokens, stats.retries) == (3, 10, 20, 0)
 
 
-def test_nothing_to_translate_asks_nobody(server: StandIn) -> None:
+def test_nothing_to_translate_asks_nobody(server: StandInServer) -> None:
     assert client_of(server).translate([], "de") == [] and not server.bodies
 
 
-def test_a_request_says_all_that_decides_the_text(server: StandIn) -> None:
+def test_a_request_says_all_that_decides_the_text(server: StandInServer) -> None:
     client_of(server, max_tokens=7, temperature=0.5, top_p=0.9, repetition_penalty=1.1, seed=3).translate(["a"], "de")
     expected = {"max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "repetition_penalty": 1.1, "seed": 3}
     assert server.bodies == [{"model": "m", "prompt": ["<s>a<|de|>"], "add_special_tokens": False, **expected}]
 
 
-def test_answers_are_matched_by_index_not_by_position(server: StandIn) -> None:
-    server.rule = lambda body: (200, {}, translated(body["prompt"], lambda choices: choices[::-1]))
+def test_what_a_family_needs_goes_into_the_request_too(server: StandInServer) -> None:
+    client_of(server, prompt="alma", top_k=5, stop=("\n",), stop_token_ids=(2,)).translate(["a"], "de")
+    (body,) = server.bodies
+    assert body["prompt"] == ["<s>Translate this from English to German:\nEnglish: a\nGerman:"]
+    assert {name: body[name] for name in ("top_k", "stop", "stop_token_ids")} == {
+        "top_k": 5, "stop": ["\n"], "stop_token_ids": [2],
+    }  # fmt: skip
+
+
+def test_answers_are_matched_by_index_not_by_position(server: StandInServer) -> None:
+    server.rule = lambda request: reordered(lambda choices: choices[::-1])
     assert texts_of(client_of(server).translate(["a", "b", "c"], "de")) == ["A", "B", "C"]
 
 
-@pytest.mark.parametrize("status", [400, 413, 422, 500])
-def test_a_refused_prompt_costs_itself_and_no_neighbour(server: StandIn, status: int) -> None:
-    server.rule = refuses(status)
+@pytest.mark.parametrize("number", [400, 413, 422, 500])
+def test_a_refused_prompt_costs_itself_and_no_neighbour(server: StandInServer, number: int) -> None:
+    server.rule = refuses(number)
     client = client_of(server)
     answers = client.translate(["a", "b", POISON, "d", "e"], "de")
     assert texts_of(answers) == ["A", "B", "", "D", "E"]
-    reason = "translator_failed" if status == 500 else "translator_refused"
-    assert answers[2] == Answer(text="", reason=reason, detail=f"HTTP {status}: too long")
+    reason = "translator_failed" if number == 500 else "translator_refused"
+    assert answers[2] == Answer(text="", reason=reason, detail=f"HTTP {number}: too long")
     assert client.stats.refused == 1
 
 
-def test_a_single_refused_prompt_is_blamed_only_after_a_harmless_one_was_answered(server: StandIn) -> None:
+def test_a_single_refused_prompt_is_blamed_only_after_a_harmless_one_was_answered(server: StandInServer) -> None:
     server.rule = refuses(400)
     assert client_of(server).translate([POISON], "de")[0].reason == "translator_refused"
     assert server.bodies[-1]["prompt"] == ["<s>a red car<|de|>"]
 
 
-@pytest.mark.parametrize("status", [400, 500])
-def test_a_server_that_refuses_everything_is_an_error_not_a_heap_of_rejects(server: StandIn, status: int) -> None:
-    server.rule = lambda body: (status, {}, b'{"message": "unknown field"}')
+@pytest.mark.parametrize("number", [400, 500])
+def test_a_server_that_refuses_everything_is_an_error_not_a_heap_of_rejects(server: StandInServer, number: int) -> None:
+    server.rule = lambda request: status(number, b'{"message": "unknown field"}')
     with pytest.raises(ServerError, match="harmless prompt too: HTTP .*unknown field"):
         client_of(server).translate(["a", "b", "c"], "de")
 
 
-BAD_REPLIES = {
-    "one answer short": lambda prompts: translated(prompts[:-1]),
-    "one answer too many": lambda prompts: translated([*prompts, "x"]),
-    "an index that nobody has": lambda prompts: translated(prompts).replace(b'"index": 0', b'"index": 1'),
+def answered(prompts: list[str]) -> bytes:
+    return json.dumps(shouted(prompts)).encode()
+
+
+BAD_REPLIES: dict[str, Callable[[list[str]], bytes]] = {
+    "one answer short": lambda prompts: answered(prompts[:-1]),
+    "one answer too many": lambda prompts: answered([*prompts, "x"]),
+    "an index that nobody has": lambda prompts: answered(prompts).replace(b'"index": 0', b'"index": 1'),
     "not JSON": lambda prompts: b"<html>gateway</html>",
     "other JSON": lambda prompts: b"[1]",
-    "no text": lambda prompts: translated(prompts).replace(b'"text"', b'"message"'),
+    "no text": lambda prompts: answered(prompts).replace(b'"text"', b'"message"'),
     "text is null": lambda prompts: json.dumps({"choices": [{"index": 0, "text": None}]}).encode(),
     "half a character": lambda prompts: json.dumps({"choices": [{"index": 0, "text": "\ud83d"}]}).encode(),
 }
 
 
 @pytest.mark.parametrize("bad_reply", BAD_REPLIES.values(), ids=BAD_REPLIES.keys())
-def test_an_unreadable_reply_costs_the_prompt_that_brings_it(server: StandIn, bad_reply: Any) -> None:
-    server.rule = lambda body: (
-        (200, {}, bad_reply(body["prompt"])) if any(POISON in prompt for prompt in body["prompt"]) else None
-    )
+def test_an_unreadable_reply_costs_the_prompt_that_brings_it(server: StandInServer, bad_reply: Any) -> None:
+    server.rule = on_poison(lambda request: request.send(bad_reply(request.prompts)))
     answers = client_of(server).translate(["a", "b", "c", POISON], "de")
     assert texts_of(answers) == ["A", "B", "C", ""]
     assert answers[3].reason == "translator_bad_reply" and answers[3].detail
@@ -212,18 +166,17 @@ def test_an_unreadable_reply_costs_the_prompt_that_brings_it(server: StandIn, ba
     st.integers(1, 5),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None)
 def test_whoever_is_at_fault_every_other_text_keeps_its_own_answer(
-    server: StandIn, kinds: list[str], prompts_per_request: int, rng: random.Random
+    server: StandInServer, kinds: list[str], prompts_per_request: int, rng: random.Random
 ) -> None:
     """Any mix of culprits, any batch size, and answers listed in any order."""
 
-    def rule(body: dict[str, Any]) -> Reply:
-        prompts = body["prompt"]
-        for kind, status in (("refused", 400), ("failed", 500), ("garbled", 200)):
-            if any(kind in prompt for prompt in prompts):
-                return status, {}, b"<html>"
-        return 200, {}, translated(prompts, lambda choices: rng.sample(choices, len(choices)))
+    def rule(request: Request) -> Fault:
+        for kind, number in (("refused", 400), ("failed", 500), ("garbled", 200)):
+            if any(kind in prompt for prompt in request.prompts):
+                return status(number, b"<html>")
+        return reordered(lambda choices: rng.sample(choices, len(choices)))
 
     server.rule = rule
     texts = [f"{kind} {number}" for number, kind in enumerate(kinds)]
@@ -234,41 +187,43 @@ def test_whoever_is_at_fault_every_other_text_keeps_its_own_answer(
     ]
 
 
-def test_a_text_that_is_no_unicode_costs_itself(server: StandIn) -> None:
+def test_a_text_that_is_no_unicode_costs_itself(server: StandInServer) -> None:
     answers = client_of(server).translate(["a", "broken \ud83d", "c"], "de")
     assert texts_of(answers) == ["A", "", "C"] and answers[1].reason == "translator_refused"
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_a_passing_fault_is_waited_out(server: StandIn, status: int) -> None:
-    server.faults = [reply(status), reply(status)]
+@pytest.mark.parametrize("number", [408, 429, 500, 502, 503, 504])
+def test_a_passing_fault_is_waited_out(server: StandInServer, number: int) -> None:
+    server.rule = script(status(number), status(number))
     waits: list[float] = []
     client = client_of(server, waits=waits, backoff_s=0.5)
     assert texts_of(client.translate(["a", "b"], "de")) == ["A", "B"]
     assert waits == [0.5, 1.0] and client.stats.retries == 2 and client.stats.requests == 3
 
 
-def test_a_reset_connection_is_waited_out(server: StandIn) -> None:
-    server.faults = [reset]
+def test_a_reset_connection_is_waited_out(server: StandInServer) -> None:
+    server.rule = script(reset)
     assert texts_of(client_of(server).translate(["a"], "de")) == ["A"]
 
 
-def test_the_wait_is_what_the_server_asks_for_but_never_longer_than_a_request_may_take(server: StandIn) -> None:
-    server.faults = [reply(429, Retry_After="7"), reply(503, Retry_After="86400"), reply(503, Retry_After="soon")]
+def test_the_wait_is_what_the_server_asks_for_but_never_longer_than_a_request_may_take(server: StandInServer) -> None:
+    server.rule = script(
+        status(429, Retry_After="7"), status(503, Retry_After="86400"), status(503, Retry_After="soon")
+    )
     waits: list[float] = []
     client_of(server, waits=waits, request_timeout_s=60).translate(["a"], "de")
     assert waits == [7.0, 60.0, 2.0]
 
 
-def test_backoff_doubles_up_to_its_limit(server: StandIn) -> None:
-    server.faults = [reply(503)] * 5
+def test_backoff_doubles_up_to_its_limit(server: StandInServer) -> None:
+    server.rule = script(*[status(503)] * 5)
     waits: list[float] = []
     client_of(server, waits=waits, max_retries=5, backoff_s=1.0, backoff_max_s=4.0).translate(["a"], "de")
     assert waits == [1.0, 2.0, 4.0, 4.0, 4.0]
 
 
-def test_past_the_budget_the_run_stops_with_what_to_do(server: StandIn) -> None:
-    server.rule = lambda body: (503, {}, b'{"error": "engine is down"}')
+def test_past_the_budget_the_run_stops_with_what_to_do(server: StandInServer) -> None:
+    server.rule = lambda request: status(503, b'{"error": "engine is down"}')
     client = client_of(server, max_retries=2)
     with pytest.raises(ServerError, match="HTTP 503: engine is down .tried 3 times.*run again") as caught:
         client.translate(["a"], "de")
@@ -276,41 +231,49 @@ def test_past_the_budget_the_run_stops_with_what_to_do(server: StandIn) -> None:
 
 
 def test_a_server_that_is_not_there_is_an_error_within_the_budget() -> None:
-    with StandIn() as closed:
+    with StandInServer("m") as closed:
         client = client_of(closed)
     with pytest.raises(ServerError, match="Connect"):
         client.translate(["a"], "de")
     assert client.stats.requests == 4
 
 
-def test_a_slow_drip_ends_at_the_deadline(server: StandIn) -> None:
-    server.faults = [drip]
-    start = time.monotonic()
-    answers = client_of(server, request_timeout_s=0.3).translate(["a"], "de")
-    assert texts_of(answers) == ["A"] and time.monotonic() - start < 5
+def test_a_slow_drip_ends_at_the_deadline(server: StandInServer) -> None:
+    server.rule = script(drip)
+    started = time.monotonic()
+    client = client_of(server, request_timeout_s=1.0)
+    assert texts_of(client.translate(["a"], "de")) == ["A"] and client.stats.retries >= 1
+    assert time.monotonic() - started < STUCK_S / 2, "the drip would go on"
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 302])
-def test_what_no_waiting_mends_is_an_error_at_once(server: StandIn, status: int) -> None:
-    server.rule = lambda body: (status, {"Location": "/x"}, b"")
-    with pytest.raises(ServerError, match="API key" if status in (401, 403) else "check the endpoint"):
+@pytest.mark.parametrize("number", [401, 403, 404, 302])
+def test_what_no_waiting_mends_is_an_error_at_once(server: StandInServer, number: int) -> None:
+    server.rule = lambda request: status(number, b"", Location="/x")
+    with pytest.raises(ServerError, match="API key" if number in (401, 403) else "check the endpoint"):
         client_of(server).translate(["a", "b"], "de")
     assert len(server.bodies) == 1
 
 
-def test_requests_fly_together_up_to_the_limit(server: StandIn) -> None:
+def test_requests_fly_together_up_to_the_limit(server: StandInServer) -> None:
     together = threading.Barrier(3)
+    running: set[Request] = set()
+    most_running: list[int] = []
 
-    def wait_for_the_others(body: dict[str, Any]) -> None:
-        together.wait(timeout=10)
+    def wait_for_the_others(request: Request) -> None:
+        running.add(request)
+        together.wait(STUCK_S)
+        most_running.append(len(running))
+        together.wait(STUCK_S)
+        running.discard(request)
+        answer(request)
 
-    server.rule = wait_for_the_others
+    server.rule = lambda request: wait_for_the_others
     client_of(server, prompts_per_request=1, max_in_flight=3).translate(list("abcdef"), "de")
-    assert server.most_running == 3
+    assert most_running == [3] * 6
 
 
 def test_the_key_from_the_environment_is_sent_and_never_logged(
-    server: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: StandInServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
     monkeypatch.setenv("FLORENZ_API_KEY", "sk-secret")
@@ -318,21 +281,21 @@ def test_the_key_from_the_environment_is_sent_and_never_logged(
     client = client_of(server)
     client.translate(["a"], "de")
     assert server.headers[0]["Authorization"] == "Bearer sk-secret"
-    server.rule = lambda body: (401, {}, b"wrong key: sk-secret")
+    server.rule = lambda request: status(401, b"wrong key: sk-secret")
     with pytest.raises(ServerError) as caught:
         client.translate(["a"], "de")
     assert "sk-" not in caplog.text + str(caught.value) + repr(client.stats) + repr(vars(client))
 
 
 def test_a_proxy_from_the_environment_does_not_see_calls_to_this_machine(
-    server: StandIn, monkeypatch: pytest.MonkeyPatch
+    server: StandInServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     assert texts_of(client_of(server, max_retries=0).translate(["a"], "de")) == ["A"]
 
 
-def test_the_preflight_names_what_is_served_and_what_is_not(server: StandIn) -> None:
+def test_the_preflight_names_what_is_served_and_what_is_not(server: StandInServer) -> None:
     assert list_models(server.endpoint) == ["m"]
     check_endpoint(server.endpoint, "m")
     with pytest.raises(ServerError, match="serves m, not 'other'"):
@@ -340,7 +303,7 @@ def test_the_preflight_names_what_is_served_and_what_is_not(server: StandIn) -> 
 
 
 def test_the_preflight_says_when_nobody_answers() -> None:
-    with StandIn() as closed:
+    with StandInServer("m") as closed:
         endpoint = closed.endpoint
     with pytest.raises(ServerError, match=f"{endpoint} is out of reach .*start the server"):
         list_models(endpoint)

@@ -1,14 +1,13 @@
 """Prompts as the model will see them, with a real tokenizer and a real chat template."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from contracts.translator_family import small_tokenizer
+from transformers import AutoTokenizer
 
 from florenz.playground.translator_model import prompt_of
-from florenz.translators.prompts import prompt_family
+from florenz.translators.prompts import HARMLESS_TEXT, prompt_family, prompt_text, render_problems
 from florenz.translators.settings import TranslatorSettings
 
 NAMES = {"de": "German", "zh": "Chinese"}
@@ -19,12 +18,15 @@ TEMPLATE = (
 
 
 def save_tokenizer(folder: Path, chat_template: str | None) -> str:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
-    fast.chat_template = chat_template
-    fast.save_pretrained(folder)
+    small_tokenizer(chat_template).save_pretrained(folder)
     return str(folder)
+
+
+def problems(folder: Path, chat_template: str | None, *languages: str, prompt: str = "chat") -> list[str]:
+    settings = TranslatorSettings(model=save_tokenizer(folder, chat_template), prompt=prompt)
+    found = render_problems(settings, languages or ("de", "fr"))
+    assert all("\n" not in problem for problem in found)
+    return found
 
 
 def test_the_playground_prompt_is_the_text_and_a_language_mark() -> None:
@@ -49,10 +51,11 @@ def test_a_language_without_a_name_is_refused_for_chat(tmp_path: Path) -> None:
         family.build(["a car"], "fr", NAMES)
 
 
-def test_a_model_without_a_chat_template_is_refused_with_the_fix(tmp_path: Path) -> None:
+def test_a_model_without_a_chat_template_is_refused_with_advice_that_is_right(tmp_path: Path) -> None:
     family = prompt_family("chat", model=save_tokenizer(tmp_path, None))
-    with pytest.raises(ValueError, match="no chat template.*playground"):
+    with pytest.raises(ValueError, match="no chat template.*an instruct model.*'alma', 'gemmax2'") as caught:
         family.build(["a car"], "de", NAMES)
+    assert "playground" not in str(caught.value).replace(str(tmp_path), "")
 
 
 def test_a_folder_without_a_tokenizer_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -62,31 +65,64 @@ def test_a_folder_without_a_tokenizer_is_refused_in_one_line(tmp_path: Path) -> 
 
 
 def test_an_unknown_family_is_refused_at_once() -> None:
-    with pytest.raises(ValueError, match="'nllb'.*'chat'.*'playground'"):
+    with pytest.raises(ValueError, match="'nllb'.*chat.*playground"):
         prompt_family("nllb")
 
 
-def test_the_fingerprint_holds_what_changes_the_text_and_nothing_else() -> None:
-    plain = TranslatorSettings(model="m", prompt="playground")
-    patient = replace(plain, max_retries=99, prompts_per_request=7, max_in_flight=9, startup_timeout_s=1)
-    assert patient.sampling() == plain.sampling()
-    changed = [
-        replace(plain, prompt="chat"),
-        replace(plain, max_tokens=9),
-        replace(plain, temperature=1.0),
-        replace(plain, top_p=0.5),
-        replace(plain, repetition_penalty=1.1),
-        replace(plain, seed=1),
-        replace(plain, dtype="float32"),
-    ]
-    assert all(settings.sampling() != plain.sampling() for settings in changed)
+def test_the_fingerprint_holds_the_familys_identity() -> None:
+    assert prompt_text("playground") == "{text}<|{language}|>"
+    assert prompt_text("alma") != prompt_text("gemmax2")
 
 
-def test_wrong_settings_are_all_named_at_once() -> None:
-    with pytest.raises(ValueError, match="max_tokens = 0.*max_in_flight = 0.*temperature = -1"):
-        TranslatorSettings(model="m", max_tokens=0, max_in_flight=0, temperature=-1)
-    with pytest.raises(ValueError, match="max_model_len = 256: must exceed max_tokens = 256"):
-        TranslatorSettings(model="m", max_model_len=256)
+def test_a_template_that_works_is_no_problem(tmp_path: Path) -> None:
+    assert problems(tmp_path, TEMPLATE) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{{ raise_exception('give one record,\nnot a text') }}", "TemplateError: give one record, not a text"),
+        ("{{ messages[5]['content'] }}", "UndefinedError"),
+        ("{{ messages[0]['content'] + 1 }}", "TypeError"),
+        ("{{ 1 // 0 }}", "ZeroDivisionError"),
+        ("{% for %}", "TemplateSyntaxError"),
+        ("{{ messages | no_such_filter }}", "TemplateAssertionError"),
+        ("{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}", "RecursionError"),
+    ],
+)
+def test_a_template_that_raises_is_one_line_before_the_work(tmp_path: Path, template: str, told: str) -> None:
+    (line,) = problems(tmp_path, template)
+    assert f"model {str(tmp_path)!r}: its chat template fails for prompt = 'chat' ({told}" in line
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for part in messages[0]['content'] %}{{ part.text }}{% endfor %}",
+        "{{ messages[0]['content'][0]['source_lang_code'] }}",
+    ],
+)
+def test_a_template_that_leaves_the_caption_out_is_told(tmp_path: Path, template: str) -> None:
+    """As one that wants a list of records does with a text: it finds none, and says nothing."""
+    (line,) = problems(tmp_path, template)
+    assert "leaves the caption out" in line and HARMLESS_TEXT not in line
+
+
+def test_a_fault_of_one_language_names_it(tmp_path: Path) -> None:
+    template = "{% if 'French' in messages[0]['content'] %}{{ 1 // 0 }}{% endif %}{{ messages[0]['content'] }}"
+    (line,) = problems(tmp_path, template, "de", "fr", "es")
+    assert "ZeroDivisionError" in line and line.endswith("(asked for fr)")
+
+
+def test_a_language_that_the_family_lacks_is_told_without_a_tokenizer(tmp_path: Path) -> None:
+    settings = TranslatorSettings(model=str(tmp_path), prompt="alma")
+    (line,) = render_problems(settings, ("de", "ca"))
+    assert "'alma' knows cs, de, is, ru, zh and not ca (Catalan)" in line
+
+
+def test_a_model_out_of_reach_is_told_once(tmp_path: Path) -> None:
+    (line,) = render_problems(TranslatorSettings(model=str(tmp_path)), ("de", "fr", "es"))
+    assert "tokenizer can't be loaded" in line
 
 
 def test_the_served_playground_prompt_is_tokenized_as_it_was_in_training() -> None:

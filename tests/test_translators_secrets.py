@@ -6,18 +6,17 @@ import html
 import json
 import logging
 import sys
-import threading
 import traceback
 import urllib.parse
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.stand_in_server import Request, StandInServer
 from florenz.translators.answer import Answer
 from florenz.translators.client import Client
 from florenz.translators.crash import TAIL_BYTES, crash_reason
@@ -34,26 +33,18 @@ ROOM = Path(__file__).resolve().parents[1] / "translators"
 Echo = Callable[[str, str], bytes]  # Authorization header, body of the request -> the whole reply, as it is on the wire
 
 
-class EchoServer(ThreadingHTTPServer):
-    daemon_threads = True
+class EchoServer(StandInServer):
+    """Replies with what `echo` makes of the request, whatever was asked for."""
+
     echo: Echo
 
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+    def __init__(self) -> None:
+        super().__init__("m")
+        self.rule = lambda request: self.reply
+        self.describe = self.reply
 
-
-class Handler(BaseHTTPRequestHandler):
-    server: EchoServer
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        self.wfile.write(self.server.echo(self.headers.get("Authorization", ""), body))
-
-    do_GET = do_POST
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+    def reply(self, request: Request) -> None:
+        request.send_raw(self.echo(request.headers.get("Authorization", ""), json.dumps(request.body)))
 
 
 def on_the_wire(status: int, body: str, *, reason: str = "Sorry", kind: str = "text/plain") -> bytes:
@@ -75,12 +66,8 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[EchoServer]:
-    with EchoServer(("127.0.0.1", 0), Handler) as echo_server:
-        thread = threading.Thread(target=echo_server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with EchoServer() as echo_server:
         yield echo_server
-        echo_server.shutdown()
-        thread.join()
 
 
 def translate(server: EchoServer, text: str = "a") -> Answer:
@@ -267,7 +254,7 @@ ENCODERS: tuple[Callable[[str], str], ...] = (
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, max_size=40), st.sampled_from(ENCODERS))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None)
 def test_a_secret_is_found_in_every_usual_spelling(
     monkeypatch: pytest.MonkeyPatch, secret: str, encode: Callable[[str], str]
 ) -> None:
@@ -276,7 +263,7 @@ def test_a_secret_is_found_in_every_usual_spelling(
 
 
 @given(st.binary(max_size=5), st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None)
 def test_a_secret_is_found_within_base64(before: bytes, encode: Callable[[bytes], bytes]) -> None:
     encoded = encode(before + KEY.encode() + b":x").decode()
     left, mask, right = scrubbed(encoded).partition("[secret]")
@@ -288,7 +275,7 @@ def test_what_a_dead_server_said_last_is_reported_without_secrets(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", f"hf_{CORE}")
     program = "import os; raise ValueError('x' * 270 + ' bad token ' + os.environ['HF_TOKEN'])"
-    chosen = TranslatorSettings(model="m", prompt="playground", startup_timeout_s=20)
+    chosen = TranslatorSettings(model="m", prompt="playground", startup_timeout_s=300)
     with Server(chosen, tmp_path / "log", command=lambda port: [sys.executable, "-c", program]) as own:
         said = complaint(own.wait_ready)
     assert "bad token [secret" in said and "hf_" not in said and CORE in (tmp_path / "log").read_text()

@@ -17,22 +17,16 @@ from florenz.translators.server import Server, free_port, server_environment, vl
 from florenz.translators.settings import TranslatorSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-SETTINGS = TranslatorSettings(model="m", prompt="playground", startup_timeout_s=20)
+SETTINGS = TranslatorSettings(model="m", prompt="playground", startup_timeout_s=300)
 
 # Answers /health and /v1/models, and has a child of its own as vLLM does; both say their process ids.
 FAKE = """
-import json, os, signal, subprocess, sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = json.dumps({"data": [{"id": "m"}]}).encode()
-        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *args): pass
+import os, signal, subprocess, sys
+from benchmarks.stand_in_server import StandInServer
 if "deaf" in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import signal; signal.signal(15, signal.SIG_IGN); signal.pause()"])
 print("pids", os.getpid(), child.pid, flush=True)
-HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+server = StandInServer("m", port=int(sys.argv[1])); server.start(); server.wait()
 """
 
 
@@ -52,8 +46,9 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def all_gone_within(seconds: float, pids: list[int]) -> bool:
-    deadline = time.monotonic() + seconds
+def all_gone_soon(pids: list[int]) -> bool:
+    """As soon as a busy machine allows: the children would live for ever."""
+    deadline = time.monotonic() + 60
     while any(map(is_running, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not any(map(is_running, pids))
@@ -66,7 +61,7 @@ def test_a_started_server_answers_and_is_gone_with_its_children_after_the_contex
         assert list_models(server.endpoint) == ["m"]
         pids = pids_in(log)
         assert len(pids) == 2 and all(map(is_running, pids))
-    assert not server.is_alive() and all_gone_within(2, pids)
+    assert not server.is_alive() and all_gone_soon(pids)
     server.stop()
 
 
@@ -75,7 +70,7 @@ def test_an_exception_in_the_context_ends_the_server_too(tmp_path: Path) -> None
     with pytest.raises(KeyboardInterrupt), Server(SETTINGS, log, command=fake()) as server:
         server.wait_ready()
         raise KeyboardInterrupt
-    assert all_gone_within(2, pids_in(log))
+    assert all_gone_soon(pids_in(log))
 
 
 def test_a_server_that_is_deaf_to_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +78,7 @@ def test_a_server_that_is_deaf_to_sigterm_is_killed(tmp_path: Path, monkeypatch:
     log = tmp_path / "server.log"
     with Server(SETTINGS, log, command=fake(FAKE, "deaf")) as server:
         server.wait_ready()
-    assert all_gone_within(2, pids_in(log))
+    assert all_gone_soon(pids_in(log))
 
 
 def test_a_crash_is_told_at_once_with_its_last_line_and_the_log(tmp_path: Path) -> None:
@@ -100,20 +95,20 @@ def test_a_crash_is_told_at_once_with_its_last_line_and_the_log(tmp_path: Path) 
 
 def test_a_crash_leaves_no_child_behind(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
-    crash = FAKE.replace("HTTPServer((", "raise SystemExit('error: out of memory')  # ")
+    crash = FAKE.replace("server = StandInServer(", "raise SystemExit('error: out of memory')  # ")
     with Server(SETTINGS, log, command=fake(crash)) as server, pytest.raises(ServerError, match="out of memory"):
         server.wait_ready()
-    assert all_gone_within(2, pids_in(log))
+    assert all_gone_soon(pids_in(log))
 
 
 def test_a_server_that_never_gets_ready_is_stopped_at_the_time_limit(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
-    hang = FAKE.replace("HTTPServer((", "signal.pause()  # ")
+    hang = FAKE.replace("server = StandInServer(", "signal.pause()  # ")
     with Server(SETTINGS, log, command=fake(hang)) as server:
         with pytest.raises(ServerError, match="not ready after 1 s"):
             server.wait_ready(1)
         assert not server.is_alive()
-    assert all_gone_within(2, pids_in(log))
+    assert all_gone_soon(pids_in(log))
 
 
 def test_a_server_that_was_not_started_says_so(tmp_path: Path) -> None:
@@ -122,7 +117,7 @@ def test_a_server_that_was_not_started_says_so(tmp_path: Path) -> None:
 
 
 def test_another_model_under_our_port_is_noticed(tmp_path: Path) -> None:
-    settings = TranslatorSettings(model="other", prompt="playground", startup_timeout_s=20)
+    settings = TranslatorSettings(model="other", prompt="playground", startup_timeout_s=300)
     with Server(settings, tmp_path / "server.log", command=fake()) as server:
         with pytest.raises(ServerError, match="serves m, not 'other'"):
             server.wait_ready()
@@ -150,7 +145,7 @@ def test_a_port_that_is_always_taken_is_an_error(tmp_path: Path) -> None:
 
 def test_restarts_are_bounded_and_keep_the_port(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
-    settings = TranslatorSettings(model="m", prompt="playground", startup_timeout_s=20, max_server_restarts=1)
+    settings = TranslatorSettings(model="m", prompt="playground", startup_timeout_s=300, max_server_restarts=1)
     with Server(settings, log, command=fake()) as server:
         server.wait_ready()
         endpoint = server.endpoint
@@ -161,7 +156,7 @@ def test_restarts_are_bounded_and_keep_the_port(tmp_path: Path) -> None:
         assert server.endpoint == endpoint and list_models(endpoint) == ["m"]
         with pytest.raises(ServerError, match="died again after 1 restarts"):
             server.restart()
-        assert all_gone_within(2, pids_in(log))
+        assert all_gone_soon(pids_in(log))
 
 
 PARENT = """
@@ -179,28 +174,28 @@ exec(sys.argv[3])
 
 def run_parent(log: Path, ending: str) -> int:
     argv = [sys.executable, "-c", PARENT, str(log), FAKE, ending]
-    return subprocess.run(argv, cwd=ROOT, timeout=60, stderr=subprocess.DEVNULL, check=False).returncode
+    return subprocess.run(argv, cwd=ROOT, timeout=300, stderr=subprocess.DEVNULL, check=False).returncode
 
 
 @pytest.mark.parametrize("ending", ["os.kill(os.getpid(), signal.SIGKILL)", "os.kill(os.getpid(), signal.SIGTERM)"])
 def test_a_killed_parent_leaves_no_server(tmp_path: Path, ending: str) -> None:
     log = tmp_path / "server.log"
     assert run_parent(log, ending) < 0
-    assert len(pids_in(log)) == 2 and all_gone_within(5, pids_in(log))
+    assert len(pids_in(log)) == 2 and all_gone_soon(pids_in(log))
 
 
 def test_the_guard_reports_the_status_and_ends_what_the_command_left_behind() -> None:
-    command = "import subprocess, sys; print(subprocess.Popen(['sleep', '60'], stdout=2).pid, flush=True); sys.exit(7)"
+    command = "import subprocess, sys; print(subprocess.Popen(['sleep', '600'], stdout=2).pid, flush=True); sys.exit(7)"
     argv = [sys.executable, str(ROOT / "translators" / "guard.py"), str(os.getpid()), sys.executable, "-c", command]
-    guard = subprocess.run(argv, stdout=subprocess.PIPE, start_new_session=True, timeout=30, check=False)
-    assert guard.returncode == 7 and all_gone_within(2, [int(guard.stdout)])
+    guard = subprocess.run(argv, stdout=subprocess.PIPE, start_new_session=True, timeout=300, check=False)
+    assert guard.returncode == 7 and all_gone_soon([int(guard.stdout)])
 
 
 @pytest.mark.parametrize("ending", ["sys.exit(3)", "raise RuntimeError", "pass"])
 def test_a_parent_that_just_ends_leaves_no_server(tmp_path: Path, ending: str) -> None:
     log = tmp_path / "server.log"
     run_parent(log, ending)
-    assert len(pids_in(log)) == 2 and all_gone_within(5, pids_in(log))
+    assert len(pids_in(log)) == 2 and all_gone_soon(pids_in(log))
 
 
 def test_the_server_outlives_the_thread_and_the_fork_that_are_not_its_owner(tmp_path: Path) -> None:
@@ -216,7 +211,7 @@ def test_the_server_outlives_the_thread_and_the_fork_that_are_not_its_owner(tmp_
         os._exit(0 if server.is_alive() else 9)
     """
     assert run_parent(tmp_path / "server.log", ending) == 0
-    assert all_gone_within(5, pids_in(tmp_path / "server.log"))
+    assert all_gone_soon(pids_in(tmp_path / "server.log"))
 
 
 def test_the_crash_line_is_the_root_cause_not_what_followed_from_it(tmp_path: Path) -> None:

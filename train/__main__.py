@@ -11,9 +11,9 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from florenz.train.console import fail, is_first_rank, quiet_libraries, say
+from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, is_first_rank, quiet_libraries, say
 
 if TYPE_CHECKING:
     from florenz.train.recipe import Recipe
@@ -23,14 +23,14 @@ USAGE = "usage: python -m train RECIPE [DATA=folder] [OUT=folder] [SIZE=playgrou
 
 def main(arguments: Sequence[str]) -> int:
     if not arguments or any("=" not in word for word in arguments[1:]):
-        return fail(USAGE, 2)
+        return fail(USAGE, REFUSED)
     quiet_libraries()
     if "RANK" not in os.environ:  # a rank that waits for the others in C code must die of torchrun's signal at once
-        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGTERM, interrupt)
     try:
         return _run(arguments[0], dict(word.split("=", 1) for word in arguments[1:]))
     except KeyboardInterrupt:
-        return fail("interrupted; the last checkpoint is kept: run the same command to go on", 130)
+        return fail("interrupted; the last checkpoint is kept: run the same command to go on", INTERRUPTED)
 
 
 def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
@@ -40,7 +40,7 @@ def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
     try:
         recipe = load_recipe(recipe_path, variables)
     except RecipeError as problem:
-        return fail(str(problem), 2)
+        return fail(str(problem), REFUSED)
 
     # Imported late: torch and transformers take seconds, which a wrong word in the recipe should not cost.
     from florenz.stores.lock import OutInUse
@@ -54,9 +54,9 @@ def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
     try:
         folder = train(recipe, say)
     except (RecipeError, OutInUse) as problem:
-        return fail(str(problem), 2)
+        return fail(str(problem), REFUSED)
     except (OSError, ValueError) as problem:
-        return fail(f"{problem}\nstopped; checkpoints are kept in {recipe.out}: run the same command to go on", 1)
+        return fail(f"{problem}\nstopped; checkpoints are kept in {recipe.out}: run the same command to go on", STOPPED)
     say(f"model in {folder}")
     return _evaluate(recipe) if is_first_rank() else 0
 
@@ -68,12 +68,8 @@ def _evaluate(recipe: Recipe) -> int:
     try:
         evaluate_training(recipe, say)
     except (OSError, ValueError) as problem:
-        return fail(f"{problem}\nnot scored; the model is whole in {recipe.out}: make evaluate scores it", 1)
+        return fail(f"{problem}\nnot scored; the model is whole in {recipe.out}: make evaluate scores it", STOPPED)
     return 0
-
-
-def _interrupt(signum: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import torch
 
-from florenz.train.console import fail, quiet_libraries
+from florenz.console import fail, quiet_libraries
 
 if TYPE_CHECKING:
     from florenz.train.data.processor import Batch, Processor, Question

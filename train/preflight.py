@@ -10,13 +10,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from florenz.languages.codes import NAMES, SOURCE, language_problems
 from florenz.recipes.recipe_file import RecipeError
 from florenz.recipes.sections import nearest
 from florenz.shards.manifest import Manifest, ManifestError, read_manifest, shard_path
 from florenz.stores import files
 from florenz.train.checkpoint import identity_of_newest
 from florenz.train.data.mix import Mix
+from florenz.train.data.prompts import PREFIX_WORDS
 from florenz.train.distributed import Place, find_place
+from florenz.train.model.loading import LANGUAGES
 from florenz.train.model.parts import PARTS
 from florenz.train.model.sizes import SIZES
 from florenz.train.recipe import Recipe, Stage
@@ -37,7 +40,7 @@ def check(recipe: Recipe) -> tuple[Manifest, Place]:
     except ValueError as problem:
         problems.append(str(problem))
     if manifest is not None and not problems:
-        problems += _earlier_training(recipe, manifest)
+        problems += [*_languages(recipe, manifest), *_earlier_training(recipe, manifest)]
     if problems:
         raise RecipeError(problems)
     assert manifest is not None and place is not None
@@ -106,6 +109,40 @@ def _mixes(recipe: Recipe, manifest: Manifest) -> Iterator[str]:
             stage_mix(stage, manifest)
         except ValueError as problem:
             yield f"[stages.{stage.name}] {problem}"
+
+
+def _languages(recipe: Recipe, manifest: Manifest) -> Iterator[str]:
+    """What the dataset is written in, and the trainer could not ask for: it would show in a worker, or when scored.
+
+    Words to begin with are wanted of what is learned, and by a new training alone: those begun without go on.
+    """
+    found = {code for tasks in manifest.counts.values() for languages in tasks.values() for code in languages}
+    for code in sorted({*manifest.languages, *found} - {SOURCE}):
+        yield from (f"data (DATA): {problem}" for problem in language_problems((code,)))
+    prefix = recipe.model.prefix or SIZES[recipe.model.size].prefix
+    without_token = found & NAMES.keys() - {*LANGUAGES, *manifest.languages}
+    if prefix == "token" and without_token:
+        yield (
+            f"data (DATA): there are examples in {', '.join(sorted(without_token))}, which the manifest does not name "
+            "as a language, so the model would have no token for it: assemble the dataset again"
+        )
+    without_words = _learned_languages(recipe, manifest) & NAMES.keys() - PREFIX_WORDS.keys()
+    has_pictures = any(stage.images for stage in recipe.stages)
+    if prefix == "words" and without_words and has_pictures and not _goes_on(recipe, manifest):
+        yield (
+            f"[model] prefix is words, and there are none to begin a caption in {', '.join(sorted(without_words))} "
+            f'with, only in {", ".join(PREFIX_WORDS)}: set prefix = "token", or leave the language out of the mix'
+        )
+
+
+def _learned_languages(recipe: Recipe, manifest: Manifest) -> set[str]:
+    mixes = [stage_mix(stage, manifest).pair_weights(manifest, "train") for stage in recipe.stages]
+    return {pair.partition("/")[2] for mix in mixes for pair in mix}
+
+
+def _goes_on(recipe: Recipe, manifest: Manifest) -> bool:
+    """Whether OUT holds checkpoints of this very training."""
+    return identity_of_newest(recipe.out) == identity_of(recipe, manifest)
 
 
 def _ranks(recipe: Recipe, place: Place) -> Iterator[str]:

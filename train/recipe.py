@@ -12,10 +12,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
+from florenz.languages.codes import SOURCE, language_problems
+from florenz.recipes.checks import below_1, raise_if
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields, show
+from florenz.train.data.prompts import PrefixKind
 
 # Make variable -> the key it overrides. STEPS is not a key: it scales the stages.
 VARIABLES = {
@@ -31,7 +34,7 @@ NUMBERS = ("SEED", "WORKERS", STEPS)
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 PARALLELS = ("ddp", "fsdp")
-PREFIXES = ("token", "words")
+PREFIXES = get_args(PrefixKind)
 PICTURE_PARTS = ("vision", "projector")
 PAIR = re.compile(r"(caption|translation)/[a-z]{2,3}")
 
@@ -62,12 +65,12 @@ class ModelSettings:
     """How texts are made to begin in their language: token or words."""
 
     def __post_init__(self) -> None:
-        problems = _below_1(image_px=self.image_px)
+        problems = below_1(image_px=self.image_px)
         if self.num_latents is not None and self.num_latents < 0:
             problems.append(f"num_latents is {self.num_latents}: choose 0 for none, or more")
         if self.prefix not in (None, *PREFIXES):
             problems.append(f"prefix is '{self.prefix}': choose {' or '.join(PREFIXES)}")
-        _raise_if(problems)
+        raise_if(problems)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,7 @@ class StageSettings:
     """Share of the steps in which the rate rises to its peak."""
 
     def __post_init__(self) -> None:
-        problems = _below_1(steps=self.steps, batch_size=self.batch_size, micro_batch_size=self.micro_batch_size)
+        problems = below_1(steps=self.steps, batch_size=self.batch_size, micro_batch_size=self.micro_batch_size)
         if not self.name.strip():
             problems.append("name is empty: give each stage one, like text")
         if not self.parts:
@@ -115,7 +118,7 @@ class StageSettings:
             problems.append(f"peak_rate is {self.peak_rate}: choose one above 0")
         if not 0 <= self.warmup < 1:
             problems.append(f"warmup is {self.warmup}: it is a share of the steps, choose 0 to 0.99")
-        _raise_if(problems)
+        raise_if(problems)
 
     @property
     def size_of_micro_batch(self) -> int:
@@ -156,7 +159,7 @@ class OptimizerSettings:
             problems.append(f"beta2 is {self.beta2}: choose one between 0 and 1, like 0.999")
         if self.clip_norm <= 0:
             problems.append(f"clip_norm is {self.clip_norm}: choose one above 0")
-        _raise_if(problems)
+        raise_if(problems)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,12 +183,12 @@ class Compute:
     """Compute activations again instead of keeping them: less memory, a third more time."""
 
     def __post_init__(self) -> None:
-        problems = _below_1(cpu_threads=self.cpu_threads)
+        problems = below_1(cpu_threads=self.cpu_threads)
         for name, known in (("precision", PRECISIONS), ("parallel", PARALLELS)):
             value = getattr(self, name)
             if value not in known:
                 problems.append(f"{name} is '{value}': choose {', '.join(known)}")
-        _raise_if(problems)
+        raise_if(problems)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +208,8 @@ class Records:
     """Curves below OUT/tensorboard."""
 
     def __post_init__(self) -> None:
-        _raise_if(
-            _below_1(
+        raise_if(
+            below_1(
                 log_every_steps=self.log_every_steps,
                 checkpoint_every_steps=self.checkpoint_every_steps,
                 keep_checkpoints=self.keep_checkpoints,
@@ -316,7 +319,7 @@ def _override(table: dict[str, Any], overrides: Mapping[str, str], problems: lis
             value = int(text)
         if name == STEPS:
             num_steps = int(value)
-            problems += _below_1(STEPS=num_steps)
+            problems += below_1(STEPS=num_steps)
             continue
         section, _, key = VARIABLES[name].rpartition(".")
         target = table.setdefault(section, {}) if section else table
@@ -350,8 +353,11 @@ def _mix_problems(mix: Any, *, has_images: bool) -> list[str]:
         return [f'must be a table like mix = {{ "caption/en" = 1.0 }}, got {show(mix)}']
     problems = []
     for pair, weight in mix.items():
+        language = pair.partition("/")[2]
         if not PAIR.fullmatch(pair):
             problems.append(f"'{pair}' is no pair of task and language: write it like \"caption/en\"")
+        elif pair != f"caption/{SOURCE}" and (wrong := language_problems((language,))):
+            problems += [f"'{pair}': {problem}" for problem in wrong]
         elif not has_images and pair.startswith("caption/"):
             problems.append(f"'{pair}' cannot be learned without pictures: set images = true or leave it out")
         if type(weight) not in (int, float) or not 0 < weight < math.inf:
@@ -384,14 +390,3 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device := values.get("device", "auto")):
         problems.append(f"device (DEVICE) is '{device}': choose auto, cpu, cuda or cuda:1")
     return problems
-
-
-def _below_1(**values: int | None) -> list[str]:
-    return [
-        f"{name} is {value}: choose at least 1" for name, value in values.items() if value is not None and value < 1
-    ]
-
-
-def _raise_if(problems: Sequence[str]) -> None:
-    if problems:
-        raise ValueError("\n".join(problems))

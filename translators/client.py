@@ -24,13 +24,13 @@ from typing import Any
 
 import httpx
 
+from florenz.languages.codes import NAMES
 from florenz.translators.answer import Answer
 from florenz.translators.endpoint import API_KEY_VARIABLES, ServerError, certificates, normal_endpoint, open_http
-from florenz.translators.prompts import prompt_family
+from florenz.translators.prompts import HARMLESS_TEXT, prompt_family
 from florenz.translators.reply import NotJson, fault_in_words, reply_json, reply_text
 from florenz.translators.settings import TranslatorSettings
 
-HARMLESS_TEXT = "a red car"
 MAX_DETAIL_CHARS = 300
 # Not the prompt's doing, whatever the prompt: waited out. A plain 500 may be either.
 TRANSIENT_STATUSES = (408, 425, 429, 502, 503, 504)
@@ -89,7 +89,7 @@ class Client:
     """Translations from one model at one endpoint. Holds no connection between calls; threads may share it.
 
     `model` is the name that the server serves it under; `settings.model` is where the tokenizer comes from.
-    `language_names` (code -> English name) is read by the chat family only.
+    `language_names` (code -> English name) is for families whose prompts name the language.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Client:
         model: str,
         settings: TranslatorSettings,
         *,
-        language_names: Mapping[str, str] | None = None,
+        language_names: Mapping[str, str] = NAMES,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -107,7 +107,7 @@ class Client:
         self.stats = Stats()
         self._settings = settings
         self._family = prompt_family(settings.prompt, model=settings.model, revision=settings.revision)
-        self._language_names = language_names or {}
+        self._language_names = language_names
         self._sleep = sleep
         self._jitter = jitter
         self._verify = certificates(self.endpoint)
@@ -208,17 +208,7 @@ class Client:
     async def _post(self, http: httpx.AsyncClient, prompts: Sequence[str]) -> list[Answer]:
         """One HTTP request, one try. Raises _ItemFault, _Transient or ServerError."""
         settings = self._settings
-        body = {
-            "model": self.model,
-            "prompt": list(prompts),
-            "max_tokens": settings.max_tokens,
-            # All of them, although some are vLLM's defaults: a model's generation_config.json would change those.
-            "temperature": settings.temperature,
-            "top_p": settings.top_p,
-            "repetition_penalty": settings.repetition_penalty,
-            "seed": settings.seed,
-            "add_special_tokens": False,
-        }
+        body = {"model": self.model, "prompt": list(prompts), **settings.request()}
         self.stats.add(requests=1)
         try:
             async with asyncio.timeout(settings.request_timeout_s):

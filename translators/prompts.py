@@ -1,8 +1,8 @@
-"""Prompt families: how a source text becomes a prompt for one kind of model, and how its answer becomes a text.
+"""A family of translators joined to one model: source texts become prompts, answers become texts.
 
 Prompts are finished here, on the client, chat template included: lists of raw prompts to /v1/completions came back
 three times faster than one chat request per text. In exchange the client needs the model's tokenizer (never its
-weights), and the server must be told not to add special tokens, since a template writes its own.
+weights), and the server is told not to add special tokens, since a template writes its own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from florenz.translators.cleaning import VERSION, clean_answer
+from florenz.languages.codes import NAMES
+from florenz.translators.contract import ChatTemplate, Turns
+from florenz.translators.family_files import family_named, family_names
+from florenz.translators.settings import TranslatorSettings
 
-INSTRUCTION = (
-    "Translate this image caption from English into {language}. Answer with the {language} translation alone: "
-    "no introduction, no notes, no quotation marks.\n\n{text}"
-)
+HARMLESS_TEXT = "a red car"  # tried before the work, and before a text is blamed for what a server says
+MAX_FAULT_CHARS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,60 +29,104 @@ class PromptFamily:
 
 
 def prompt_family(name: str, *, model: str = "", revision: str = "") -> PromptFamily:
-    """The family of this name; "chat" loads the tokenizer of `model` at its first prompt.
+    """The family of this name; one that asks through a chat template loads the model's tokenizer at its first prompt.
 
-    Raises ValueError for an unknown name, and at the first prompt for a model whose tokenizer has no chat template.
+    Raises FamilyError for an unknown name; building raises ValueError, one line, for a model without a chat template, a
+    template that fails and a language that the family can't name.
     """
-    prompt_text(name)
-    if name == "playground":
-        return PromptFamily(name=name, build=_playground_prompts, clean=_stripped)
+    family = family_named(name)
 
-    def chat_prompts(texts: Sequence[str], language: str, language_names: Mapping[str, str]) -> list[str]:
-        return _chat_prompts(load_tokenizer(model, revision), texts, language, language_names)
+    def build(texts: Sequence[str], language: str, language_names: Mapping[str, str]) -> list[str]:
+        template = chat_template(name, model, revision) if family.needs_chat_template else None
+        return family.prompts(texts, language, language_names, template)
 
-    return PromptFamily(name=name, build=chat_prompts, clean=clean_answer)
+    return PromptFamily(name=name, build=build, clean=family.clean)
 
 
 def prompt_text(name: str) -> str:
-    """What the family says to the model and does to its answer, as one line for the fingerprint."""
-    if name == "playground":
-        return "{text}<|{language}|>"
-    if name == "chat":
-        return f"{INSTRUCTION} [cleaning {VERSION}]"
-    raise ValueError(f"prompt = {name!r}: no such prompt family; use 'chat' (instruct models) or 'playground'")
+    """What stands in the ledger's fingerprint for all that the family says to the model and does to its answer."""
+    return family_named(name).identity()
 
 
-def _playground_prompts(texts: Sequence[str], language: str, language_names: Mapping[str, str]) -> list[str]:
-    """With its own <s>: the client asks the server to add no special tokens, as a chat template brings its own."""
-    return [f"<s>{text}<|{language}|>" for text in texts]
+def render_problems(settings: TranslatorSettings, languages: Sequence[str]) -> list[str]:
+    """One prompt for each language, made before the work: a line for each thing that would stop it there."""
+    family = prompt_family(settings.prompt, model=settings.model, revision=settings.revision)
+    languages_of: dict[str, list[str]] = {}
+    for language in languages:
+        try:
+            (prompt,) = family.build([HARMLESS_TEXT], language, NAMES)
+            problem = "" if HARMLESS_TEXT in prompt else _left_out(settings)
+        except ValueError as fault:
+            problem = str(fault)
+        if problem:
+            languages_of.setdefault(problem, []).append(language)
+    # Most faults are the model's, and the same in every language.
+    return [
+        problem if len(found) == len(languages) else f"{problem} (asked for {', '.join(found)})"
+        for problem, found in languages_of.items()
+    ]
 
 
-def _stripped(answer: str, source: str) -> str:
-    return answer.strip()
+def chat_template(family: str, model: str, revision: str) -> ChatTemplate:
+    """The model's own template. Raises ValueError if the model has none; what it returns does if the template fails."""
+    tokenizer = load_tokenizer(model, revision)
+    if not tokenizer.chat_template:
+        raise ValueError(
+            f"model {model!r} has no chat template, and prompt = {family!r} asks through one: name an instruct model, "
+            f"or the family that your model was made for ({_without_template()})"
+        )
 
+    def render(turns: Turns, options: Mapping[str, Any]) -> str:
+        try:
+            return str(tokenizer.apply_chat_template(turns, **{**options, "tokenize": False}))
+        except _template_faults() as fault:
+            reason = " ".join(f"{type(fault).__name__}: {fault}".split())[:MAX_FAULT_CHARS]
+            advice = "name the family that the model was made for, or a model that takes one user's turn"
+            raise ValueError(
+                f"model {model!r}: its chat template fails for prompt = {family!r} ({reason}): {advice}"
+            ) from fault
 
-def _chat_prompts(tokenizer: Any, texts: Sequence[str], language: str, language_names: Mapping[str, str]) -> list[str]:
-    if language not in language_names:
-        raise ValueError(f"language {language!r}: the instruction needs its English name; add it to language_names")
-    name = language_names[language]
-    # One user turn and no system turn: several templates (Gemma's among them) refuse the system role.
-    turns = [[{"role": "user", "content": INSTRUCTION.format(language=name, text=text)}] for text in texts]
-    # enable_thinking reaches templates that know it (Qwen3) and is ignored by the others.
-    options = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
-    return [tokenizer.apply_chat_template(turn, **options) for turn in turns]
+    return render
 
 
 @lru_cache(maxsize=8)
 def load_tokenizer(model: str, revision: str) -> Any:
-    """The model's own tokenizer, without remote code. Raises ValueError if out of reach or without a chat template."""
-    from transformers import AutoTokenizer  # 2 s to import, and only this family needs it
+    """The model's own tokenizer, without remote code. Raises ValueError if it is out of reach."""
+    from transformers import AutoTokenizer  # 2 s to import, and only chat templates need it
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision or None, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(model, revision=revision or None, trust_remote_code=False)
     except (OSError, ValueError) as error:
         first_line = str(error).strip().partition("\n")[0]
         problem = f"model {model!r}: its tokenizer can't be loaded ({first_line})"
         raise ValueError(f"{problem}; check the name, and that you may download it") from error
-    if not tokenizer.chat_template:
-        raise ValueError(f"model {model!r} has no chat template: name an instruct model, or set prompt = 'playground'")
-    return tokenizer
+
+
+def _template_faults() -> tuple[type[Exception], ...]:
+    """What a template can raise: it is a program, and gets turns that it may not have been written for."""
+    from jinja2 import TemplateError  # comes with torch
+
+    return (
+        TemplateError,
+        ImportError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    )
+
+
+def _left_out(settings: TranslatorSettings) -> str:
+    return (
+        f"model {settings.model!r}: its chat template leaves the caption out of the prompt for prompt = "
+        f"{settings.prompt!r}: name the family that the model was made for"
+    )
+
+
+def _without_template() -> str:
+    """The families for models of somebody's own that have no chat template."""
+    families = [family_named(name) for name in family_names()]
+    names = [repr(family.name) for family in families if family.models and not family.needs_chat_template]
+    return f"prompt = {', '.join(names)} ask without one"

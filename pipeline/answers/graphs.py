@@ -12,12 +12,9 @@ from collections.abc import Sequence
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
-from florenz.pipeline.answers.questions import (
-    CaptionTask,
-    TranslationTask,
-    caption_fingerprint,
-    translation_fingerprint,
-)
+from florenz.pipeline.answers.captioning import CaptionHandler
+from florenz.pipeline.answers.makers import caption_fingerprint, translation_fingerprint
+from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
 from florenz.pipeline.answers.translation import TranslationHandler
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.recipe import Recipe
@@ -25,10 +22,6 @@ from florenz.pipeline.runners.local import local_graph
 
 
 def run_captioning(recipe: Recipe, tasks: Sequence[CaptionTask], progress: ProgressAddress) -> None:
-    from florenz.pipeline.answers.captioning import (
-        CaptionHandler,  # torch and transformers: 2 s that only captioning should cost
-    )
-
     handler = CaptionHandler(
         recipe.captioner,
         out=recipe.out,
@@ -37,7 +30,7 @@ def run_captioning(recipe: Recipe, tasks: Sequence[CaptionTask], progress: Progr
         max_pixels=recipe.images.max_pixels,
         progress=progress,
     )
-    with local_graph(recipe) as pipeline:
+    with local_graph(recipe.out, recipe.workers) as pipeline:
         _ = pipeline | "missing captions" >> beam.Create(tasks) | "caption" >> RunInference(handler)
 
 
@@ -49,5 +42,5 @@ def run_translation(recipe: Recipe, tasks: Sequence[TranslationTask], endpoint: 
         fingerprint=translation_fingerprint(recipe.translator.settings),
         progress=progress,
     )
-    with local_graph(recipe) as pipeline:
+    with local_graph(recipe.out, recipe.workers) as pipeline:
         _ = pipeline | "missing translations" >> beam.Create(tasks) | "translate" >> RunInference(handler)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from florenz.languages.codes import SOURCE
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
-from florenz.pipeline.answers.questions import caption_fingerprint, translation_fingerprint
+from florenz.pipeline.answers.makers import caption_fingerprint, translation_fingerprint
 from florenz.pipeline.assemble.coverage import PLACES_IN_HELDOUT_LANGUAGE
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import Reject, read_rejects

@@ -13,7 +13,6 @@ from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler
 
-from florenz.languages.codes import NAMES
 from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.pipeline.answers.questions import TranslationTask
 from florenz.pipeline.progress import ProgressAddress, advance
@@ -39,7 +38,7 @@ class TranslationHandler(ModelHandler[TranslationTask, TranslationRow, Client]):
         self._out, self._fingerprint, self._progress = out, fingerprint, progress
 
     def load_model(self) -> Client:
-        return Client(self._endpoint, self._settings.model, self._settings, language_names=NAMES)
+        return Client(self._endpoint, self._settings.model, self._settings)
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
         """As many at once as keep all requests in flight busy."""

@@ -11,18 +11,20 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 from florenz.languages.identification import find_model
-from florenz.pipeline.answers.ledger import Ledger
+from florenz.pipeline.answers.current import CurrentAnswers
+from florenz.pipeline.answers.makers import Makers
 from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbalances, rejected_counts
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.assemble.graph import rejects_path, summary_path
+from florenz.pipeline.assemble.work import Assembly
 from florenz.pipeline.index import Index
 from florenz.pipeline.recipe import Recipe
-from florenz.recipes.fingerprints import fingerprint
+from florenz.recipes.fingerprints import deciding, fingerprint
 from florenz.shards.manifest import NAME as MANIFEST_NAME
 from florenz.shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path, write_manifest
 from florenz.shards.schema import SCHEMA_VERSION
@@ -42,55 +44,40 @@ class Summary:
     books: Tally
 
 
-def build_name(
-    recipe: Recipe, index: Index, ledger: Ledger, caption_fingerprint: str, translation_fingerprint: str
-) -> str:
-    """16 hex digits over inputs, answers and the parts of the recipe that decide bytes (not workers, endpoint or batch
-    size).
+def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
+    """What the recipe says about a build; it has no name yet."""
+    return Assembly(
+        languages=recipe.languages,
+        held_out=recipe.held_out_languages,
+        styles=recipe.captioner.styles,
+        seed=recipe.seed,
+        max_bytes=recipe.images.max_bytes,
+        max_pixels=recipe.images.max_pixels,
+        filters=recipe.filters,
+        shards=recipe.shards,
+        captioner=str(makers.captioner),
+        translators={language: str(maker) for language, maker in makers.translators.items()},
+        out=recipe.out,
+    )
+
+
+def build_name(assembly: Assembly, index: Index, answers: CurrentAnswers) -> str:
+    """16 hex digits over all that decides bytes: the assembly, its code, language ID, images, answers, and what was
+    rejected while reading.
     """
-    plain = recipe.to_dict()
     digest = hashlib.sha256()
-    for row in _deciding_rows(recipe, index, ledger, caption_fingerprint, translation_fingerprint):
+    rejects = sorted((reject.source, reject.reason, reject.key) for reject in index.rejects)
+    for row in chain(sorted(index.images.items()), rejects, answers.about(index.images)):
         digest.update(repr(row).encode())
     return fingerprint(
         {
             "schema_version": SCHEMA_VERSION,
             "code": code_checksum(),
-            "languages": plain["languages"],
-            "held_out": list(recipe.held_out_languages),
-            "seed": recipe.seed,
-            "styles": list(recipe.captioner.styles),
-            "limits": [recipe.images.max_bytes, recipe.images.max_pixels],
-            "filters": plain["filters"],
             "language_id": language_id_checksum(),
-            "shards": plain["shards"],
-            "captioner": [recipe.captioner.model, caption_fingerprint],  # the names stand in every sample's provenance
-            "translator": [recipe.translator.settings.model, translation_fingerprint],
+            "assembly": {name: value for name, value in asdict(assembly).items() if name in deciding(assembly)},
             "rows": digest.hexdigest(),
         }
     )
-
-
-def _deciding_rows(
-    recipe: Recipe, index: Index, ledger: Ledger, caption_fingerprint: str, translation_fingerprint: str
-) -> Iterable[tuple[Any, ...]]:
-    """Images, what was rejected while reading, and the answers about these images, in an order that their content
-    decides.
-    """
-    yield from sorted(index.images.items())
-    yield from sorted((reject.source, reject.reason, reject.key) for reject in index.rejects)
-    captions = ledger.read_captions(caption_fingerprint)
-    for pair in sorted(captions):
-        row = captions[pair]
-        if row.key in index.images and row.style in recipe.captioner.styles:
-            yield "en", row.key, row.style, row.text, row.finish_reason, row.reason
-    for language in recipe.languages:
-        answers = ledger.read_translations(language, translation_fingerprint)
-        for identity in sorted(answers):
-            answer = answers[identity]
-            caption = captions.get((answer.key, answer.style))
-            if answer.key in index.images and caption is not None and caption.text == answer.source_text:
-                yield language, answer.key, answer.style, answer.text, answer.finish_reason, answer.reason
 
 
 def language_id_checksum() -> str:

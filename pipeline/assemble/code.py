@@ -13,8 +13,11 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from florenz.filters.order import TEXT_CHECKS
+
 PACKAGE = "florenz"
-ENTRIES = ("florenz.pipeline.assemble.graph",)
+# The chain imports its filters by name, from the table of their order.
+ENTRIES = ("florenz.pipeline.assemble.work", *(f"florenz.filters.{file}" for _, file in TEXT_CHECKS))
 
 
 @cache

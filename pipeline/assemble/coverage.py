@@ -8,9 +8,8 @@ is passed in, so the plan can be computed again anywhere and comes out the same.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from florenz.languages.codes import SOURCE
 from florenz.shards.schema import STYLE_ORDER, Example
-
-SOURCE = "en"
 
 PLACES_IN_HELDOUT_LANGUAGE = "places_in_heldout_language"
 NO_ENGLISH_CAPTION = "no_english_caption"

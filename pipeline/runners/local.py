@@ -29,7 +29,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners.errors import faults_of_graphs
 from florenz.stores import files
 
@@ -39,24 +38,24 @@ BEAMS_STARTER = "run_worker"  # the name of Beam's thread that starts a worker a
 
 
 @contextlib.contextmanager
-def local_graph(recipe: Recipe) -> Iterator[beam.Pipeline]:
-    """A pipeline that is run, on `recipe.workers` processes, when the block ends.
+def local_graph(out: str, workers: int) -> Iterator[beam.Pipeline]:
+    """A pipeline that is run, on so many worker processes, when the block ends; their log lies in OUT.
 
     Raises:
         What the code in the graph raised, as `faults_of_graphs` says. KeyboardInterrupt: at once, with the graph still
         running; the process should end.
     """
-    options = PipelineOptions([f"--direct_num_workers={recipe.workers}"])
+    options = PipelineOptions([f"--direct_num_workers={workers}"])
     with contextlib.ExitStack() as stack:
-        bond = stack.enter_context(Bond()) if recipe.workers > 1 else None
-        environment = _worker_processes(recipe, bond) if bond else None
+        bond = stack.enter_context(Bond()) if workers > 1 else None
+        environment = _worker_processes(out, bond) if bond else None
         pipeline = beam.Pipeline(runner=FnApiRunner(default_environment=environment), options=options)
         yield pipeline
         executor = ThreadPoolExecutor(1)
         stack.callback(executor.shutdown, wait=False)
         graph = executor.submit(lambda: pipeline.run().wait_until_finish())
         if bond:
-            stack.enter_context(_thread_errors_to(local_log(recipe.out, "workers"), bond))
+            stack.enter_context(_thread_errors_to(local_log(out, "workers"), bond))
             wait([graph, bond.broken], return_when=FIRST_COMPLETED)
             wait([graph], timeout=GRACE_S)
             if not graph.done():
@@ -135,10 +134,10 @@ def local_log(out: str, name: str) -> Path:
     return Path(out).absolute() / "logs" / f"{name}.log"
 
 
-def _worker_processes(recipe: Recipe, bond: Bond) -> SubprocessSDKEnvironment:
-    log = local_log(recipe.out, "workers")
+def _worker_processes(out: str, bond: Bond) -> SubprocessSDKEnvironment:
+    log = local_log(out, "workers")
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = [sys.executable, "-m", "florenz.pipeline.runners.local", str(bond.port), str(log), recipe.out]
+    words = [sys.executable, "-m", "florenz.pipeline.runners.local", str(bond.port), str(log), out]
     return SubprocessSDKEnvironment.from_command_string(f"exec {shlex.join(words)}")  # Beam hands it to a shell
 
 

@@ -12,22 +12,14 @@ paper's models then answer in English or German). There are two kinds of such a 
 
 from typing import Literal
 
-PrefixKind = Literal["token", "words"]
+from florenz.languages.codes import name_of
 
-LANGUAGE_NAMES = {
-    "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",
-    "en": "English", "es": "Spanish", "et": "Estonian", "fa": "Persian", "fi": "Finnish", "fr": "French",
-    "he": "Hebrew", "hi": "Hindi", "hr": "Croatian", "hu": "Hungarian", "id": "Indonesian", "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean", "lt": "Lithuanian", "lv": "Latvian", "nl": "Dutch", "no": "Norwegian", "pl": "Polish",
-    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sr": "Serbian",
-    "sv": "Swedish", "sw": "Swahili", "ta": "Tamil", "te": "Telugu", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian",
-    "ur": "Urdu", "vi": "Vietnamese", "zh": "Chinese",
-}  # fmt: skip
+PrefixKind = Literal["token", "words"]
 
 _HOW_OF_STYLE = {"short": "", "detailed": " in detail", "paragraph": " with a paragraph"}
 
-_PREFIX_WORDS = {
+# The paper's six. A language gets words from somebody who writes it; until then it can be trained with tokens alone.
+PREFIX_WORDS = {
     "en": "The image shows", "de": "Das Bild zeigt", "fr": "L'image montre", "es": "La imagen muestra",
     "ru": "На изображении показано", "zh": "图片显示",
 }  # fmt: skip
@@ -41,7 +33,7 @@ def encoder_prompt(task: str, language: str, source_text: str = "", style: str =
     Raises:
         ValueError: unknown task, language or style; a caption with a source text, a translation without.
     """
-    name = language_name(language)
+    name = name_of(language)
     if task == "translation":
         if not source_text:
             raise ValueError(f"a translation into {name} needs a text to translate")
@@ -61,24 +53,17 @@ def decoder_prefix(task: str, language: str, kind: PrefixKind = "token") -> str:
     Raises:
         ValueError: unknown language, or one that has no words to begin with.
     """
-    name = language_name(language)
+    name = name_of(language)
     if kind == "token":
         return language_token(language)
     if task != "caption":
         return ""
-    if language not in _PREFIX_WORDS:
-        known = ", ".join(_PREFIX_WORDS)
+    if language not in PREFIX_WORDS:
+        known = ", ".join(PREFIX_WORDS)
         raise ValueError(f"no words to begin a caption in {name} with (there are some for {known}): go without prefix")
-    return _PREFIX_WORDS[language]
+    return PREFIX_WORDS[language]
 
 
 def language_token(language: str) -> str:
     """The token of the decoder's vocabulary that names the language of what follows."""
     return f"<|{language}|>"
-
-
-def language_name(language: str) -> str:
-    """The English name of a language code; `ValueError` where this module has none."""
-    if language not in LANGUAGE_NAMES:
-        raise ValueError(f"no English name for language '{language}': known are {', '.join(LANGUAGE_NAMES)}")
-    return LANGUAGE_NAMES[language]

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from florenz.train.data.processor import Processor, Settings, add_language_tokens
-from florenz.train.data.prompts import PrefixKind
+from florenz.train.data.prompts import PREFIX_WORDS, PrefixKind
 from florenz.train.model.florenz import Florenz, FlorenzConfig
 from florenz.train.model.gemma import GemmaDecoder
 from florenz.train.model.sizes import bart_with_vocabulary, florenz_config, size_named, tiny_gemma2_config
@@ -27,7 +27,7 @@ from florenz.train.model.vocabulary import added_rows, mean_rows
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 
-LANGUAGES = ("en", "de", "fr", "es", "ru", "zh")
+LANGUAGES = tuple(PREFIX_WORDS)  # the paper's
 
 
 def build(

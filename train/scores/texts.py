@@ -1,5 +1,8 @@
 """How good are texts? Exact match, chrF and language fidelity of answers against references; no model in sight.
 
+A question has one right text or several. An answer matches exactly if it is one of them, and chrF takes the best of
+them for each answer, as sacrebleu does.
+
 Chance is what the right texts of other images would score as answers: perfect language without a look at the picture
 (for a translation: at the sentence). It depends on the dataset alone, so that it is the same for every model, and no
 answer of a model that ignores its input can be expected to do better.
@@ -14,9 +17,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from florenz.languages.identification import LanguageIdentifier
 
+METRICS = ("exact_match", "chrf", "language_fidelity")
+References = tuple[str, ...]
 NUM_OTHERS = 4  # references of other images for each one: enough for a steady figure, and chrF takes its time
 
 
@@ -25,17 +31,17 @@ class TextScores:
     """exact_match: share of answers that are their reference, 0 to 1. chrf: of the whole corpus, 0 to 100.
 
     language_fidelity: share of answers that language ID places in the asked language, 0 to 1; None for a language that
-    it does not know.
+    it does not know. Each is None where its set does not count it.
     """
 
-    exact_match: float
-    chrf: float
+    exact_match: float | None
+    chrf: float | None
     language_fidelity: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairScores:
-    """A task in a language. is_held_out: never trained on. num_texts: images times styles.
+    """A task in a language. is_held_out: never trained on. num_texts: questions; images times styles.
 
     cross_entropy: nats per token of the references, ends included, forced beginnings not; teacher-forced. num_tokens:
     what it is the mean of. with_prefix: None where there are no words to begin with. without_prefix: None for
@@ -53,26 +59,32 @@ class PairScores:
     chance: TextScores | None
 
 
-def score_texts(answers: Sequence[str], references: Sequence[str], language: str) -> TextScores:
-    """The scores of answers in `language`, each against the reference in its place; at least one."""
+def score_texts(
+    answers: Sequence[str], references: Sequence[References], language: str, metrics: Sequence[str] = METRICS
+) -> TextScores:
+    """The scores of answers in `language`, each against the references in its place; at least one."""
     return TextScores(
-        exact_match=exact_match(answers, references),
-        chrf=chrf(answers, references),
-        language_fidelity=language_fidelity(answers, language),
+        exact_match=exact_match(answers, references) if "exact_match" in metrics else None,
+        chrf=chrf(answers, references) if "chrf" in metrics else None,
+        language_fidelity=language_fidelity(answers, language) if "language_fidelity" in metrics else None,
     )
 
 
-def exact_match(answers: Sequence[str], references: Sequence[str]) -> float:
-    """The share of answers that are their reference; only white space may differ."""
-    return sum(a.split() == r.split() for a, r in zip(answers, references, strict=True)) / len(references)
+def exact_match(answers: Sequence[str], references: Sequence[References]) -> float:
+    """The share of answers that are one of their references; only white space may differ."""
+    matches = [
+        any(answer.split() == text.split() for text in texts) for answer, texts in zip(answers, references, strict=True)
+    ]
+    return sum(matches) / len(matches)
 
 
-def chrf(answers: Sequence[str], references: Sequence[str]) -> float:
+def chrf(answers: Sequence[str], references: Sequence[References]) -> float:
     """sacrebleu's chrF2 of the corpus, 0 to 100."""
     from sacrebleu.metrics import CHRF  # optional: training needs no scores
 
     assert len(answers) == len(references) > 0, (len(answers), len(references))
-    return float(CHRF().corpus_score(list(answers), [list(references)]).score)
+    first_second_and_so_on = list(zip_longest(*references))  # None where there are fewer, which sacrebleu leaves out
+    return float(CHRF().corpus_score(list(answers), first_second_and_so_on).score)
 
 
 def language_fidelity(answers: Sequence[str], language: str) -> float | None:
@@ -86,19 +98,22 @@ def language_fidelity(answers: Sequence[str], language: str) -> float | None:
     return sum(found.language == language for found in identifier.identify(answers)) / len(answers)
 
 
-def chance(references: Sequence[str], styles: Sequence[str], language: str) -> TextScores | None:
-    """What the references score when each answers for up to NUM_OTHERS of the others, the next ones in its style.
+def chance(
+    references: Sequence[References], styles: Sequence[str], language: str, metrics: Sequence[str] = METRICS
+) -> TextScores | None:
+    """What the first references score when each answers for up to NUM_OTHERS others, the next ones in its style.
 
-    references: one text for each image and style, in the order of the images. None if no style has two.
+    references: the texts for each image and style, in the order of the images. None if no style has two.
     """
     pairs = [pair for style in dict.fromkeys(styles) for pair in _others(_of_style(references, styles, style))]
     if not pairs:
         return None
     answers, asked = zip(*pairs, strict=True)
+    own = [texts[0] for texts in references]  # each once: how often one answers for others says nothing of its language
     return TextScores(
-        exact_match=exact_match(answers, asked),
-        chrf=chrf(answers, asked),
-        language_fidelity=language_fidelity(references, language),
+        exact_match=exact_match(answers, asked) if "exact_match" in metrics else None,
+        chrf=chrf(answers, asked) if "chrf" in metrics else None,
+        language_fidelity=language_fidelity(own, language) if "language_fidelity" in metrics else None,
     )
 
 
@@ -109,11 +124,12 @@ def check_tools() -> None:
     LanguageIdentifier().known_languages()
 
 
-def _of_style(texts: Sequence[str], styles: Sequence[str], style: str) -> list[str]:
-    return [text for text, its_style in zip(texts, styles, strict=True) if its_style == style]
+def _of_style(references: Sequence[References], styles: Sequence[str], style: str) -> list[References]:
+    return [texts for texts, its_style in zip(references, styles, strict=True) if its_style == style]
 
 
-def _others(texts: Sequence[str]) -> list[tuple[str, str]]:
-    """(another text, text) for each text and the ones after it, round the end."""
-    shifts = range(1, min(NUM_OTHERS, len(texts) - 1) + 1)
-    return [(texts[(place + shift) % len(texts)], text) for shift in shifts for place, text in enumerate(texts)]
+def _others(references: Sequence[References]) -> list[tuple[str, References]]:
+    """(first text of another, texts) for each one and the ones after it, round the end."""
+    num = len(references)
+    shifts = range(1, min(NUM_OTHERS, num - 1) + 1)
+    return [(references[(place + shift) % num][0], texts) for shift in shifts for place, texts in enumerate(references)]

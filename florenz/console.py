@@ -1,4 +1,7 @@
-"""What the trainer's commands share on the screen: quiet libraries, messages, one line for each fault."""
+"""What all commands share on the screen: quiet libraries, one line for each fault, exit codes.
+
+Exit codes: 0 done; 1 stopped, what was done is kept; 2 the input is wrong and nothing was started; 130 Ctrl-C.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import logging
 import os
 import sys
 import warnings
+from typing import NoReturn
 
-from tqdm import tqdm
+STOPPED, REFUSED, INTERRUPTED = 1, 2, 130
 
 
 def quiet_libraries() -> None:
@@ -18,8 +22,10 @@ def quiet_libraries() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorBoard's
     warnings.filterwarnings("ignore")
     logging.basicConfig(level=logging.ERROR, format="florenz: %(message)s")
-    logging.getLogger("train").setLevel(logging.WARNING)  # the stream says there what it skipped
-    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    logging.getLogger("florenz").setLevel(logging.WARNING)  # the trainer's stream says there what it skipped
+    # Beam logs the traceback of every error that it passes on, Pillow what is odd about a file that it then rejects.
+    for name in ("apache_beam", "PIL"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def is_first_rank() -> bool:
@@ -29,6 +35,8 @@ def is_first_rank() -> bool:
 
 def say(text: str) -> None:
     if is_first_rank():
+        from tqdm import tqdm
+
         tqdm.write(text)  # above the progress bar, if there is one
         sys.stdout.flush()
 
@@ -39,3 +47,17 @@ def fail(text: str, code: int) -> int:
         for line in text.splitlines():
             print(f"florenz: {line}", file=sys.stderr)
     return code
+
+
+def interrupt(signum: int, frame: object) -> NoReturn:
+    """A handler for SIGTERM: what a Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def leave(code: int) -> NoReturn:
+    """At once: after an interrupt Beam's threads would finish their bundle first, after a worker's death they would
+    wait for it for ever. Everything that must end (the server) has ended by now.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,119 @@
+"""What a captioner is: a module or package of this room with the five names of `CaptionerKind`.
+
+`kind = "florence2"` in a recipe's [captioner] section selects `captioners/florence2`; one more captioner is one more
+file here. A kind is imported wherever its recipe is read, so it imports neither torch nor Beam: what is heavy waits
+behind `load`, for the processes that caption. It knows pictures and texts, and neither ledger, progress nor recipe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from florenz.recipes.checks import below_1, blank, raise_if
+from florenz.recipes.fingerprints import effort
+from florenz.recipes.kinds import load_kind
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ROOM = "captioners"
+
+
+class CaptionerError(ValueError):
+    """The captioner can't be loaded; one line with what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionerSettings:
+    """[captioner]: the keys that every kind has. A kind's own `Settings` extends them, and gives `kind` its default."""
+
+    kind: str
+    """The captioner's module in captioners/."""
+
+    model: str
+    """A folder with the model's files, or a name on the hub; with its fingerprint it stands in each sample."""
+
+    revision: str = ""
+    """Commit of a hub model; empty means its main branch, which can move."""
+
+    styles: tuple[str, ...] = effort(("short", "detailed"))
+    """Captions to ask for; each becomes a key in the shards' JSON. Which of them are asked for changes none of them."""
+
+    batch_size: int = effort(32)
+    """Images that are captioned together."""
+
+    def __post_init__(self) -> None:
+        raise_if(self.faults())
+
+    def faults(self) -> list[str]:
+        """What is wrong with these values, one line each; a kind adds its own."""
+        faults = blank("model", self.model, "name a model folder or a model on the hub")
+        return faults + _style_faults(self.styles) + below_1(batch_size=self.batch_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One caption, or the reason why this picture has none in this style: `reason` is empty exactly when it has one.
+
+    The reason is the picture's own fault: asked again, the model would refuse again. What may pass (a server that is
+    gone) is raised instead.
+    """
+
+    text: str = ""
+    finish_reason: str = ""  # "stop", or "length" where the text was cut off
+    reason: str = ""
+    detail: str = ""
+
+
+class Captioner(Protocol):
+    """A loaded captioner."""
+
+    def prepare(self, picture: Image.Image) -> Any:
+        """An RGB picture of any size as the model wants it: at most a few MB, where a photo may take 300."""
+
+    def caption(self, prepared: Sequence[Any], styles: Sequence[Sequence[str]]) -> Sequence[Mapping[str, Answer]]:
+        """Style -> answer for each picture, in exactly those styles that `styles` has at its place.
+
+        The answers don't depend on what else is in the batch, as far as arithmetic allows.
+        """
+
+
+class CaptionerKind(Protocol):
+    """A module of this room."""
+
+    Settings: type[CaptionerSettings]
+    """Its section of the recipe. Fields that do not decide an answer are marked with `recipes.fingerprints.effort`."""
+
+    def known_styles(self, settings: Any) -> Sequence[str]:
+        """The styles that it can write."""
+
+    def fingerprint_parts(self, settings: Any) -> Mapping[str, Any]:
+        """Everything that decides an answer beside the picture and the name of the style, as JSON can hold it.
+
+        `recipes.fingerprints.deciding(settings)` and the prompts; of a model in a folder its content, not its path.
+        """
+
+    def problems(self, settings: Any) -> Iterable[str]:
+        """What would stop `load` or what it loads, as far as it can be known in seconds; one line each, with advice."""
+
+    def load(self, settings: Any) -> Captioner:
+        """The captioner, in the process that asks it. `CaptionerError`, or what libraries raise for missing files."""
+
+
+def kind_of(settings: CaptionerSettings) -> CaptionerKind:
+    """The module that these settings belong to; the heavy half is not imported. `KindError` if there is none."""
+    return cast(CaptionerKind, load_kind(ROOM, settings.kind))
+
+
+def _style_faults(styles: Sequence[str]) -> list[str]:
+    if not styles:
+        return ["styles is empty: ask for at least one, like short"]
+    bad = [
+        f"styles has '{style}': use lower-case letters, digits and _"
+        for style in dict.fromkeys(styles)
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", style)
+    ]
+    return bad + [f"styles has '{style}' twice: keep one" for style in dict.fromkeys(styles) if styles.count(style) > 1]

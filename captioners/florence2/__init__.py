@@ -1,0 +1,82 @@
+"""Florence-2 as transformers has it: the light half, which asks no model. `model.py` is the heavy one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from florenz.captioners.contract import Captioner
+from florenz.captioners.florence2.settings import Settings
+from florenz.captioners.florence2.tasks import TASK_OF_STYLE
+from florenz.recipes.fingerprints import decided_since
+from florenz.stores.models import ModelProblem, fingerprint_of_model, read_config
+
+__all__ = ["Settings", "fingerprint_parts", "known_styles", "load", "problems"]
+
+PACKAGES = ("torch", "transformers")
+MODULES_OF_TRANSFORMERS = ("model.", "lm_head.")  # what its weights' names begin with; the original's begin otherwise
+ADVICE = "choose one like florence-community/Florence-2-large"
+
+# Captions were paid for under fingerprints of these fields alone. A field that is added later is left out here.
+_FIRST_FIELDS = ("model", "revision", "max_new_tokens", "num_beams", "dtype")
+
+
+def known_styles(settings: Settings) -> tuple[str, ...]:
+    return tuple(TASK_OF_STYLE)
+
+
+def fingerprint_parts(settings: Settings) -> dict[str, Any]:
+    """Weights, the styles' prompts, search, precision; and what came later, where it is not at its default."""
+    return {
+        "model": fingerprint_of_model(settings.model, settings.revision),
+        "tasks": TASK_OF_STYLE,
+        "max_new_tokens": settings.max_new_tokens,
+        "num_beams": settings.num_beams,
+        "dtype": settings.dtype,
+        **decided_since(settings, _FIRST_FIELDS),
+    }
+
+
+def problems(settings: Settings) -> Iterator[str]:
+    """At most one: whether the packages are there, and a Florence-2 in transformers' format, its weights no pickles."""
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            yield f"kind = {settings.kind!r} needs the package {package!r}, which is missing: install it"
+            return
+    name = settings.model
+    try:
+        model_type = read_config(name, settings.revision).get("model_type")
+    except ModelProblem as problem:
+        yield str(problem)
+        return
+    if model_type != "florence2":
+        yield f"{name!r} is a {model_type}, not a Florence-2 as transformers reads it: {ADVICE}"
+    elif Path(name).is_dir():
+        yield from _problem_with_weights(name)
+
+
+def load(settings: Settings) -> Captioner:
+    from florenz.captioners.florence2.model import Florence  # torch and transformers
+
+    return Florence(settings)
+
+
+def _problem_with_weights(folder: str) -> Iterator[str]:
+    """Only the names are read, of which each file has a list at its start."""
+    paths = sorted(Path(folder).glob("*.safetensors"))
+    if not paths:
+        yield f"the folder {folder!r} has no weights (*.safetensors): make the model, or copy all of it"
+    for path in paths:
+        try:
+            with safe_open(path, framework="numpy") as weights:
+                foreign = [name for name in weights.keys() if not name.startswith(MODULES_OF_TRANSFORMERS)]  # noqa: SIM118
+        except (OSError, SafetensorError) as problem:
+            yield f"the weights {str(path)!r} are damaged ({problem}): copy the model anew"
+            return
+        if foreign:
+            yield f"the weights of {folder!r} have other names than transformers' ({min(foreign)!r}): {ADVICE}"
+            return

@@ -1,0 +1,23 @@
+"""The filters, in the order in which they are asked: a text that fails several is counted under the first.
+
+One more filter is one more file and one more line here. A reason is the counter's name as well, so it stays what it is.
+"""
+
+from __future__ import annotations
+
+TEXT_CHECKS: tuple[tuple[str, str], ...] = (
+    ("empty", "completeness"),
+    ("truncated", "completeness"),
+    ("control_characters", "control_characters"),
+    ("chat_markup", "chat_markup"),
+    ("commentary", "commentary"),
+    ("copied_source", "copied_source"),
+    ("length_ratio", "length_ratio"),
+    ("repetition", "repetition"),
+)
+"""(reason, file): `filters/<file>.py` holds `check_<reason>(candidate, settings) -> Verdict`. Cheap ones come first."""
+
+LANGUAGE_CHECKS = ("wrong_language", "mixed_language")
+"""Asked last and of many texts at once, because they need language ID."""
+
+REASONS = (*(reason for reason, _ in TEXT_CHECKS), *LANGUAGE_CHECKS)

@@ -1,0 +1,9 @@
+"""The table of commands: name -> the module whose `main(arguments)` it is, and a line about it. Imports nothing."""
+
+COMMANDS = {
+    "dataset": ("florenz.pipeline.__main__", "images -> captions -> translations -> shards: RECIPE [NAME=value ...]"),
+    "verify": ("florenz.shards.verify", "prove from the bytes of the shards what the manifest says: OUT"),
+    "train": ("florenz.train.__main__", "train Florenz on a dataset, and score it: RECIPE [NAME=value ...]"),
+    "evaluate": ("florenz.train.evaluate", "score what a training has made: RECIPE [NAME=value ...]"),
+    "generate": ("florenz.train.generate", "ask a trained Florenz: CHECKPOINT IMAGE... --task caption --language fr"),
+}

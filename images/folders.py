@@ -1,0 +1,101 @@
+"""Folders, globs and plain files as sources of images."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from florenz.images.formats import SIGNATURE_BYTES, sniff
+from florenz.images.references import ImageRef, Reject, shown, uri_of
+from florenz.images.source_files import file_faults, local_name, open_file
+from florenz.stores.files import exists, list_files
+
+# A name that ends so is taken for an image until its bytes are decoded: a look into each file costs a request.
+IMAGE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
+    ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".heic", ".heif", ".jxl", ".ico", ".psd",
+)  # fmt: skip
+_ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """One file of a source and how it is opened."""
+
+    path: str
+    kind: Literal["file", "tar", "parquet"]
+
+
+def list_sources(source: str) -> list[SourceFile]:
+    """The files of a folder (at any depth), a glob (`*`, `?`, `[ ]`, `**`), or one file, sorted by path.
+
+    Hidden files and folders and `.partial` files are left out. Raises ValueError where nothing is found.
+    """
+    try:
+        paths = _listed(source)
+    except PermissionError as error:
+        raise ValueError(f"can't list {error.filename or source!r}: make it readable, or name the files") from error
+    if not paths:
+        raise ValueError(f"no images at {source!r}: name a folder, glob, image, .tar or .parquet that exists")
+    return [SourceFile(path=path, kind=_kind(path)) for path in sorted(paths)]
+
+
+def _listed(source: str) -> list[str]:
+    if not exists(source):
+        return _globbed(source) if re.search(r"[*?[]", source) else []
+    paths = _visible(source, list_files(source))
+    is_empty_folder = not paths and os.path.isdir(local_name(source) or "")
+    return paths if paths or is_empty_folder else [source]
+
+
+def _globbed(pattern: str) -> list[str]:
+    folder = re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+    if pattern.startswith("/") and not folder:
+        folder = "/"
+    base = folder or "."
+    wanted = pattern.removeprefix(folder).lstrip("/").split("/")
+    names = [path.removeprefix(base).lstrip("/") for path in _visible(base, list_files(base))]
+    matching = [name for name in names if _matches(name.split("/"), wanted)]
+    return [f"{folder.rstrip('/')}/{name}" if folder else name for name in matching]
+
+
+def _matches(parts: list[str], wanted: list[str]) -> bool:
+    if not wanted:
+        return not parts
+    if wanted[0] == "**":
+        return any(_matches(parts[skipped:], wanted[1:]) for skipped in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
+
+
+def _visible(folder: str, paths: list[str]) -> list[str]:
+    names = ((path, path.removeprefix(folder).lstrip("/")) for path in paths)
+    return [path for path, name in names if not is_hidden(name) and not name.endswith(".partial")]
+
+
+def is_hidden(name: str) -> bool:
+    """Whether the name, or a folder in it, begins with a dot."""
+    return any(part.startswith(".") and part not in (".", "..") for part in name.split("/"))
+
+
+def _kind(path: str) -> Literal["file", "tar", "parquet"]:
+    lower = path.lower()
+    if lower.endswith(".tar"):
+        return "tar"
+    return "parquet" if lower.endswith((".parquet", ".pq")) else "file"
+
+
+def read_file(path: str) -> Iterator[ImageRef | Reject]:
+    """The file as one reference; by its first bytes, one without an image's name is looked at."""
+    if path.lower().endswith(IMAGE_SUFFIXES):
+        yield ImageRef(uri=uri_of(path))
+        return
+    with file_faults(), open_file(path) as file:
+        head = file.read(SIGNATURE_BYTES)
+    if sniff(head):
+        yield ImageRef(uri=uri_of(path))
+    else:
+        name = shown(path.rpartition("/")[2])
+        hint = ": unpack it, only plain tars and Parquet are opened" if name.lower().endswith(_ARCHIVE_SUFFIXES) else ""
+        yield Reject(uri=uri_of(path), reason="not_an_image" if head else "empty_file", detail=name + hint)

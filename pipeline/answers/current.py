@@ -1,0 +1,73 @@
+"""Which of the ledger's answers count: those of this run's models, in its styles and languages, about the captions that
+its images have now. The ledger keeps all others too, since a recipe may come back to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from florenz.languages.codes import SOURCE
+from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
+from florenz.pipeline.answers.makers import Makers
+from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
+
+
+def translates(row: TranslationRow, caption: CaptionRow | None) -> bool:
+    """Whether the row translates this caption, and not one that an earlier captioner gave."""
+    return caption is not None and caption.text == row.source_text
+
+
+class CurrentAnswers:
+    """Every method reads the ledger anew: between two calls a model may have answered. `styles`: as in the recipe."""
+
+    def __init__(self, ledger: Ledger, makers: Makers, *, styles: Sequence[str]) -> None:
+        self._ledger, self._makers, self._styles = ledger, makers, styles
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(self._makers.translators)
+
+    def captions(self) -> dict[tuple[str, str], CaptionRow]:
+        """(key, style) -> the captioner's answer, in the order of keys; images that are gone included."""
+        found = self._ledger.read_captions(self._makers.captioner.fingerprint)
+        return {pair: found[pair] for pair in sorted(found) if pair[1] in self._styles}
+
+    def translations(self, language: str) -> dict[tuple[str, str, str], TranslationRow]:
+        """(key, style, English text) -> the answer; those about earlier captions included."""
+        return self._ledger.read_translations(language, self._makers.translators[language].fingerprint)
+
+    def missing_captions(self, images: Mapping[str, str]) -> list[CaptionTask]:
+        """What to ask the captioner: images (key -> URI) that lack an answer in some style, in the order of keys."""
+        answered = self.captions()
+        tasks = []
+        for key, source in sorted(images.items()):
+            if styles := tuple(style for style in self._styles if (key, style) not in answered):
+                tasks.append(CaptionTask(key=key, source=source, styles=styles))
+        return tasks
+
+    def missing_translations(self, images: Collection[str]) -> list[TranslationTask]:
+        """What to ask the translators, language by language: captions with a text that has no answer there."""
+        captions = [row for row in self.captions().values() if row.key in images and row.text]
+        tasks = []
+        for language in self.languages:
+            answered = self.translations(language)
+            tasks += [
+                TranslationTask(key=row.key, style=row.style, language=language, source_text=row.text)
+                for row in captions
+                if row.text and (row.key, row.style, row.text) not in answered
+            ]
+        return tasks
+
+    def about(self, images: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
+        """Every answer that a build of these images is made of, in an order that their content decides."""
+        captions = self.captions()
+        for caption in captions.values():
+            if caption.key in images:
+                yield SOURCE, caption.key, caption.style, caption.text, caption.finish_reason, caption.reason
+        for language in self.languages:
+            answers = self.translations(language)
+            for identity in sorted(answers):
+                row = answers[identity]
+                if row.key in images and translates(row, captions.get((row.key, row.style))):
+                    yield language, row.key, row.style, row.text, row.finish_reason, row.reason

@@ -1,0 +1,177 @@
+"""What the workers of an assembly do, as plain functions: answers of an image -> examples, images of a shard -> a tar.
+
+`graph.py` only wires these. All that they need to know stands in an `Assembly`, and all that it holds decides bytes; so
+a build's name is made of it, and of the sources of this file and of what it imports (`code.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from florenz.filters.chain import FilterChain
+from florenz.filters.settings import FilterSettings
+from florenz.images.decoding import BadImage, ShardImage, shard_jpeg
+from florenz.images.sources import ImageRef, key_of, read_image_bytes
+from florenz.languages.identification import LanguageIdentifier
+from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
+from florenz.pipeline.assemble.books import KEPT, Tally, rejected
+from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts, cover, filter_texts, gather
+from florenz.pipeline.assemble.rejects import Reject
+from florenz.recipes.fingerprints import effort
+from florenz.shards.manifest import shard_path
+from florenz.shards.plan import plan_shards, shard_name
+from florenz.shards.schema import Example, Sample
+from florenz.shards.settings import ShardSettings
+from florenz.shards.writer import ShardInfo, write_shard
+
+Shard = tuple[str, int]  # split, shard number in the split
+Slot = tuple[str, int, int]  # split, shard number in the split, place in the shard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembly:
+    """Everything but images and answers that decides a build.
+
+    languages, held_out: in the recipe's order. max_bytes, max_pixels: of one image. captioner, translators: who made
+    the texts, as it stands in every sample's provenance; language -> translator. build: the name, made of all the rest.
+    """
+
+    languages: tuple[str, ...]
+    held_out: tuple[str, ...]
+    styles: tuple[str, ...]
+    seed: int
+    max_bytes: int
+    max_pixels: int
+    filters: FilterSettings
+    shards: ShardSettings
+    captioner: str
+    translators: Mapping[str, str]
+    out: str = effort("")
+    build: str = effort("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenShard:
+    """`info` is None where every image of the shard turned out unreadable."""
+
+    info: ShardInfo | None
+    rejects: tuple[Reject, ...]
+    tally: Tally
+
+
+def texts_of_image(key: str, found: Mapping[str, Iterable[object]], assembly: Assembly) -> Iterator[ImageTexts]:
+    """found: "source", "captions", "translations" of one key. Nothing for answers whose image is no longer there."""
+    for source in found["source"]:
+        yield gather(
+            key,
+            str(source),
+            [row for row in found["captions"] if isinstance(row, CaptionRow)],
+            [row for row in found["translations"] if isinstance(row, TranslationRow)],
+            styles=assembly.styles,
+            languages=assembly.languages,
+        )
+
+
+def covered(texts: ImageTexts, chain: FilterChain, assembly: Assembly) -> CoveredImage:
+    """Filter, and cover."""
+    return cover(
+        filter_texts(texts, chain),
+        languages=assembly.languages,
+        held_out=assembly.held_out,
+        identifier=LanguageIdentifier(),
+    )
+
+
+def slots_of(keys: Sequence[str], assembly: Assembly) -> dict[str, Slot]:
+    plans = plan_shards(
+        keys,
+        seed=assembly.seed,
+        val_fraction=assembly.shards.val_fraction,
+        images_per_shard=assembly.shards.images_per_shard,
+    )
+    return {key: (plan.split, plan.index, place) for plan in plans for place, key in enumerate(plan.keys)}
+
+
+def placed(image: CoveredImage, slots: Mapping[str, Slot]) -> Iterator[tuple[Shard, tuple[int, CoveredImage]]]:
+    """The image under its shard; a validation image also under the shard of what is withheld from training."""
+    if image.key not in slots:
+        return
+    split, index, place = slots[image.key]
+    yield (split, index), (place, image)
+    if split == "val" and image.withheld:
+        yield ("val-heldout", index), (place, image)
+
+
+def written(shard: Shard, images: Iterable[tuple[int, CoveredImage]], assembly: Assembly) -> WrittenShard:
+    split, index = shard
+    samples = _Samples(
+        images=[image for _, image in sorted(images, key=lambda pair: pair[0])],
+        is_withheld=split == "val-heldout",
+        assembly=assembly,
+    )
+    info = write_shard(samples, shard_path(assembly.out, assembly.build, shard_name(split, index)), split)
+    return WrittenShard(info=info, rejects=tuple(samples.rejects), tally=samples.tally)
+
+
+@dataclass(kw_only=True)
+class _Samples:
+    """The samples of one shard, one in memory at a time; `rejects` and `tally` are complete when all have been taken.
+
+    Images of withheld captions are those of val, which are in the books already: here they count nowhere.
+    """
+
+    images: Sequence[CoveredImage]
+    is_withheld: bool
+    assembly: Assembly
+    rejects: list[Reject] = field(default_factory=list)
+    tally: Tally = field(default_factory=Counter)
+
+    def __iter__(self) -> Iterator[Sample]:
+        for image in self.images:
+            try:
+                picture = _picture(image, self.assembly)
+            except BadImage as bad:
+                self._count(rejected(bad.reason))
+                if not self.is_withheld:
+                    reject = Reject(
+                        key=image.key, step="write", reason=bad.reason, detail=bad.detail, source=image.source
+                    )
+                    self.rejects.append(reject)
+                continue
+            self._count(KEPT)
+            yield _sample(image, picture, image.withheld if self.is_withheld else image.examples, self.assembly)
+
+    def _count(self, outcome: str) -> None:
+        if not self.is_withheld:
+            self.tally["write", "", outcome] += 1
+
+
+def _picture(image: CoveredImage, assembly: Assembly) -> ShardImage:
+    data = read_image_bytes(ImageRef(uri=image.source), max_bytes=assembly.max_bytes)
+    if key_of(data) != image.key:
+        raise BadImage("unreadable_file", "its bytes have changed since it was captioned")
+    return shard_jpeg(
+        data,
+        max_side_px=assembly.shards.max_side_px,
+        quality=assembly.shards.jpeg_quality,
+        max_pixels=assembly.max_pixels,
+    )
+
+
+def _sample(image: CoveredImage, picture: ShardImage, examples: tuple[Example, ...], assembly: Assembly) -> Sample:
+    return Sample(
+        key=image.key,
+        jpeg=picture.jpeg,
+        width=picture.width,
+        height=picture.height,
+        source=image.source,
+        captions=dict(image.captions),
+        examples=examples,
+        provenance={
+            "captioner": assembly.captioner,
+            "translators": dict(assembly.translators),
+            "build": assembly.build,
+        },
+    )

@@ -1,0 +1,17 @@
+"""The rooms at the top of the checkout become packages of florenz. They are found by their `__init__.py`, so that no list
+of them is kept by hand; everything else about the distribution stands in pyproject.toml.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NO_ROOMS = ("benchmarks", "florenz", "installation", "tests")
+
+rooms = [path.parent.name for path in sorted(Path(__file__).parent.glob("*/__init__.py"))]
+rooms = [room for room in rooms if room not in NO_ROOMS]
+packages = find_packages(include=[*rooms, *(f"{room}.*" for room in rooms)])
+setup(
+    packages=["florenz", *(f"florenz.{package}" for package in packages)],
+    package_dir={"florenz": "florenz", **{f"florenz.{room}": room for room in rooms}},
+)

@@ -1,0 +1,65 @@
+"""An OUT that was made before the rooms were laid out anew: answers that were paid for outlive every change."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from florenz.pipeline.recipe import load_recipe
+from florenz.pipeline.run import run
+from florenz.shards.manifest import read_manifest
+from florenz.shards.reader import iter_samples
+from florenz.shards.verify import verify
+
+ROOT = Path(__file__).resolve().parents[1]
+OLD = Path(__file__).parent / "data" / "version_1"
+NOBODY = "http://127.0.0.1:9/v1"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Iterator[Path]:
+    """A copy under the name it was made with, in a folder from which the recipe's models are found."""
+    before = os.getcwd()
+    shutil.copytree(OLD, tmp_path / "old_out")
+    (tmp_path / "playground").symlink_to(ROOT / "playground")
+    os.chdir(tmp_path)
+    yield tmp_path / "old_out"
+    os.chdir(before)
+
+
+def samples_of(out: Path) -> dict[str, list[object]]:
+    """Shard -> its samples, without the build's name."""
+    manifest = read_manifest(str(out))
+    found = {}
+    for shard in manifest.shards:
+        samples = list(iter_samples(str(out / "shards" / manifest.build / shard.path)))
+        for sample in samples:
+            sample.provenance.pop("build", None)
+        found[shard.path] = list(samples)
+    return found
+
+
+def test_an_old_dataset_is_read_and_verified(out: Path) -> None:
+    findings = verify("old_out")
+    assert findings.problems == () and findings.proofs
+    assert sum(len(samples) for samples in samples_of(out).values()) == sum(
+        shard.samples for shard in read_manifest("old_out").shards
+    )
+
+
+def test_an_old_ledger_answers_every_question_and_gives_the_same_samples(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No server is there to be asked: a question would end the run."""
+    before, build = samples_of(out), read_manifest("old_out").build
+    recipe = load_recipe(
+        str(ROOT / "configs" / "playground.toml"), {"LANGS": "de,fr", "COUNT": "8", "OUT": "old_out", "ENDPOINT": ""}
+    )
+    monkeypatch.setattr("florenz.translators.server.Server.start", lambda self: pytest.fail("a server was started"))
+    facts = run(recipe, say=print)
+    assert facts.asked == {"captions": 0, "translations": 0}
+    assert facts.manifest.build != build, "other code, so another name, once"
+    assert samples_of(out) == before
+    assert verify("old_out").problems == ()

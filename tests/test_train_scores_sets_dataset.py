@@ -1,0 +1,71 @@
+"""The validation split as an evaluation set: the suite of all sets, and what a damaged shard says."""
+
+from pathlib import Path
+
+import pytest
+from contracts.evaluation_set import EvaluationSetSuite, Written
+from shards_dataset import COVERED, WITHHELD, edit_members, edit_samples, jpeg_of, key_of, members_of, write_dataset
+
+from florenz.shards.manifest import read_manifest
+from florenz.train.data.stream import StreamError, examples_of
+from florenz.train.scores.sets import dataset
+
+VAL, VAL_HELDOUT = "val-000000.tar", "val-heldout-000000.tar"
+NUM_IN_VAL = 3
+
+
+class TestDataset(EvaluationSetSuite):
+    module = dataset
+    needed = ("manifest.json",)
+
+    @pytest.fixture(scope="class")
+    def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("dataset")
+        write_dataset(str(folder))
+        return folder
+
+    @pytest.fixture(scope="class")
+    def written(self) -> list[Written]:
+        return [
+            (one.task, one.language, one.style, one.source_text or "", (one.text,), one in WITHHELD)
+            for one in (*COVERED, *WITHHELD)
+        ] * NUM_IN_VAL
+
+    def test_the_picture_is_the_jpeg_of_its_key(self, folder: Path) -> None:
+        jpegs = {key_of(number): jpeg_of(number) for number in range(12)}
+        items = list(dataset.Set(folder=str(folder)).items("val"))
+        assert len(items) == NUM_IN_VAL * len(COVERED) and all(item.picture == jpegs[item.image] for item in items)
+
+
+def test_its_order_is_that_of_the_stream(tmp_path: Path) -> None:
+    write_dataset(str(tmp_path), num_images=60)
+    for part in ("val", "val-heldout"):
+        asked = [
+            (one.image, one.task, one.language, one.references) for one in dataset.Set(folder=str(tmp_path)).items(part)
+        ]
+        seen = [(one.key, one.task, one.language, (one.text,)) for one in examples_of(str(tmp_path), part, None)]
+        assert asked == seen and len(read_manifest(str(tmp_path)).shards_of(part)) > 1
+
+
+def test_a_dataset_without_validation_images_is_a_problem(tmp_path: Path) -> None:
+    write_dataset(str(tmp_path))
+    edit_samples(tmp_path, VAL, lambda samples: [])
+    assert dataset.Set(folder=str(tmp_path)).problems() == [
+        f"{tmp_path} has no validation images: run make dataset with more images"
+    ]
+
+
+def test_a_dataset_that_withholds_nothing_has_an_empty_part(tmp_path: Path) -> None:
+    write_dataset(str(tmp_path))
+    edit_samples(tmp_path, VAL_HELDOUT, lambda samples: [])
+    one = dataset.Set(folder=str(tmp_path))
+    assert one.problems() == [] and one.parts() == {"val": NUM_IN_VAL, "val-heldout": 0}
+    assert list(one.items("val-heldout")) == []
+
+
+def test_a_sample_that_breaks_the_schema_is_named_with_its_shard(tmp_path: Path) -> None:
+    write_dataset(str(tmp_path))
+    members = members_of(tmp_path, VAL)
+    edit_members(tmp_path, VAL, [(name, data.replace(b"schema_version", b"schema_virsion")) for name, data in members])
+    with pytest.raises(StreamError, match=rf"{VAL} at byte \d+: sample [0-9a-f]{{32}} breaks the schema: .*version"):
+        list(dataset.Set(folder=str(tmp_path)).items("val"))

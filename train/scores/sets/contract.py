@@ -1,0 +1,55 @@
+"""What an evaluation set is: a module of this folder that has `Set`, a frozen dataclass which follows `EvaluationSet`.
+
+`BENCHMARK=cards` selects sets/cards.py and `BENCHMARK_DATA=folder` is its `Set(folder=...)`. One more set is one more
+file; nothing lists them. `tests/contracts/evaluation_set.py` holds each of them to what is said here.
+
+Everything but `items` is light: it is asked before any model is loaded.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One question with its right answers.
+
+    id: unique in its set. image: names what is counted and limited by MAX_IMAGES; items of one image follow one another
+    and have the same picture. picture: the bytes of its file; None for a translation of text alone, and then for all
+    items of that task and language. task: "caption" or "translation". style: one that prompts know. source_text: ""
+    for captions. references: at least one. is_held_out: never trained on. where: file and place, for messages.
+    """
+
+    id: str
+    image: str
+    picture: bytes | None
+    task: str
+    language: str
+    style: str
+    source_text: str
+    references: tuple[str, ...]
+    is_held_out: bool
+    where: str
+
+
+class EvaluationSet(Protocol):
+    @property
+    def folder(self) -> str:
+        """Where its data lies."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Those of `texts.METRICS` that mean something here; others are not counted."""
+
+    def problems(self) -> list[str]:
+        """Why it can't be asked: a line for each thing that is missing, which says what to do. Empty if nothing is."""
+
+    def version(self) -> str:
+        """What tells this data from other data of the same form; it stands beside the scores."""
+
+    def parts(self) -> Mapping[str, int]:
+        """Its parts in order, and of how many images each is."""
+
+    def items(self, part: str) -> Iterator[Item]:
+        """In an order that is always the same. `StreamError` for what can't be read on the way."""
