@@ -8,6 +8,7 @@ RECIPE := configs/playground.toml
 VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS REPLACE
 TRAIN_RECIPE := configs/train.toml
 TRAIN_VARIABLES := DATA OUT SIZE SEED STEPS WORKERS DEVICE
+EVALUATE_VARIABLES := MAX_IMAGES BENCHMARK BENCHMARK_DATA
 
 # What was typed on make's command line. An environment has an OUT or a LANG that nobody meant.
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
@@ -22,7 +23,7 @@ GIVEN_TRAIN = $(call given,$(TRAIN_VARIABLES))
 KNOWN_dataset := RECIPE $(VARIABLES)
 KNOWN_retry := $(KNOWN_dataset) REASON
 KNOWN_train := TRAIN_RECIPE $(TRAIN_VARIABLES)
-KNOWN_evaluate := $(KNOWN_train) MAX_IMAGES
+KNOWN_evaluate := $(KNOWN_train) $(EVALUATE_VARIABLES)
 KNOWN_verify := OUT
 KNOWN_test-fresh := COMMANDS
 KNOWN = PYTHON $(foreach goal,$(MAKECMDGOALS),$(KNOWN_$(goal)))
@@ -66,19 +67,19 @@ retry: env  ## ask again for what was rejected, all of it or REASON=...; other v
 train: env  ## train Florenz on the dataset of make dataset, and score it: make train DATA=... OUT=... SIZE=... STEPS=...
 	@$(PYTHON_ENV) -m train $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN)
 
-evaluate: env  ## score what make train has made, with the same variables, and MAX_IMAGES=...
-	@$(PYTHON_ENV) -m train.evaluate $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,MAX_IMAGES)
+evaluate: env  ## score what make train has made, with the same variables, and MAX_IMAGES, BENCHMARK, BENCHMARK_DATA
+	@$(PYTHON_ENV) -m train.evaluate $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(EVALUATE_VARIABLES))
 
 verify: env  ## prove the coverage contract from the bytes of the shards: make verify OUT=data/playground
 	@$(PYTHON_ENV) -m shards.verify $(call quote,$(call typed_or,OUT,data/playground))
 
-test: env  ## all tests
-	@$(PYTHON_ENV) -m pytest -q
+test: env  ## the quick tests: no real server, no killed runs, no trainings
+	@$(PYTHON_ENV) -m pytest -q -m 'not slow'
 
 test-fresh: typed  ## the README's commands in a minimal Debian made for it (as root, with debootstrap)
-	@tests/fresh_debian.sh $(call given,COMMANDS)
+	@tests/fresh_debian.sh $(if $(filter COMMANDS,$(TYPED)),$(call quote,$(COMMANDS)))
 
-check: env  ## format, lint, types, tests
+check: env  ## format, lint, types, all tests of this repository
 	@$(PYTHON_ENV) -m ruff format --check --quiet . || { echo "florenz: run make format" >&2; exit 1; }
 	@$(PYTHON_ENV) -m ruff check --quiet .
 	@$(TYPES)

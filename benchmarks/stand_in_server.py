@@ -52,6 +52,7 @@ class Request(BaseHTTPRequestHandler):
     """A request on its way. `body` is what it asks, {} for a GET; `number` counts those for completions, from 1."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are written apart: it would hold the body back
     server: _Listener
     body: dict[str, Any] = {}
     number = 0

@@ -24,10 +24,6 @@ settings.register_profile("busy machine", deadline=None, suppress_health_check=N
 settings.load_profile("busy machine")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than a few seconds; left out by make test")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "translation_endpoint" in getattr(item, "fixturenames", ()) or item.path.name.startswith("test_run_"):

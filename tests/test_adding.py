@@ -55,7 +55,7 @@ def python(copy: Path, code: str) -> str:
     """What a program prints that is started in the copy, whose rooms it then finds first."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], cwd=copy, env={**os.environ, "PYTHONPATH": str(copy)},
-        capture_output=True, text=True, timeout=300,
+        capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -52,6 +52,7 @@ def test_a_build_is_assembled_when_all_its_files_are_there_at_their_size(recipe:
     assert not is_assembled(out, build)
 
 
+@pytest.mark.slow
 def test_the_builds_asked_for_stay_and_their_manifests_with_them(recipe: Recipe) -> None:
     seeds = [replace(recipe, seed=seed, keep_builds=2) for seed in (1, 2, 3)]
     manifests = [read_manifest(recipe.out), *map(published, seeds)]
@@ -70,6 +71,7 @@ def test_without_keep_builds_only_the_current_one_stays(recipe: Recipe) -> None:
     assert {name.split("/")[1].split(".")[0] for name in bytes_of(Path(recipe.out))} == {current}
 
 
+@pytest.mark.slow
 def test_going_back_to_a_kept_build_makes_it_the_last_that_goes(recipe: Recipe) -> None:
     first = read_manifest(recipe.out).build
     second = published(replace(recipe, seed=1, keep_builds=1)).build

@@ -65,6 +65,7 @@ def test_nothing_runs_when_the_graph_could_not_be_built(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_worker_processes_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STUCK, str(tmp_path / "out"), str(tmp_path / "stuck")]
     running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -80,6 +81,7 @@ def test_worker_processes_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     assert alive == []
 
 
+@pytest.mark.slow
 def test_worker_processes_that_end_before_they_have_begun_end_the_run(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STILLBORN, str(tmp_path / "out")]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)

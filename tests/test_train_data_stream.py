@@ -531,6 +531,7 @@ def group_is_gone(process: subprocess.Popen[str]) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_workers_and_they_print_nothing(dataset: str) -> None:
     process = start_script(dataset, "go on")
     assert process.stdout is not None and process.stdout.readline() == "running\n"
@@ -541,6 +542,7 @@ def test_ctrl_c_ends_the_workers_and_they_print_nothing(dataset: str) -> None:
     assert group_is_gone(process)
 
 
+@pytest.mark.slow
 def test_a_trainer_that_leaves_early_exits_cleanly(dataset: str) -> None:
     process = start_script(dataset, "leave")
     _, errors = process.communicate(timeout=600)
