@@ -1,6 +1,4 @@
-"""The rooms at the top of the checkout become packages of florenz. They are found by their `__init__.py`, so that no list
-of them is kept by hand; everything else about the distribution stands in pyproject.toml.
-"""
+"""The rooms at the top of the checkout become packages of florenz, found by their `__init__.py`, not by a list."""
 
 from pathlib import Path
 
