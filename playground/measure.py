@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=1000)
     options = parser.parse_args()
     model = Florence2ForConditionalGeneration.from_pretrained(train_captioner.MODEL_DIR, dtype=torch.float32)
-    processor = AutoProcessor.from_pretrained(train_captioner.MODEL_DIR)
+    processor = AutoProcessor.from_pretrained(train_captioner.MODEL_DIR, backend="pil")
     shares = train_captioner.exact_share(model, processor, seed=SEED, scenes=options.scenes)
     for style, share in shares.items():
         print(f"captioner, {style}: {share:.1%} of {options.scenes} unseen scenes exactly right", flush=True)

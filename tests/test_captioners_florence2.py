@@ -10,6 +10,7 @@ import pytest
 import torch
 from captioner_examples import STYLES, noise, save_miniature, settings_of
 from contracts.captioner import CaptionerContract
+from PIL import Image
 from pipeline_examples import MODELS, ROOT
 from safetensors.torch import load_file, save_file
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
@@ -112,7 +113,7 @@ def test_shared_vision_features_give_the_captions_of_a_plain_generate(model_fold
     answers = florence.caption([florence.prepare(picture) for picture in PICTURES], [STYLES] * len(PICTURES))
     shared = {style: [answer_of[style].text for answer_of in answers] for style in STYLES}
 
-    processor = AutoProcessor.from_pretrained(model_folder)
+    processor = AutoProcessor.from_pretrained(model_folder, backend="pil")
     model = Florence2ForConditionalGeneration.from_pretrained(model_folder).eval()
     for style in STYLES:
         inputs = processor(images=PICTURES, text=[TASK_OF_STYLE[style]] * len(PICTURES), return_tensors="pt")
@@ -244,3 +245,17 @@ def test_a_missing_package_is_told(model_folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(florence2, "find_spec", lambda name: None if name == "transformers" else object())
     (line,) = florence2.problems(settings_of(model_folder))
     assert line == "kind = 'florence2' needs the package 'transformers', which is missing: install it"
+
+
+def test_pictures_are_scaled_by_pillow_whatever_else_is_installed(model_folder: Path) -> None:
+    """torchvision's processor gives other pixels: a picture's caption must not depend on whether it is there."""
+    import torchvision
+
+    assert torchvision.__version__
+    captioner = florence2.load(florence2.Settings(model=str(model_folder)))
+    picture = Image.effect_noise((90, 60), 80).convert("RGB")
+    pil = AutoProcessor.from_pretrained(model_folder, backend="pil").image_processor
+    torchvisions = AutoProcessor.from_pretrained(model_folder, backend="torchvision").image_processor
+    ours = captioner.prepare(picture)
+    assert torch.equal(ours, pil(picture, return_tensors="pt")["pixel_values"][0])
+    assert not torch.equal(ours, torchvisions(picture, return_tensors="pt")["pixel_values"][0])

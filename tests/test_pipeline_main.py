@@ -336,7 +336,7 @@ server.rule = lambda request: note_and_hang
         family = psutil.Process(running.pid).children(recursive=True)
         assert family
         running.send_signal(kind)
-        _, errors = running.communicate(timeout=STUCK_S / 4)  # the request in flight would take all of it
+        _, errors = running.communicate(timeout=STUCK_S / 2)  # the request in flight would take all of it
     assert running.returncode == 130, errors
     assert errors.startswith("florenz: interrupted") and errors.count("\n") == 1, errors
     assert still_alive(family) == []
@@ -363,7 +363,7 @@ def test_a_worker_process_that_is_killed_stops_the_run_and_the_next_one_finishes
         workers = [process for process in family if WORKER in process.cmdline()]
         assert len(workers) == 2
         workers[0].kill()
-        _, errors = running.communicate(timeout=STUCK_S / 4)  # the request in flight would take all of it
+        _, errors = running.communicate(timeout=STUCK_S / 2)  # the request in flight would take all of it
     translator.recover()
     assert running.returncode == 1 and errors.count("\n") == 2, errors
     assert errors.startswith("florenz: a worker process died") and "run the same command to go on" in errors

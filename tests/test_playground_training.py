@@ -350,7 +350,7 @@ def test_a_saved_captioner_comes_back_through_the_ordinary_classes(
 ) -> None:
     train_captioner.save(captioner, processor, tmp_path)
     loaded = Florence2ForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.float32).eval()
-    same = AutoProcessor.from_pretrained(tmp_path)
+    same = AutoProcessor.from_pretrained(tmp_path, backend="pil")
     drawn = train_captioner.draw_numbered(0, "disk", 0, unseen=True)
     ask = {"images": drawn.image, "text": TASK_PROMPTS["detailed"], "return_tensors": "pt"}
     inputs, again = processor(**ask), same(**ask)

@@ -29,7 +29,9 @@ class Florence:
         self._device = _device(settings.device)
         if settings.cpu_threads is not None:
             torch.set_num_threads(settings.cpu_threads)
-        self._processor = AutoProcessor.from_pretrained(name, revision=revision, trust_remote_code=False)
+        # Pillow's resizing, also where torchvision is installed: its own gives other pixels, and so other captions than
+        # those that stand in ledgers under the same fingerprint.
+        self._processor = AutoProcessor.from_pretrained(name, revision=revision, trust_remote_code=False, backend="pil")
         self._model, found = Florence2ForConditionalGeneration.from_pretrained(
             name,
             revision=revision,
