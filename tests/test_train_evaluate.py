@@ -146,6 +146,7 @@ def test_the_texts_scored_are_the_models_with_and_without_prefix(
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
+@pytest.mark.slow
 def test_the_batch_size_changes_no_score(
     batch_size: int, evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
 ) -> None:
@@ -259,6 +260,7 @@ def training(tmp_path: Path, model_and_processor: tuple[Florenz, Processor]) -> 
     return recipe
 
 
+@pytest.mark.slow
 def test_the_command_scores_the_finished_model_of_a_recipe(
     training: Path, capsys: pytest.CaptureFixture[str], model_and_processor: tuple[Florenz, Processor]
 ) -> None:

@@ -159,6 +159,7 @@ def test_compile_is_for_every_repeated_layer(tmp_path: Path) -> None:
     assert compiled == repeated_layers(model) and len(compiled) > 4
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_float32_and_keeps_weights_in_float32(finished: Recipe, tmp_path: Path) -> None:
     compute = dataclasses.replace(finished.compute, precision="bfloat16")
     recipe = dataclasses.replace(finished, out=str(tmp_path / "out"), compute=compute)

@@ -45,6 +45,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("step", [2, 3, 5])
+@pytest.mark.slow
 def test_going_on_from_any_step_gives_the_losses_of_an_undisturbed_run_bit_for_bit(
     finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -67,6 +68,7 @@ def test_going_on_from_any_step_gives_the_losses_of_an_undisturbed_run_bit_for_b
     assert weights[0] == weights[1]
 
 
+@pytest.mark.slow
 def test_a_damaged_newest_checkpoint_costs_only_the_steps_since_the_one_before(
     finished: Recipe, tmp_path: Path
 ) -> None:
@@ -79,6 +81,7 @@ def test_a_damaged_newest_checkpoint_costs_only_the_steps_since_the_one_before(
     assert metrics(recipe.out) == metrics(finished.out)
 
 
+@pytest.mark.slow
 def test_dropout_too_is_the_same_after_going_on(
     finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
