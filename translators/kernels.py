@@ -34,7 +34,10 @@ def check_kernels() -> None:
     if kernels is None:
         return
     words = [sys.executable, "-I", "-S", "-c", LOAD, str(_folder_of("torch")), str(kernels)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return  # a disk that is this slow proves nothing; the server tells what it finds
     if done.returncode:
         reason = done.stderr.strip().rpartition("\n")[2].removeprefix("OSError: ") or f"exit status {done.returncode}"
         raise ServerError(f"vLLM's CPU kernels can't be loaded ({reason}): {_advice(reason)}")
