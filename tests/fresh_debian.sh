@@ -68,6 +68,7 @@ rm -f "$fresh.log"
 mount -t proc proc "$fresh/proc"
 mount -t sysfs sysfs "$fresh/sys"
 mount --bind /dev "$fresh/dev"
+mount --bind /dev/pts "$fresh/dev/pts"
 mount -t tmpfs tmpfs "$fresh/dev/shm"  # Beam's workers and vLLM share memory
 
 # How the host reaches the network, and whom it trusts there.
