@@ -95,7 +95,9 @@ def torch_build(install_torch: Sequence[str]) -> list[str]:
     if tried.returncode == 0:
         return option
     needed = machine.GIB_OF_CUDA_BUILD
+    reason = " ".join(tried.stderr.split())[:200] or f"uv ended with {tried.returncode}"
     say(f"torch's own index is out of reach: taking the ordinary build, with CUDA libraries ({needed} GiB in all)")
+    say(f"  uv says: {reason}")
     if short := machine.lack_of_room(ROOT, needed):
         raise InstallationError(short)
     return []

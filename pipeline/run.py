@@ -43,14 +43,14 @@ Say = Callable[[str], None]
 class Run:
     """The parts of a run share its recipe, its ledger and its clock."""
 
-    def __init__(self, recipe: Recipe, say: Say) -> None:
-        self.recipe, self.say = recipe, say
+    def __init__(self, recipe: Recipe, say: Say, *, may_replace: bool) -> None:
+        self.recipe, self.say, self.may_replace = recipe, say, may_replace
         self.ledger = Ledger(recipe.out)
         self.answers = CurrentAnswers(self.ledger, makers_of(recipe), styles=recipe.captioner.styles)
         self.seconds: dict[str, float] = {}
         self.asked = {"captions": 0, "translations": 0}
         self.reads_images_again = False
-        self.may_replace = False
+        self.server_is_proved = False
         self.source = recipe.images.source
         if recipe.images.is_playground:
             self.source = files.join(recipe.out, "images", "*.jpg")  # the truth lies beside them and is not looked at
@@ -81,16 +81,10 @@ def run(recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool
         stack.callback(server.stop)  # not entered as a context: it starts when it turns out to be needed
         files.remove_partials(recipe.out)  # nobody else writes there while we hold the lock
         stack.enter_context(c_messages_to(local_log(recipe.out, "run")))
-        this = Run(recipe, say)
-        this.may_replace = may_replace
-        if retry is not None:
-            retried = forget_rejected(recipe, this.ledger, retry)
-            this.reads_images_again = retried.images > 0
-            say(f"asking again for {retried}")
-        return _run(this, server)
+        return _run(Run(recipe, say, may_replace=may_replace), server, retry)
 
 
-def _run(this: Run, server: Server) -> RunFacts:
+def _run(this: Run, server: Server, retry: str | None) -> RunFacts:
     recipe = this.recipe
     if recipe.images.is_playground:
         if not this.may_replace:
@@ -106,6 +100,10 @@ def _run(this: Run, server: Server) -> RunFacts:
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
+    if retry is not None:  # not before: a run that is refused must not have forgotten anything
+        retried = forget_rejected(recipe, this.ledger, retry)
+        this.reads_images_again = retried.images > 0
+        this.say(f"asking again for {retried}")
     _caption(this, index, server)
     _translate(this, index, server)
     server.stop()
@@ -132,9 +130,8 @@ def _caption(this: Run, index: Index, server: Server) -> None:
     tasks = this.answers.missing_captions(index.images)
     if not tasks:
         return
-    _prove_server(this)
     if not this.recipe.translator.endpoint:
-        server.start()  # it takes longer to come up than a thousand captions take
+        _start(this, server)  # it takes longer to come up than a thousand captions take
     # Imported here: Beam's RunInference imports torch, seconds that a rerun need not wait.
     from florenz.pipeline.answers.captioning import CaptionerError, load_captioner
     from florenz.pipeline.answers.graphs import run_captioning
@@ -158,7 +155,7 @@ def _translate(this: Run, index: Index, server: Server) -> None:
         this.asked["translations"] = this.asked["translations"] or len(tasks)  # the first time: all that is missing
         endpoint = this.recipe.translator.endpoint
         if not endpoint:
-            server.start()
+            _start(this, server)
             endpoint = _ready_endpoint(this, server)
         from florenz.pipeline.answers.graphs import run_translation
 
@@ -173,13 +170,15 @@ def _translate(this: Run, index: Index, server: Server) -> None:
             server.restart()
 
 
-def _prove_server(this: Run) -> None:
-    """A server that can't compute would show that a minute from now, when captions have been made."""
-    if not this.recipe.translator.endpoint:
+def _start(this: Run, server: Server) -> None:
+    """Unless it runs. One that can't compute would show that a minute from now, and not say why."""
+    if not this.server_is_proved:
         try:
             check_kernels()
         except ServerError as problem:
             raise RecipeError([str(problem)]) from problem
+        this.server_is_proved = True
+    server.start()
 
 
 def _ready_endpoint(this: Run, server: Server) -> str:

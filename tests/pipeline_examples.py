@@ -159,6 +159,15 @@ def published(recipe: Recipe) -> Manifest:
     return publish(recipe, build, read_summary(recipe.out, build), index, {}, recipe.images.source)
 
 
+def published_pictures(folder: Path, count: int) -> Recipe:
+    """The recipe of a published build of so many pictures below `folder`."""
+    write_pictures(folder / "pictures", count)
+    recipe = recipe_for(folder / "out", folder / "pictures")
+    write_ledger(recipe, [key_of(jpeg_of(number)) for number in range(count)])
+    published(recipe)
+    return recipe
+
+
 def bytes_of(out: Path) -> dict[str, bytes]:
     """Shards, rejects and summaries, by name."""
     patterns = ("shards/*/*", "rejects/*", "builds/*")

@@ -5,7 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pipeline_examples import bytes_of, jpeg_of, key_of, published, recipe_for, write_ledger, write_pictures
+from pipeline_examples import (
+    bytes_of,
+    published,
+    published_pictures,
+)
 
 from florenz.pipeline.assemble import build as build_module
 from florenz.pipeline.assemble.build import is_assembled, kept_manifest_path, published_builds
@@ -20,12 +24,7 @@ NUM_PICTURES = 6
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     """The recipe of a published build, only to be read."""
-    folder = tmp_path_factory.mktemp("built")
-    write_pictures(folder / "pictures", NUM_PICTURES)
-    recipe = recipe_for(folder / "out", folder / "pictures")
-    write_ledger(recipe, [key_of(jpeg_of(number)) for number in range(NUM_PICTURES)])
-    published(recipe)
-    return recipe
+    return published_pictures(tmp_path_factory.mktemp("built"), NUM_PICTURES)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,3 +65,41 @@ def test_an_old_ledger_answers_every_question_and_gives_the_same_samples(
     assert facts.manifest.build != build, "other code, so another name, once"
     assert samples_of(out) == before
     assert verify("old_out").problems == ()
+
+
+RUN = """
+import sys
+from florenz.pipeline.__main__ import main
+code = main(sys.argv[1:])
+print("imported:", *sorted({"torch", "transformers", "vllm"} & sys.modules.keys()))
+sys.exit(code)
+"""
+
+
+def in_a_process(out: Path, *variables: str, modules: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    words = [str(ROOT / "configs" / "playground.toml"), "COUNT=8", "OUT=old_out", *variables]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(modules), str(ROOT)])}
+    return subprocess.run(
+        [sys.executable, "-c", RUN, *words],
+        cwd=out.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_a_run_that_asks_nothing_imports_no_model_library(out: Path) -> None:
+    done = in_a_process(out, "LANGS=de,fr")
+    assert done.returncode == 0, done.stderr
+    assert "asked      0 captions, 0 translations" in done.stdout and done.stdout.endswith("imported:\n")
+
+
+def test_kernels_are_proved_also_where_only_a_language_is_new(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "modules" / "vllm").mkdir(parents=True)
+    (tmp_path / "modules" / "vllm" / "__init__.py").touch()
+    (tmp_path / "modules" / "vllm" / "_C_AVX2.abi3.so").write_bytes(b"no library")
+    done = in_a_process(out, "LANGS=de,fr,es", modules=tmp_path / "modules")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "vLLM's CPU kernels can't be loaded" in done.stderr
+    assert not (out / "logs" / "translation-server.log").exists(), "no server was started"
