@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def lock(uv: str, hardware: str, *, leave_out: list[str]) -> None:
-    extras = [f"--extra={extra}" for extra in (hardware, "cloud", "train", "dev")]
+    extras = [f"--extra={extra}" for extra in (hardware, "train", "dev")]
     options = [f"--no-emit-package={name}" for name in leave_out]
     overrides = f"--overrides={REQUIREMENTS / 'overrides.txt'}"
     _write(hardware, _compile(uv, ["--upgrade", "--generate-hashes", overrides, *extras, *options, "pyproject.toml"]))

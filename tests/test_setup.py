@@ -45,7 +45,7 @@ def test_the_locks_fit_the_project(hardware: str, python: str) -> None:
              "platform_machine": "x86_64", "platform_system": "Linux"}  # fmt: skip
     lines = [*pinned(hardware), *pinned("torch")]
     locked = {canonicalize_name(line.name): line for line in lines if not line.marker or line.marker.evaluate(place)}
-    for want in wanted(hardware, "cloud", "train", "dev"):
+    for want in wanted(hardware, "train", "dev"):
         found = locked.get(canonicalize_name(want.name))
         assert found is not None, f"{want} is in no lock: run make lock"
         (version,) = (one.version for one in found.specifier)
