@@ -148,7 +148,7 @@ def one_run(recipe_path: str, kind: str) -> dict[str, Any]:
         "ledger_seconds": sum(ledger_seconds),
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "asked": sum(facts.asked.values()),
-        "samples": sum(shard.samples for shard in facts.manifest.shards if shard.split != "val-heldout"),
+        "samples": sum(shard.samples for shard in facts.manifest.shards if shard.split != "heldout"),
     }
 
 

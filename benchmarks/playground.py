@@ -50,7 +50,7 @@ def score_dataset(out: Path, manifest: dict[str, Any]) -> tuple[Score, int]:
     samples: dict[str, dict[str, Any]] = {}
     held_out_captions = 0
     for shard in manifest["shards"]:
-        if shard["split"] == "val-heldout":
+        if shard["split"] == "heldout":
             continue
         for sample in read_samples(out / shard["path"]):
             samples[Path(sample["source"]).name] = sample
@@ -60,14 +60,15 @@ def score_dataset(out: Path, manifest: dict[str, Any]) -> tuple[Score, int]:
             )
     score = Score()
     for name, scene in sorted(read_truth(str(out / "images")).items()):
-        sample = samples.get(name, {"captions": {}, "examples": []})
+        sample = samples.get(name, {"captions": [], "examples": []})
         translations = {
             (example["style"], example["language"]): (example["source_text"], example["text"])
             for example in sample["examples"]
             if example["task"] == "translation"
         }
         languages = tuple(manifest["languages"])
-        score_image(score, scene, sample["captions"], translations, styles=STYLES, languages=languages)
+        captions = {caption["style"]: caption["text"] for caption in sample["captions"]}
+        score_image(score, scene, captions, translations, styles=STYLES, languages=languages)
     return score, held_out_captions
 
 

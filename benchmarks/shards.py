@@ -14,11 +14,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import webdataset
 
-from florenz.shards.schema import Example, Sample
+from florenz.shards.schema import SCHEMA_VERSION, Caption, Example, Sample
 from florenz.shards.writer import write_shard
 
 GOAL = 1.5
@@ -51,23 +52,23 @@ def make_sample(number: int) -> Sample:
         width=640,
         height=480,
         source=f"file:///images/{key}.jpg",
-        captions={"short": ENGLISH},
+        captions=(Caption(style="short", text=ENGLISH),),
         examples=captions + translations,
-        provenance={"build": "0" * 16},
     )
 
 
 def as_webdataset(sample: Sample) -> dict[str, Any]:
     """The same sample as webdataset likes it: an object that its writer turns into JSON itself."""
     record = {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "key": sample.key,
         "width": sample.width,
         "height": sample.height,
         "source": sample.source,
-        "captions": sample.captions,
-        "examples": [example.to_json() for example in sample.examples],
-        "provenance": sample.provenance,
+        "licence": sample.licence,
+        "url": sample.url,
+        "captions": [asdict(caption) for caption in sample.captions],
+        "examples": [asdict(example) for example in sample.examples],
     }
     return {"__key__": sample.key, "jpg": sample.jpeg, "json": record, "txt": sample.text}
 

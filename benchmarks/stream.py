@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader
 from benchmarks.shards import ENGLISH, TEXTS
 from florenz.shards.manifest import Manifest, count_examples, shard_path, write_manifest
 from florenz.shards.plan import shard_name
-from florenz.shards.schema import Example, Sample
+from florenz.shards.schema import Caption, Example, Sample
 from florenz.shards.writer import write_shard
 from florenz.train.data.stream import Batch, Stream, TrainingExample
 
@@ -90,9 +90,8 @@ def make_samples(num_samples: int) -> Iterator[Sample]:
             width=picture.width,
             height=picture.height,
             source=f"file:///images/{number}.jpg",
-            captions={"short": ENGLISH},
+            captions=(Caption(style="short", text=ENGLISH),),
             examples=(*captions, *translations),
-            provenance={"build": BUILD},
         )
 
 

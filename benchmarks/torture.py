@@ -51,7 +51,7 @@ max_in_flight = 1
 images_per_shard = 4
 val_fraction = 0.3
 """
-COMPARED = ("manifest.json", "shards/**/*", "rejects/*")
+COMPARED = ("manifest.json", "shards/**/*", "heldout/**/*", "rejects/*")
 FILE_EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
 
 
@@ -269,7 +269,7 @@ def problem_of_stop(bench: Bench, kill: KillPoint) -> str | None:
         if bench.out.exists():
             return "the run made another OUT in the place of the one that was gone"
         bench.away.rename(bench.out)
-    if broken := [path for path in bench.out.glob("shards/**/*.tar") if path.stat().st_size % 10240]:
+    if broken := [path for path in bench.out.rglob("*.tar") if path.stat().st_size % 10240]:
         return f"an unfinished tar under a final name: {broken[0].name}"
     if kill.kind == KILL:
         return None if code in (0, -signal.SIGKILL, -signal.SIGALRM) else f"the run ended with {code}"

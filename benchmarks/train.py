@@ -25,7 +25,7 @@ from florenz.playground.draw import SIDE_PX
 from florenz.playground.world import picture
 from florenz.shards.manifest import Manifest, count_examples, shard_path, write_manifest
 from florenz.shards.plan import shard_name
-from florenz.shards.schema import Example, Sample
+from florenz.shards.schema import Caption, Example, Sample
 from florenz.shards.writer import write_shard
 from florenz.train import loop, preflight
 from florenz.train.checkpoint import Position
@@ -61,9 +61,8 @@ def make_sample(number: int) -> Sample:
         width=SIDE_PX,
         height=SIDE_PX,
         source=f"file:///scenes/{number}.jpg",
-        captions=captions,
+        captions=tuple(Caption(style=style, text=text) for style, text in captions.items()),
         examples=tuple(examples),
-        provenance={"build": BUILD},
     )
 
 

@@ -71,6 +71,19 @@ def uri_of(path: str, inner: Member | Cell | None = None) -> str:
     return _quoted(path)
 
 
+def relative_uri(uri: str, source: str) -> str:
+    """The reference as it reads from the folder that the source names, so that a moved folder changes no sample.
+
+    source: as the recipe gives it: a folder, a glob, or one file. The reference as it is where it does not lie there.
+    """
+    folder = _quoted(source).rstrip("/")
+    if uri == folder or uri.startswith(f"{folder}?"):  # the source is this one file
+        folder = folder.rpartition("/")[0]
+    elif not uri.startswith(f"{folder}/") and (mark := re.search(r"[*?[]", source)):
+        folder = _quoted(source[: mark.start()]).rpartition("/")[0]
+    return uri.removeprefix(f"{folder}/") if folder or source.startswith("/") else uri
+
+
 _URI = re.compile(
     r"(?P<path>[\w.~/:%-]+)"
     r"(?:\?member=(?P<member>[\w.~/:%-]+)&offset=(?P<offset>[0-9]+)&size=(?P<size>[0-9]+)"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import apache_beam as beam
 import pyarrow as pa
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from florenz.images import sources as images
 from florenz.images.decoding import BadImage
+from florenz.images.references import relative_uri
 from florenz.images.sources import ImageRef, SourceFile
 from florenz.pipeline.assemble.rejects import Reject
 from florenz.pipeline.progress import ProgressAddress, advance
@@ -57,7 +59,7 @@ def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: Pr
             | "spread" >> beam.Reshuffle()
             | "hash" >> beam.Map(_keyed, max_bytes=recipe.images.max_bytes, progress=progress)
             | "same picture" >> beam.GroupByKey()
-            | "first of each" >> beam.FlatMapTuple(_unique)
+            | "first of each" >> beam.FlatMapTuple(partial(_unique, source=recipe.image_source))
             | "all" >> beam.combiners.ToList()
             | "write index" >> beam.Map(_write, path=index_path(recipe.out))
         )
@@ -94,14 +96,14 @@ def _keyed(found: ImageRef | images.Reject, max_bytes: int, progress: ProgressAd
         return found.uri, Reject(step="read", reason=bad.reason, detail=bad.detail, source=found.uri)
 
 
-def _unique(key: str, found: Iterable[Reject | str]) -> Iterator[tuple[str, Reject | str]]:
+def _unique(key: str, found: Iterable[Reject | str], source: str) -> Iterator[tuple[str, Reject | str]]:
     """The first URI of a picture is the image, whatever order they came in; the others are copies of it."""
     found = list(found)
     yield from ((key, item) for item in found if isinstance(item, Reject))
     uris = sorted(item for item in found if isinstance(item, str))
     yield from ((key, uri) for uri in uris[:1])
     for copy in uris[1:]:
-        detail = f"the same as {uris[0]}"
+        detail = f"the same as {relative_uri(uris[0], source)}"
         yield key, Reject(key=key, step="read", reason="duplicate_image", detail=detail, source=copy)
 
 

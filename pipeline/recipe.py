@@ -22,6 +22,7 @@ from florenz.recipes.kinds import KindError, load_kind
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields
 from florenz.shards.settings import ShardSettings
+from florenz.stores import files
 from florenz.translators.client import normal_endpoint
 from florenz.translators.settings import TranslatorSettings
 
@@ -129,6 +130,11 @@ class Recipe:
         """The languages whose captions are withheld, in the order of `languages`."""
         held_out = self.languages[1:] if self.held_out is None else self.held_out
         return tuple(language for language in self.languages if language in held_out)
+
+    @property
+    def image_source(self) -> str:
+        """Where the pictures lie once a playground is drawn; the truth about them lies beside them, not looked at."""
+        return files.join(self.out, "images", "*.jpg") if self.images.is_playground else self.images.source
 
     def to_dict(self) -> dict[str, Any]:
         """The whole recipe as JSON can hold it, keyed as in the TOML file; `held_out` is null when it was left out."""

@@ -12,8 +12,10 @@ from florenz.languages.codes import NAMES, SOURCE
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected_counts, to_json, total
 from florenz.pipeline.assemble.rejects import Reject
 from florenz.shards.manifest import Manifest
+from florenz.shards.plan import SPLITS
 from florenz.stores import files
 
+LEARNED_AND_SCORED = ("train", "choose", "val")
 MAX_CELL_CHARS = 120
 
 
@@ -71,8 +73,8 @@ def _line(name: str, text: str) -> str:
 
 
 def _language_line(manifest: Manifest, language: str) -> str:
-    captions = _count(manifest, ("train", "val"), "caption", language)
-    translations = _count(manifest, ("train", "val"), "translation", language)
+    captions = _count(manifest, LEARNED_AND_SCORED, "caption", language)
+    translations = _count(manifest, LEARNED_AND_SCORED, "translation", language)
     if language == SOURCE:
         return f"{NAMES.get(language, 'English')}: {captions} caption examples"
     withheld = " (held out)" if language in manifest.held_out else ""
@@ -85,7 +87,7 @@ def _count(manifest: Manifest, splits: tuple[str, ...], task: str, language: str
 
 def _markdown(facts: RunFacts, rejects: list[Reject]) -> str:
     manifest = facts.manifest
-    splits = ("train", "val", "val-heldout")
+    splits = [split for split in SPLITS if split in manifest.counts]
     rows = []
     for language in (SOURCE, *manifest.languages):
         cells = [

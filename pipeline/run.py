@@ -51,9 +51,6 @@ class Run:
         self.asked = {"captions": 0, "translations": 0}
         self.reads_images_again = False
         self.server_is_proved = False
-        self.source = recipe.images.source
-        if recipe.images.is_playground:
-            self.source = files.join(recipe.out, "images", "*.jpg")  # the truth lies beside them and is not looked at
 
     @contextlib.contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[ProgressAddress]:
@@ -96,7 +93,7 @@ def _run(this: Run, server: Server, retry: str | None) -> RunFacts:
                 seed=recipe.seed,
                 advance=lambda pictures: advance(progress, "draw", pictures),
             )
-    sources = list_sources(this.source)
+    sources = list_sources(recipe.image_source)
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
@@ -118,8 +115,8 @@ def _check_images(this: Run, index: Index) -> None:
         reasons = ", ".join(sorted({reject.reason for reject in index.rejects}))
         raise RecipeError(
             [
-                f"IMAGES {this.source!r}: none of the {index.num_found} files there can be used ({reasons}): "
-                "name another folder; what lies in OUT stays as it is"
+                f"IMAGES {this.recipe.image_source!r}: none of the {index.num_found} files there can be used "
+                f"({reasons}): name another folder; what lies in OUT stays as it is"
             ]
         )
     if not this.may_replace:
@@ -214,7 +211,7 @@ def _assemble(this: Run, index: Index) -> RunFacts:
     summary = read_summary(recipe.out, build)
     if not this.may_replace and build != current_build(recipe.out):
         replacement.check_build(recipe, summary.shards)
-    manifest = publish(recipe, build, summary, index, _models(recipe, makers), this.source)
+    manifest = publish(recipe, build, summary, index, _models(recipe, makers))
     facts = RunFacts(
         out=recipe.out,
         manifest=manifest,

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from florenz.shards.plan import split_of_name
+from florenz.shards.plan import HELDOUT, split_named, split_of_name
 from florenz.shards.schema import SCHEMA_VERSION
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 
 NAME = "manifest.json"
+READABLE = (1, SCHEMA_VERSION)
 BUILD = re.compile(r"\w[\w.-]*")
 
 Counts = dict[str, dict[str, dict[str, int]]]
@@ -30,10 +31,11 @@ class ManifestError(ValueError):
 class Manifest:
     """What manifest.json holds, field by field under the same names.
 
-    build: the folder below OUT/shards. languages: targets of translation, without English. held_out: those among them
-    whose captioning is withheld. counts: split -> task -> language -> number of examples. rejected: step -> reason ->
-    language -> number. inputs: where the images came from. recipe: all of it. models: role -> fingerprint.
-    filters: what judged the texts, such as the checksum of the language ID model.
+    build: the folder below OUT/shards and OUT/heldout. languages: targets of translation, without English. held_out:
+    those among them whose captioning is withheld. counts: split -> task -> language -> number of examples. rejected:
+    step -> reason -> language -> number. inputs: where the images came from. recipe: all of it. models: role ->
+    fingerprint. filters: what judged the texts, such as the checksum of the language ID model. schema_version: of the
+    samples; of a manifest of version 1 all else is read as if it were of this one.
     """
 
     build: str
@@ -46,15 +48,24 @@ class Manifest:
     recipe: dict[str, Any]
     models: dict[str, Any]
     filters: dict[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
 
     def shards_of(self, split: str) -> list[ShardInfo]:
-        """The shards of one split, in order: "train" for training, never those of val or val-heldout."""
+        """The shards of one split, in order: "train" for training, never those of another."""
         return [shard for shard in self.shards if shard.split == split]
 
 
 def shard_path(out: str, build: str, name: str) -> str:
-    """Where the shard of this file name lies."""
-    return files.join(out, "shards", build, name)
+    """Where the shard of this file name lies. What is withheld has a folder of its own, so that nobody who reads or
+    copies shards/ gets it unasked; version 1 kept it beside the others, as val-heldout-000000.tar.
+    """
+    folder = HELDOUT if name.startswith(f"{HELDOUT}-") else "shards"
+    return files.join(out, folder, build, name)
+
+
+def shard_folders(out: str, build: str) -> tuple[str, str]:
+    """Every folder in which shards of a build lie."""
+    return files.join(out, "shards", build, ""), files.join(out, HELDOUT, build, "")
 
 
 def count_examples(shards: Iterable[ShardInfo]) -> Counts:
@@ -72,7 +83,8 @@ def count_examples(shards: Iterable[ShardInfo]) -> Counts:
 
 def write_manifest(out: str, manifest: Manifest) -> None:
     """Make this the current build of OUT, in one step."""
-    record = {"schema_version": SCHEMA_VERSION, **asdict(manifest)}
+    assert manifest.schema_version == SCHEMA_VERSION, "a dataset of an earlier version is read, and not written"
+    record = asdict(manifest)
     record["shards"] = [
         {**asdict(shard), "path": shard_path("", manifest.build, shard.path)} for shard in manifest.shards
     ]
@@ -95,9 +107,9 @@ def read_manifest(out: str) -> Manifest:
         raise ManifestError(f"{path} is not JSON ({_one_line(problem)}): assemble the dataset again") from problem
     if not isinstance(record, dict):
         raise ManifestError(f"{path} holds a {type(record).__name__}, not an object: assemble the dataset again")
-    if (version := record.get("schema_version")) != SCHEMA_VERSION:
+    if (version := record.get("schema_version")) not in READABLE:
         raise ManifestError(
-            f"{path} has schema version {version!r}, this program reads {SCHEMA_VERSION}: "
+            f"{path} has schema version {version!r}, this program reads {' and '.join(map(str, READABLE))}: "
             "use the program that wrote it, or assemble the dataset again"
         )
     try:
@@ -115,9 +127,10 @@ def _manifest(record: Mapping[str, Any]) -> Manifest:
         languages=_strings(record, "languages"),
         held_out=_strings(record, "held_out"),
         shards=tuple(_shard(build, entry) for entry in _field(record, "shards", list)),
-        counts=_numbers_by(record, "counts"),
+        counts={split_named(split): counts for split, counts in _numbers_by(record, "counts").items()},
         rejected=_numbers_by(record, "rejected"),
         **{name: _field(record, name, dict) for name in ("inputs", "recipe", "models", "filters")},
+        schema_version=_field(record, "schema_version", int),
     )
 
 
@@ -127,11 +140,11 @@ def _shard(build: str, entry: Any) -> ShardInfo:
     path = _field(entry, "path", str)
     name = path.rpartition("/")[2]
     if path != shard_path("", build, name) or split_of_name(name) is None:
-        raise ValueError(f"shard path {path!r} does not lie in shards/{build} or is not named like train-000000.tar")
+        raise ValueError(f"shard path {path!r} is not that of a shard of {build}, like shards/{build}/train-000000.tar")
     counts = _field(entry, "counts", dict)
     return ShardInfo(
         path=name,
-        split=_field(entry, "split", str),
+        split=split_named(_field(entry, "split", str)),
         sha256=_field(entry, "sha256", str),
         samples=_field(entry, "samples", int),
         bytes=_field(entry, "bytes", int),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import BinaryIO
 
+from florenz.shards.records import sample_from
 from florenz.shards.schema import Sample
 from florenz.shards.tar import ShardError, check_end
 from florenz.stores import files
@@ -20,7 +21,7 @@ READ_BYTES = 1 << 20
 def iter_samples(path: str) -> Iterator[Sample]:
     """The samples of a shard. `ShardError` for a damaged tar, `SchemaError` for a sample that breaks the schema."""
     for key, members in iter_members(path):
-        yield Sample.from_members(key, members)
+        yield sample_from(key, members)
 
 
 def iter_members(path: str) -> Iterator[tuple[str, dict[str, bytes]]]:

@@ -4,18 +4,24 @@
     <key>.json   everything about it, UTF-8, keys sorted: the same sample gives the same bytes
     <key>.txt    one English caption, which every reader of image-text tars understands without being told
 
+Every sample has the same fields, and so has every text; what a text lacks is "", never absent or null. Readers that
+make columns (`datasets`, Arrow) take the columns' types from a few samples, and an object keyed by language or an
+empty list would lose whatever these few don't show. For the same reason scores and notes are strings.
+
 The JSON repeats the English caption in each translation example. That costs some bytes and lets an example be read
-on its own. Reading is strict: a field that is missing or of another type is an error and gets no default.
+on its own. `records.py` reads the files back.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, cast
+from dataclasses import dataclass, fields
+from typing import Literal
 
-SCHEMA_VERSION = 1
-KEY = re.compile(r"[0-9a-f]{32}")
+SCHEMA_VERSION = 2
+HELDOUT_SUFFIX = "-heldout"
+KEY = re.compile(rf"[0-9a-f]{{32}}({HELDOUT_SUFFIX})?")
 STYLE_ORDER = ("short", "detailed")  # other styles follow, by name
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)  # made once: json.dumps makes one for each call
@@ -23,52 +29,70 @@ ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)  # made once: jso
 Task = Literal["caption", "translation"]
 TASKS: tuple[Task, ...] = ("caption", "translation")
 
-Value = TypeVar("Value")
-
 
 class SchemaError(ValueError):
     """A sample that does not follow the schema; the message names the sample and the field."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Caption:
+    """An English caption of the image.
+
+    made_by: the model with its fingerprint, "" where nobody knows. way: how it made the text, a word of its own step
+    ("captioned", "translated"). scores: "name=value name=value", by name (`scores_text`, `parse_scores`). notes: what
+    a reader should know of this text, for people.
+    """
+
+    style: str
+    text: str
+    made_by: str = ""
+    way: str = ""
+    scores: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
     """One thing to learn from an image: say what it shows, or translate what is said about it.
 
-    A translation has source_language and source_text, a caption has neither (`ValueError`).
+    A translation has source_language and source_text, a caption has neither (`ValueError`). The other fields are those
+    of `Caption`: who made `text`, and how.
     """
 
     task: Task
     language: str
     style: str
     text: str
-    source_language: str | None = None
-    source_text: str | None = None
+    source_language: str = ""
+    source_text: str = ""
+    made_by: str = ""
+    way: str = ""
+    scores: str = ""
+    notes: str = ""
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise ValueError(f"task is '{self.task}', not one of {', '.join(TASKS)}")
-        has_source = self.source_language is not None and self.source_text is not None
-        has_no_source = self.source_language is None and self.source_text is None
-        if not (has_source if self.task == "translation" else has_no_source):
-            raise ValueError(
-                f"a {self.task} example {'needs' if self.task == 'translation' else 'has no'} "
-                "source_language and source_text"
-            )
+        is_translation = self.task == "translation"
+        if is_translation and not self.source_language:
+            raise ValueError("a translation example needs source_language and source_text")
+        if not is_translation and (self.source_language or self.source_text):
+            raise ValueError(f"a {self.task} example has no source_language and no source_text")
 
-    def to_json(self) -> dict[str, str]:
-        record = {"task": self.task, "language": self.language, "style": self.style, "text": self.text}
-        if self.source_language is not None and self.source_text is not None:
-            record |= {"source_language": self.source_language, "source_text": self.source_text}
-        return record
+
+CAPTION_FIELDS = tuple(field.name for field in fields(Caption))
+EXAMPLE_FIELDS = tuple(field.name for field in fields(Example))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
     """One image with its texts.
 
-    key: 32 lower-case hex digits, from the SHA-256 of the original image bytes. jpeg: the bytes that go into the
-    shard, `width` by `height` pixels. source: URI of the original. captions: style -> English text, at least one.
-    provenance: what made it, any JSON object. `ValueError` for a key of another form or no captions.
+    key: 32 lower-case hex digits, from the SHA-256 of the original image bytes; with `HELDOUT_SUFFIX` where the
+    examples are the captions that are withheld from training, so that no key stands in two shards. jpeg: the bytes that
+    go into the shard, `width` by `height` pixels. source: the original, relative to IMAGES. licence, url: of the image,
+    as its source gave them. captions: English, one for each style, at least one. `ValueError` for a key of another
+    form, no captions, or two of one style.
     """
 
     key: str
@@ -76,20 +100,33 @@ class Sample:
     width: int
     height: int
     source: str
-    captions: dict[str, str]
+    captions: tuple[Caption, ...]
     examples: tuple[Example, ...]
-    provenance: dict[str, Any]
+    licence: str = ""
+    url: str = ""
 
     def __post_init__(self) -> None:
         if not KEY.fullmatch(self.key):
             raise ValueError(f"key '{self.key}' is not 32 lower-case hex digits")
         if not self.captions:
             raise ValueError(f"sample {self.key} has no English caption: leave it out and count it as a reject")
+        if len(self.caption_texts) < len(self.captions):
+            raise ValueError(f"sample {self.key} has two captions of one style")
+
+    @property
+    def image(self) -> str:
+        """The image's key, whichever texts of it this sample holds."""
+        return self.key.removesuffix(HELDOUT_SUFFIX)
+
+    @property
+    def caption_texts(self) -> dict[str, str]:
+        """Style -> English caption."""
+        return {caption.style: caption.text for caption in self.captions}
 
     @property
     def text(self) -> str:
         """The English caption that becomes <key>.txt."""
-        return self.captions[min(self.captions, key=_style_rank)]
+        return min(self.captions, key=lambda caption: style_rank(caption.style)).text
 
     def members(self) -> list[tuple[str, bytes]]:
         """(file name, content) in the order in which they stand in the shard."""
@@ -99,34 +136,6 @@ class Sample:
             (f"{self.key}.txt", self.text.encode()),
         ]
 
-    @classmethod
-    def from_members(cls, key: str, members: Mapping[str, bytes]) -> "Sample":
-        """The sample from its files, extension -> content. `SchemaError` if they do not follow the schema.
-
-        The caption in <key>.txt is not compared with the JSON; `shards.verify` does that.
-        """
-        absent = [name for name in ("jpg", "json", "txt") if name not in members]
-        if absent:
-            raise SchemaError(f"sample {key}: {key}.{absent[0]} is missing")
-        record = _parse(key, members["json"])
-        if (version := record.get("schema_version")) != SCHEMA_VERSION:
-            raise SchemaError(f"sample {key}: schema version {version!r}, this program reads {SCHEMA_VERSION}")
-        if record.get("key") != key:
-            raise SchemaError(f"sample {key}: its JSON says it is {record.get('key')!r}")
-        try:
-            return cls(
-                key=key,
-                jpeg=members["jpg"],
-                width=_field(record, "width", int),
-                height=_field(record, "height", int),
-                source=_field(record, "source", str),
-                captions=_texts(record, "captions"),
-                examples=tuple(_example(entry) for entry in _field(record, "examples", list)),
-                provenance=_field(record, "provenance", dict),
-            )
-        except ValueError as problem:
-            raise SchemaError(f"sample {key}: {problem}") from problem
-
     def _json(self) -> bytes:
         record = {
             "schema_version": SCHEMA_VERSION,
@@ -134,52 +143,35 @@ class Sample:
             "width": self.width,
             "height": self.height,
             "source": self.source,
-            "captions": self.captions,
-            "examples": [example.to_json() for example in self.examples],
-            "provenance": self.provenance,
+            "licence": self.licence,
+            "url": self.url,
+            "captions": [
+                {name: getattr(caption, name) for name in CAPTION_FIELDS}
+                for caption in sorted(self.captions, key=lambda one: style_rank(one.style))
+            ],
+            "examples": [{name: getattr(example, name) for name in EXAMPLE_FIELDS} for example in self.examples],
         }
         return (ENCODER.encode(record) + "\n").encode()
 
 
-def _style_rank(style: str) -> tuple[int, str]:
+def style_rank(style: str) -> tuple[int, str]:
+    """Sorts styles: short, detailed, then others by name."""
     return (STYLE_ORDER.index(style) if style in STYLE_ORDER else len(STYLE_ORDER), style)
 
 
-def _parse(key: str, content: bytes) -> dict[str, Any]:
-    try:
-        text = content.decode()
-        record = json.loads(text)
-        if "\\u" in text:  # JSON can spell half a character, as \ud800, which no file or tokenizer can take
-            json.dumps(record, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as problem:
-        raise SchemaError(f"sample {key}: {key}.json is not JSON in UTF-8: {problem}") from problem
-    if not isinstance(record, dict):
-        raise SchemaError(f"sample {key}: {key}.json holds a {type(record).__name__}, not an object")
-    return record
+def scores_text(scores: Mapping[str, float]) -> str:
+    """Scores as they stand in a sample: by name, four digits behind the point.
+
+    Raises:
+        ValueError: a name with a space or "=", or a value that is no finite number.
+    """
+    for name, value in scores.items():
+        if not re.fullmatch(r"[^\s=]+", name) or not math.isfinite(value):
+            raise ValueError(f"score {name!r} is {value}: names have no spaces and no '=', values are finite numbers")
+    return " ".join(f"{name}={value:.4f}" for name, value in sorted(scores.items()))
 
 
-def _field(record: Mapping[str, Any], name: str, kind: type[Value]) -> Value:
-    if name not in record:
-        raise ValueError(f"field '{name}' is missing")
-    value = record[name]
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"field '{name}' is a {type(value).__name__}, not a {kind.__name__}")
-    return value
-
-
-def _texts(record: Mapping[str, Any], name: str) -> dict[str, str]:
-    texts = _field(record, name, dict)
-    return {style: _field(texts, style, str) for style in texts}
-
-
-def _example(entry: Any) -> Example:
-    if not isinstance(entry, dict):
-        raise ValueError(f"an example is a {type(entry).__name__}, not an object")
-    source = ("source_language", "source_text")
-    return Example(
-        task=cast(Task, _field(entry, "task", str)),
-        language=_field(entry, "language", str),
-        style=_field(entry, "style", str),
-        text=_field(entry, "text", str),
-        **{name: _field(entry, name, str) for name in source if name in entry},
-    )
+def parse_scores(text: str) -> dict[str, float]:
+    """What `scores_text` wrote. `ValueError` for anything else."""
+    pairs = (pair.partition("=") for pair in text.split())
+    return {name: float(value) for name, _, value in pairs}

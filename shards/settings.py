@@ -13,6 +13,10 @@ class ShardSettings:
     val_fraction: float = 0.02
     """Share of the images that is kept for validation, between 0 and 1; at least one image if there are two."""
 
+    choose_fraction: float = 0.02
+    """Share of the images that is kept for choosing a recipe or a stopping point; 0 for none. What is reported stands
+    in val, which nothing was chosen on."""
+
     jpeg_quality: int = 92
     """Pillow's JPEG quality, 1 to 95, for images that have to be re-encoded."""
 
@@ -25,6 +29,10 @@ class ShardSettings:
             problems.append(f"images_per_shard is {self.images_per_shard}: a shard holds at least one image")
         if not 0 < self.val_fraction < 1:
             problems.append(f"val_fraction is {self.val_fraction}: choose a share between 0 and 1, for example 0.02")
+        if not 0 <= self.choose_fraction < 1:
+            problems.append(f"choose_fraction is {self.choose_fraction}: choose a share from 0 to 1, for example 0.02")
+        elif self.val_fraction + self.choose_fraction >= 1:
+            problems.append("val_fraction and choose_fraction leave nothing for train: choose smaller ones")
         if not 1 <= self.jpeg_quality <= 95:
             problems.append(f"jpeg_quality is {self.jpeg_quality}: choose a value from 1 to 95")
         if self.max_side_px < 16:

@@ -17,10 +17,18 @@ from PIL import Image, UnidentifiedImageError
 
 from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
-from florenz.shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path
-from florenz.shards.plan import SPLITS, split_of_name
+from florenz.shards.manifest import (
+    Manifest,
+    ManifestError,
+    count_examples,
+    read_manifest,
+    shard_folders,
+    shard_path,
+)
+from florenz.shards.plan import HELDOUT, SPLITS, split_of_name
 from florenz.shards.reader import ShardError, iter_members
-from florenz.shards.schema import SCHEMA_VERSION, Example, Sample, SchemaError
+from florenz.shards.records import sample_from
+from florenz.shards.schema import HELDOUT_SUFFIX, Example, Sample, SchemaError
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 
@@ -39,7 +47,7 @@ class Findings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaptionText:
-    """A text under a caption example of train or val, for language ID."""
+    """A text under a caption example that is not withheld, for language ID."""
 
     where: str
     language: str
@@ -50,7 +58,7 @@ class CaptionText:
 class Tally:
     """What has been seen so far, over all shards."""
 
-    owner: dict[str, ShardInfo] = field(default_factory=dict)  # key -> its shard in train or val
+    owner: dict[str, ShardInfo] = field(default_factory=dict)  # image -> its shard in train, choose or val
     heldout_owner: dict[str, ShardInfo] = field(default_factory=dict)
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (split, task, language)
     damaged_splits: set[str] = field(default_factory=set)  # some of it could not be read: no word on its totals
@@ -68,7 +76,7 @@ def verify(out: str) -> Findings:
 
 def _problems(out: str, manifest: Manifest, tally: Tally) -> Iterator[str]:
     yield from _listing_problems(out, manifest)
-    # val before val-heldout, whose images have to be among val's
+    # val before heldout, whose images have to be among val's
     known = sorted(
         (shard for shard in manifest.shards if shard.split in SPLITS),
         key=lambda shard: (SPLITS.index(shard.split), shard.path),
@@ -90,10 +98,11 @@ def _listing_problems(out: str, manifest: Manifest) -> Iterator[str]:
         if shard.split != split_of_name(shard.path):
             yield f"{shard.path}: the manifest says split {shard.split}, its name says {split_of_name(shard.path)}"
     yield from (f"{name}: listed {times} times in the manifest" for name, times in names.items() if times > 1)
-    folder = shard_path(out, manifest.build, "")
-    for path in files.list_files(folder):
-        if path.removeprefix(folder) not in names:
-            yield f"{path.removeprefix(folder)}: lies in shards/{manifest.build} but is not in the manifest"
+    listed = {shard_path(out, manifest.build, name) for name in names}
+    for folder in shard_folders(out, manifest.build):
+        for path in sorted(set(files.list_files(folder)) - listed):
+            place = folder.removeprefix(files.join(out, "")).rstrip("/")
+            yield f"{path.removeprefix(folder)}: lies in {place} but is not in the manifest"
 
 
 def _shard_problems(path: str, shard: ShardInfo, manifest: Manifest, tally: Tally) -> Iterator[str]:
@@ -102,9 +111,9 @@ def _shard_problems(path: str, shard: ShardInfo, manifest: Manifest, tally: Tall
         yield from (f"{shard.path}: {problem}" for problem in _bytes_problems(path, shard))
         for key, members in iter_members(path):
             num_samples += 1
-            yield from (f"{shard.path}: {problem}" for problem in _key_problems(key, shard, tally))
+            yield from (f"{shard.path}: {problem}" for problem in _key_problems(key, shard, manifest, tally))
             try:
-                sample = Sample.from_members(key, members)
+                sample = sample_from(key, members)
             except SchemaError as problem:
                 yield f"{shard.path}: {problem}"
                 continue
@@ -142,14 +151,17 @@ def _bytes_problems(path: str, shard: ShardInfo) -> Iterator[str]:
         yield f"SHA-256 is {digest.hexdigest()}, the manifest says {shard.sha256}"
 
 
-def _key_problems(key: str, shard: ShardInfo, tally: Tally) -> Iterator[str]:
-    owner = tally.heldout_owner if shard.split == "val-heldout" else tally.owner
-    if key in owner:
-        other = owner[key].path
+def _key_problems(key: str, shard: ShardInfo, manifest: Manifest, tally: Tally) -> Iterator[str]:
+    is_withheld = shard.split == HELDOUT
+    if manifest.schema_version > 1 and key.endswith(HELDOUT_SUFFIX) is not is_withheld:
+        yield f"sample {key}: keys end in {HELDOUT_SUFFIX} in {HELDOUT} and nowhere else"
+    owner, image = tally.heldout_owner if is_withheld else tally.owner, key.removesuffix(HELDOUT_SUFFIX)
+    if image in owner:
+        other = owner[image].path
         yield f"sample {key} is there twice" if other == shard.path else f"sample {key} is also in {other}"
-    owner.setdefault(key, shard)
-    if shard.split == "val-heldout" and "val" not in tally.damaged_splits:
-        home = tally.owner.get(key)
+    owner.setdefault(image, shard)
+    if is_withheld and "val" not in tally.damaged_splits:
+        home = tally.owner.get(image)
         if home is None or home.split != "val":
             yield f"sample {key}: its image is not in val"
 
@@ -163,7 +175,7 @@ def _sample_problems(sample: Sample, members: Mapping[str, bytes], split: str, m
     for example in sample.examples:
         about = f"{example.task} example in {example.language}, style {example.style}"
         yield from (f"{about}: {problem}" for problem in _coverage_problems(example, split, manifest))
-        yield from (f"{about}: {problem}" for problem in _source_problems(example, sample.captions))
+        yield from (f"{about}: {problem}" for problem in _source_problems(example, sample.caption_texts))
 
 
 def _image_problems(sample: Sample) -> Iterator[str]:
@@ -184,10 +196,10 @@ def _coverage_problems(example: Example, split: str, manifest: Manifest) -> Iter
     if example.language not in manifest.languages and not is_english_caption:
         yield "the manifest does not name this language"
     is_withheld = example.task == "caption" and example.language in manifest.held_out
-    if is_withheld and split != "val-heldout":
+    if is_withheld and split != HELDOUT:
         yield f"captioning in this language is held out, it may not be in {split}"
-    if not is_withheld and split == "val-heldout":
-        yield "val-heldout may hold withheld captions only"
+    if not is_withheld and split == HELDOUT:
+        yield f"{HELDOUT} may hold withheld captions only"
 
 
 def _source_problems(example: Example, captions: Mapping[str, str]) -> Iterator[str]:
@@ -204,7 +216,7 @@ def _source_problems(example: Example, captions: Mapping[str, str]) -> Iterator[
 
 
 def _collect_captions(sample: Sample, shard: ShardInfo, tally: Tally) -> None:
-    if shard.split != "val-heldout":
+    if shard.split != HELDOUT:
         tally.waiting += [
             CaptionText(where=f"{shard.path}: sample {sample.key}", language=example.language, text=example.text)
             for example in sample.examples
@@ -261,11 +273,13 @@ def _proofs(manifest: Manifest, tally: Tally) -> Iterator[str]:
         "every SHA-256 as in the manifest"
     )
     yield (
-        f"samples: {len(tally.owner)} of schema version {SCHEMA_VERSION}, {num_images['train']} in train, "
-        f"{num_images['val']} in val, no key twice and none in both"
+        f"samples: {len(tally.owner)} of schema version {manifest.schema_version}, "
+        + ", ".join(f"{num_images[split]} in {split}" for split in SPLITS if num_images[split])
+        + ", no image twice and none in two splits"
     )
     yield "images: every JPEG opens at the stated size, every .txt is the English caption"
-    for split, tasks in count_examples(manifest.shards).items():
+    counts = count_examples(manifest.shards)
+    for split, tasks in ((split, counts[split]) for split in SPLITS if split in counts):
         totals = ", ".join(
             f"{sum(languages.values())} {task} in {' '.join(languages)}" for task, languages in tasks.items()
         )
@@ -275,10 +289,10 @@ def _proofs(manifest: Manifest, tally: Tally) -> Iterator[str]:
         return
     held_out = " ".join(manifest.held_out)
     yield (
-        f"held-out: no caption example in {held_out} in train or val; val-heldout has "
+        f"held-out: no caption example in {held_out} in train, choose or val; {HELDOUT} has "
         f"{len(tally.heldout_owner)} images, all of val, with withheld captions only"
     )
-    yield f"language ID: none of {tally.num_identified} caption texts in train and val is placed in {held_out}"
+    yield f"language ID: none of {tally.num_identified} caption texts in train, choose and val is placed in {held_out}"
 
 
 def _printable(line: str) -> str:

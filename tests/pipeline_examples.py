@@ -21,7 +21,7 @@ from florenz.pipeline.assemble.build import assembly_of, build_name, publish, re
 from florenz.pipeline.assemble.graph import run_assembly
 from florenz.pipeline.index import Index, build_index
 from florenz.pipeline.recipe import Images, Recipe, Translator
-from florenz.shards.manifest import Manifest, read_manifest
+from florenz.shards.manifest import Manifest, read_manifest, shard_path
 from florenz.shards.settings import ShardSettings
 from florenz.translators.settings import TranslatorSettings
 
@@ -121,7 +121,7 @@ def samples_of(out: Path, split: str) -> dict[str, dict]:
     manifest = read_manifest(str(out))
     found = {}
     for shard in manifest.shards_of(split):
-        with tarfile.open(out / "shards" / manifest.build / shard.path) as tar:
+        with tarfile.open(shard_path(str(out), manifest.build, shard.path)) as tar:
             for member in tar.getnames():
                 if member.endswith(".json"):
                     found[member.removesuffix(".json")] = json.load(tar.extractfile(member))  # type: ignore[arg-type]
@@ -156,7 +156,7 @@ def name_of(recipe: Recipe, index: Index) -> str:
 
 def published(recipe: Recipe) -> Manifest:
     build, index = assemble(recipe)
-    return publish(recipe, build, read_summary(recipe.out, build), index, {}, recipe.images.source)
+    return publish(recipe, build, read_summary(recipe.out, build), index, {})
 
 
 def published_pictures(folder: Path, count: int) -> Recipe:
@@ -170,7 +170,7 @@ def published_pictures(folder: Path, count: int) -> Recipe:
 
 def bytes_of(out: Path) -> dict[str, bytes]:
     """Shards, rejects and summaries, by name."""
-    patterns = ("shards/*/*", "rejects/*", "builds/*")
+    patterns = ("shards/*/*", "heldout/*/*", "rejects/*", "builds/*")
     files = [path for pattern in patterns for path in sorted(out.glob(pattern)) if path.name != "published.json"]
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 

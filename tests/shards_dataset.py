@@ -13,7 +13,7 @@ from PIL import Image
 from florenz.shards.manifest import Manifest, count_examples, read_manifest, shard_path, write_manifest
 from florenz.shards.plan import plan_shards, shard_name
 from florenz.shards.reader import iter_samples
-from florenz.shards.schema import Example, Sample
+from florenz.shards.schema import HELDOUT_SUFFIX, Caption, Example, Sample
 from florenz.shards.writer import ShardInfo, write_shard
 
 BUILD = "0123456789abcdef"
@@ -47,20 +47,20 @@ COVERED = (caption("en", ENGLISH), caption("de", GERMAN), translation("de", GERM
 WITHHELD = (caption("fr", FRENCH),)
 CONTENTS: dict[str, dict[str, tuple[Example, ...]]] = {
     "train": {"train": COVERED},
-    "val": {"val": COVERED, "val-heldout": WITHHELD},
+    "choose": {"choose": COVERED},
+    "val": {"val": COVERED, "heldout": WITHHELD},
 }
 
 
-def make_sample(number: int = 0, examples: tuple[Example, ...] = COVERED) -> Sample:
+def make_sample(number: int = 0, examples: tuple[Example, ...] = COVERED, suffix: str = "") -> Sample:
     return Sample(
-        key=key_of(number),
+        key=key_of(number) + suffix,
         jpeg=jpeg_of(number),
         width=32,
         height=24,
-        source=f"file:///images/{number}.jpg",
-        captions={"short": ENGLISH},
+        source=f"{number}.jpg",
+        captions=(Caption(style="short", text=ENGLISH, made_by="org/captioner (c)", way="captioned"),),
         examples=examples,
-        provenance={"build": BUILD},
     )
 
 
@@ -68,9 +68,10 @@ def write_dataset(out: str, num_images: int = 12) -> Manifest:
     """Shards and manifest of a dataset in which everything holds."""
     numbers = {key_of(number): number for number in range(num_images)}
     infos = []
-    for plan in plan_shards(numbers, seed=SEED, val_fraction=0.25, images_per_shard=5):
+    for plan in plan_shards(numbers, seed=SEED, val_fraction=0.25, choose_fraction=0.0, images_per_shard=5):
         for split, examples in CONTENTS[plan.split].items():
-            samples = [make_sample(numbers[key], examples) for key in plan.keys]
+            suffix = HELDOUT_SUFFIX if split == "heldout" else ""
+            samples = [make_sample(numbers[key], examples, suffix) for key in plan.keys]
             path = shard_path(out, BUILD, shard_name(split, plan.index))
             infos.append(write_shard(samples, path, split))
     shards = tuple(info for info in infos if info)
@@ -90,7 +91,7 @@ def write_dataset(out: str, num_images: int = 12) -> Manifest:
 
 
 def shard_file(out: Path, name: str) -> Path:
-    return out / "shards" / BUILD / name
+    return Path(shard_path(str(out), BUILD, name))
 
 
 def edit_samples(out: Path, name: str, edit: Callable[[list[Sample]], list[Sample]]) -> None:

@@ -15,7 +15,7 @@ from florenz.pipeline.assemble import build as build_module
 from florenz.pipeline.assemble.build import is_assembled, kept_manifest_path, published_builds
 from florenz.pipeline.assemble.graph import rejects_path, summary_path
 from florenz.pipeline.recipe import Recipe
-from florenz.shards.manifest import read_manifest
+from florenz.shards.manifest import read_manifest, shard_path
 from florenz.shards.verify import verify
 
 NUM_PICTURES = 6
@@ -40,7 +40,7 @@ def test_a_build_is_assembled_when_all_its_files_are_there_at_their_size(recipe:
     manifest = read_manifest(recipe.out)
     out, build = recipe.out, manifest.build
     assert is_assembled(out, build) and not is_assembled(out, "f" * 16)
-    shard = Path(out, "shards", build, manifest.shards[0].path)
+    shard = Path(shard_path(out, build, manifest.shards[0].path))
     for path in (shard, Path(rejects_path(out, build)), Path(summary_path(out, build))):
         content = path.read_bytes()
         path.unlink()
@@ -100,6 +100,6 @@ def test_a_kill_between_the_swap_and_the_removal_leaves_nothing_behind(
 
 def test_an_old_build_that_is_damaged_is_not_kept(recipe: Recipe) -> None:
     manifest = read_manifest(recipe.out)
-    Path(recipe.out, "shards", manifest.build, manifest.shards[0].path).unlink()
+    Path(shard_path(recipe.out, manifest.build, manifest.shards[0].path)).unlink()
     current = published(replace(recipe, seed=1, keep_builds=1)).build
     assert published_builds(recipe.out) == [current] and builds_in(recipe) == {current}

@@ -13,11 +13,13 @@ from florenz.languages.identification import LanguageIdentifier
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import IN, KEPT, imbalances, rejected
 from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts, cover, filter_texts, gather
+from florenz.shards.schema import Example
 
 KEY = "0" * 32
 STYLES = ("short", "detailed")
 LANGUAGES = ("de", "fr")
 CHAIN = FilterChain()
+MAKERS = {"en": "captioner (c)", "de": "one translator (a)", "fr": "another translator (b)"}
 CAPTIONS = [caption_row(KEY, 0, style) for style in STYLES]
 TRANSLATIONS = [translation_row(KEY, 0, language, style) for language in LANGUAGES for style in STYLES]
 
@@ -30,7 +32,7 @@ def judged(
     captions: list[CaptionRow], translations: list[TranslationRow], held_out: tuple[str, ...] = ("fr",)
 ) -> CoveredImage:
     texts = filter_texts(gathered(captions, translations), CHAIN)
-    return cover(texts, languages=LANGUAGES, held_out=held_out, identifier=LanguageIdentifier())
+    return cover(texts, languages=LANGUAGES, held_out=held_out, makers=MAKERS, identifier=LanguageIdentifier())
 
 
 def pairs(image: CoveredImage) -> Counter[tuple[str, str]]:
@@ -42,7 +44,18 @@ def test_good_answers_become_every_example_that_the_plan_allows() -> None:
     assert pairs(image) == {
         ("caption", "en"): 2, ("caption", "de"): 2, ("translation", "de"): 2, ("translation", "fr"): 2
     }  # fmt: skip
-    assert image.rejects == () and image.captions == {style: text_of(0, "en", style) for style in STYLES}
+    assert image.rejects == ()
+    assert {caption.style: caption.text for caption in image.captions} == {
+        style: text_of(0, "en", style) for style in STYLES
+    }
+
+
+def test_each_text_says_who_made_it_and_how() -> None:
+    image = judged(CAPTIONS, TRANSLATIONS)
+    for text in [*image.captions, *image.examples, *image.withheld]:
+        language = text.language if isinstance(text, Example) else "en"
+        assert text.made_by == MAKERS[language]
+        assert text.way == ("captioned" if language == "en" else "translated")
 
 
 def test_a_held_out_language_has_captions_in_the_withheld_alone() -> None:
@@ -63,7 +76,7 @@ def test_a_text_in_the_held_out_language_is_no_caption_whatever_it_claims_to_be(
     )
     stray = translation_row(KEY, 0, "de", text=text_of(0, "fr"))
     texts = filter_texts(gathered(CAPTIONS[:1], [stray]), chain_without_language_id)
-    image = cover(texts, languages=LANGUAGES, held_out=("fr",), identifier=LanguageIdentifier())
+    image = cover(texts, languages=LANGUAGES, held_out=("fr",), makers=MAKERS, identifier=LanguageIdentifier())
     assert pairs(image)["caption", "de"] == 0
     (reject,) = [reject for reject in image.rejects if reject.step == "cover"]
     assert (reject.language, reject.reason, reject.text) == ("de", "places_in_heldout_language", stray.text)
@@ -112,7 +125,7 @@ def test_answers_without_a_text_are_rejects_with_the_models_reason() -> None:
 def test_a_filtered_english_caption_takes_its_translations_along() -> None:
     cut = caption_row(KEY, 0, finish_reason="length")
     image = judged([cut, CAPTIONS[1]], TRANSLATIONS)
-    assert set(image.captions) == {"detailed"}
+    assert [caption.style for caption in image.captions] == ["detailed"]
     orphans = [reject for reject in image.rejects if reject.reason == "no_english_caption"]
     assert sorted(reject.language for reject in orphans) == ["de", "fr"]
     assert {example.style for example in image.examples} == {"detailed"}

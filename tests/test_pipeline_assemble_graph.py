@@ -3,7 +3,6 @@
 import io
 import random
 import shutil
-import tarfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +40,8 @@ from florenz.pipeline.assemble.graph import rejects_path, run_assembly, summary_
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.index import build_index
 from florenz.pipeline.recipe import Recipe
-from florenz.shards.manifest import Manifest, read_manifest
+from florenz.shards.manifest import Manifest, read_manifest, shard_path
+from florenz.shards.reader import iter_samples
 from florenz.shards.verify import verify
 
 NUM_PICTURES = 14
@@ -109,28 +109,29 @@ def test_webdataset_reads_the_shards_without_being_told_anything(out: Path) -> N
     assert {sample["__key__"] for sample in samples} | set(vals) == set(KEYS)
     for sample in samples:
         assert sample["jpg"].size == (32, 24) == (sample["json"]["width"], sample["json"]["height"])
-        assert sample["txt"] == sample["json"]["captions"]["short"] == text_of(number_of(sample["__key__"]), "en")
+        captions = {caption["style"]: caption["text"] for caption in sample["json"]["captions"]}
+        assert sample["txt"] == captions["short"] == text_of(number_of(sample["__key__"]), "en")
 
 
 def test_a_sample_is_as_the_readme_shows_it(out: Path) -> None:
     for split in ("train", "val"):
         for key, record in samples_of(out, split).items():
-            assert record["schema_version"] == 1 and record["key"] == key
-            assert Path(record["source"]).parent == out.parent / "pictures"
-            assert record["provenance"] == {
-                "captioner": "org/captioner (cccccccccccccccc)",
-                    "translators": dict.fromkeys(("de", "fr"), "org/translator (tttttttttttttttt)"),
-                    "build": read_manifest(str(out)).build
-            }  # fmt: skip
+            assert record["schema_version"] == 2 and record["key"] == key
+            assert (out.parent / "pictures" / record["source"]).is_file(), "relative to IMAGES"
+            assert (record["licence"], record["url"]) == ("", "")
+            for text in [*record["captions"], *record["examples"]]:
+                made = ("captioner (cccccccccccccccc)", "captioned"), ("translator (tttttttttttttttt)", "translated")
+                by, way = made[text.get("language", "en") != "en"]
+                assert (text["made_by"], text["way"]) == (f"org/{by}", way)
             tasks = Counter((example["task"], example["language"]) for example in record["examples"])
             assert tasks == {
                 ("caption", "en"): 2, ("caption", "de"): 2, ("translation", "de"): 2, ("translation", "fr"): 2
             }  # fmt: skip
 
 
-def test_the_withheld_captions_are_in_val_heldout_and_nowhere_else(out: Path) -> None:
-    vals, withheld = samples_of(out, "val"), samples_of(out, "val-heldout")
-    assert set(withheld) == set(vals) and vals
+def test_the_withheld_captions_are_in_heldout_and_nowhere_else(out: Path) -> None:
+    vals, withheld = samples_of(out, "val"), samples_of(out, "heldout")
+    assert set(withheld) == {f"{key}-heldout" for key in vals} and vals
     for record in withheld.values():
         assert {(example["task"], example["language"]) for example in record["examples"]} == {("caption", "fr")}
     assert not set(samples_of(out, "train")) & set(vals)
@@ -139,10 +140,8 @@ def test_the_withheld_captions_are_in_val_heldout_and_nowhere_else(out: Path) ->
 def test_an_upright_baseline_jpeg_keeps_its_bytes(out: Path) -> None:
     manifest = read_manifest(str(out))
     for shard in manifest.shards:
-        with tarfile.open(out / "shards" / manifest.build / shard.path) as tar:
-            for member in tar:
-                if member.name.endswith(".jpg"):
-                    assert key_of(tar.extractfile(member).read()) == member.name.removesuffix(".jpg")  # type: ignore[union-attr]
+        for sample in iter_samples(shard_path(str(out), manifest.build, shard.path)):
+            assert key_of(sample.jpeg) == sample.image
 
 
 def test_what_was_dropped_is_in_the_reject_file_and_in_the_manifest(out: Path) -> None:
@@ -202,7 +201,7 @@ def test_a_picture_that_changed_since_it_was_captioned_is_dropped_while_writing(
     (pictures / "006.jpg").unlink()
     build = name_of(recipe, index)
     run_assembly(replace(assembly_of(recipe, makers_for(recipe)), build=build), answers_for(recipe), None)
-    manifest = publish(recipe, build, read_summary(recipe.out, build), index, {}, recipe.images.source)
+    manifest = publish(recipe, build, read_summary(recipe.out, build), index, {})
     assert manifest.rejected["write"] == {"unreadable_file": {"": 2}}
     assert verify(recipe.out).problems == ()
 
@@ -224,6 +223,7 @@ def test_another_held_out_set_is_another_build_and_the_old_one_goes(own_out: Pat
     assert manifest.build != old and manifest.counts["train"]["caption"]["fr"] > 0
     assert {Path(name).parts[1].split(".")[0] for name in bytes_of(own_out)} == {manifest.build}
     assert sorted(path.name for path in (own_out / "shards").iterdir()) == [manifest.build]
+    assert not list((own_out / "heldout").iterdir()), "nothing is held out any more"
     assert verify(str(own_out)).problems == ()
 
 
@@ -250,7 +250,7 @@ def test_the_summary_is_there_only_when_all_else_is(tmp_path: Path, pictures: Pa
     build, _ = assemble(recipe)
     summary = read_summary(recipe.out, build)
     assert Path(summary_path(recipe.out, build)).exists() and Path(rejects_path(recipe.out, build)).exists()
-    names = {path.name for path in (tmp_path / "out" / "shards" / build).iterdir()}
+    names = {path.name for path in (tmp_path / "out").glob(f"*/{build}/*.tar")}
     assert names == {shard.path for shard in summary.shards}
 
 

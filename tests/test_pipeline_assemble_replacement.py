@@ -83,7 +83,7 @@ def test_a_build_without_a_sample_is_never_published(tmp_path: Path, built: Reci
     summary = replace(read_summary(copy.out, build), shards=())
     before = (tmp_path / "out" / "manifest.json").read_bytes()
     with pytest.raises(EmptyBuild, match=f"nothing is published, what lies in OUT stays \\(rejects/{build}.parquet"):
-        publish(copy, build, summary, index, {}, copy.images.source)
+        publish(copy, build, summary, index, {})
     assert (tmp_path / "out" / "manifest.json").read_bytes() == before
 
 
@@ -137,7 +137,7 @@ def test_a_run_that_would_lose_images_changes_nothing_until_it_is_asked_for(
     assert dataset(out, translator, "COUNT=3", "REPLACE=yes") == 2
     assert published_bytes(out) == before
     assert dataset(out, translator, "COUNT=3", "REPLACE=1") == 0
-    assert sum(shard.samples for shard in read_manifest(str(out)).shards if shard.split != "val-heldout") == 3
+    assert sum(shard.samples for shard in read_manifest(str(out)).shards if shard.split != "heldout") == 3
 
 
 @pytest.mark.slow

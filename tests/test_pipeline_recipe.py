@@ -173,9 +173,14 @@ def test_a_variable_can_supply_what_the_file_lacks(tmp_path: Path) -> None:
         ("endpoint = 'x'", "unknown key 'endpoint' in [shards]: it belongs into [translator]"),
         (
             "revision = 'x'",
-            "unknown key 'revision' in [shards]: known are images_per_shard, val_fraction, jpeg_quality, max_side_px",
+            "unknown key 'revision' in [shards]: known are images_per_shard, val_fraction, "
+            "choose_fraction, jpeg_quality, max_side_px",
         ),  # two sections have one
-        ("q = 3", "unknown key 'q' in [shards]: known are images_per_shard, val_fraction, jpeg_quality, max_side_px"),
+        (
+            "q = 3",
+            "unknown key 'q' in [shards]: known are images_per_shard, val_fraction, "
+            "choose_fraction, jpeg_quality, max_side_px",
+        ),
     ],
 )
 def test_an_unknown_key_is_named_with_its_section_and_what_was_meant(tmp_path: Path, line: str, message: str) -> None:

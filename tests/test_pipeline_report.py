@@ -33,7 +33,7 @@ def facts(out: Path | str = "data/out") -> RunFacts:
     shards = (
         shard("train-000000.tar", "train", TRAIN),
         shard("val-000000.tar", "val", VAL),
-        shard("val-heldout-000000.tar", "val-heldout", {"caption/fr": 5}),
+        shard("heldout-000000.tar", "heldout", {"caption/fr": 5}),
     )
     manifest = Manifest(
         build="b" * 16,

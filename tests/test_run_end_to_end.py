@@ -107,7 +107,7 @@ def test_the_dataset_proves_its_coverage(first: FirstRun) -> None:
     for split in ("train", "val"):
         assert counts[split]["caption"]["en"] > 0 and "fr" not in counts[split]["caption"]
     assert counts["train"]["caption"]["de"] > 0 and counts["train"]["translation"]["fr"] > 0
-    assert set(counts.get("val-heldout", {"caption": {"fr": 0}})["caption"]) == {"fr"}
+    assert set(counts.get("heldout", {"caption": {"fr": 0}})["caption"]) == {"fr"}
 
 
 def test_every_file_is_in_a_shard_or_among_the_rejects(first: FirstRun) -> None:
@@ -126,7 +126,7 @@ def test_the_books_balance(first: FirstRun) -> None:
     assert imbalances(first.facts.books) == []
     manifest = first.facts.manifest
     assert total(first.facts.books, "write", KEPT) == sum(
-        shard.samples for shard in manifest.shards if shard.split != "val-heldout"
+        shard.samples for shard in manifest.shards if shard.split != "heldout"
     )  # noqa: E501
 
 
@@ -178,7 +178,7 @@ def test_another_held_out_set_asks_nothing(first: FirstRun, out: Path) -> None:
     assert facts.asked == {"captions": 0, "translations": 0}
     assert facts.manifest.build != first.facts.manifest.build and facts.manifest.held_out == ()
     assert facts.manifest.counts["train"]["caption"]["fr"] == facts.manifest.counts["train"]["translation"]["fr"] > 0
-    assert not facts.manifest.shards_of("val-heldout")
+    assert not facts.manifest.shards_of("heldout")
     assert verify(str(out)).problems == ()
 
 

@@ -143,7 +143,9 @@ class World:
 
 def result_of(out: Path) -> dict[str, bytes]:
     """What must be the same byte for byte."""
-    paths = [path for pattern in ("manifest.json", "shards/**/*", "rejects/*") for path in out.glob(pattern)]
+    paths = [
+        path for pattern in ("manifest.json", "shards/**/*", "heldout/**/*", "rejects/*") for path in out.glob(pattern)
+    ]
     return {str(path.relative_to(out)): path.read_bytes() for path in paths if path.is_file()}
 
 

@@ -43,7 +43,7 @@ def test_the_file_has_the_documented_fields_and_paths_below_out(tmp_path: Path) 
         "models",
         "filters",
     }
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert record["counts"]["train"]["caption"] == {"de": 9, "en": 9}
     assert record["shards"][0]["path"] == f"shards/{BUILD}/train-000000.tar"
     assert all((tmp_path / shard["path"]).stat().st_size == shard["bytes"] for shard in record["shards"])
@@ -54,7 +54,29 @@ def test_the_shards_to_train_on_are_not_those_of_validation(tmp_path: Path) -> N
     manifest = write_dataset(str(tmp_path))
     assert [shard.path for shard in manifest.shards_of("train")] == ["train-000000.tar", "train-000001.tar"]
     assert [shard.path for shard in manifest.shards_of("val")] == ["val-000000.tar"]
-    assert [shard.path for shard in manifest.shards_of("val-heldout")] == ["val-heldout-000000.tar"]
+    assert [shard.path for shard in manifest.shards_of("heldout")] == ["heldout-000000.tar"]
+
+
+def test_what_is_withheld_lies_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    write_dataset(str(tmp_path))
+    paths = {shard["split"]: shard["path"] for shard in json.loads((tmp_path / "manifest.json").read_text())["shards"]}
+    assert paths["heldout"] == f"heldout/{BUILD}/heldout-000000.tar" and (tmp_path / paths["heldout"]).is_file()
+    assert not list((tmp_path / "shards").rglob("*heldout*"))
+
+
+def test_a_manifest_of_version_1_is_read_with_the_splits_of_today() -> None:
+    manifest = read_manifest(str(Path(__file__).parent / "data" / "version_1"))
+    assert manifest.schema_version == 1
+    assert {shard.split for shard in manifest.shards} == {"train", "val", "heldout"} == manifest.counts.keys()
+    for shard in manifest.shards:
+        path = shard_path(str(Path(__file__).parent / "data" / "version_1"), manifest.build, shard.path)
+        assert Path(path).stat().st_size == shard.bytes
+
+
+def test_a_dataset_of_an_earlier_version_is_never_written(tmp_path: Path) -> None:
+    manifest = write_dataset(str(tmp_path))
+    with pytest.raises(AssertionError, match="earlier version"):
+        write_manifest(str(tmp_path), replace(manifest, schema_version=1))
 
 
 def test_counts_add_up_over_shards_and_do_not_mix_splits() -> None:
@@ -77,7 +99,7 @@ def test_a_failed_write_keeps_the_manifest_before_it(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_manifest(str(tmp_path), replace(manifest, recipe={"a": object()}))
     assert read_manifest(str(tmp_path)) == manifest
-    assert sorted(os.listdir(tmp_path)) == ["manifest.json", "shards"]
+    assert sorted(os.listdir(tmp_path)) == ["heldout", "manifest.json", "shards"]
 
 
 def test_no_manifest_says_what_to_do(tmp_path: Path) -> None:
@@ -88,8 +110,8 @@ def test_no_manifest_says_what_to_do(tmp_path: Path) -> None:
 
 def test_an_unknown_schema_version_names_both_versions(tmp_path: Path) -> None:
     write_dataset(str(tmp_path))
-    change(tmp_path, lambda record: record.update(schema_version=2))
-    with pytest.raises(ManifestError, match="has schema version 2, this program reads 1: "):
+    change(tmp_path, lambda record: record.update(schema_version=3))
+    with pytest.raises(ManifestError, match="has schema version 3, this program reads 1 and 2: "):
         read_manifest(str(tmp_path))
 
 
@@ -103,8 +125,8 @@ def test_an_unknown_schema_version_names_both_versions(tmp_path: Path) -> None:
         (lambda record: record.update(rejected=[]), "field 'rejected' is a list"),
         (lambda record: record["shards"].append("x"), "shards holds a str"),
         (lambda record: record["shards"][0].update(samples=True), "field 'samples' is a bool"),
-        (lambda record: record["shards"][0].update(path="../train-000000.tar"), "does not lie in shards/"),
-        (lambda record: record["shards"][0].update(path=f"shards/{BUILD}/a.tar"), "is not named like"),
+        (lambda record: record["shards"][0].update(path="../train-000000.tar"), "is not that of a shard of"),
+        (lambda record: record["shards"][0].update(path=f"shards/{BUILD}/a.tar"), "is not that of a shard of"),
         (lambda record: record.update(build="../.."), "is not the name of a folder"),
     ],
 )

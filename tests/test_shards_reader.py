@@ -1,6 +1,7 @@
 import io
 import json
 import tarfile
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_webdataset_reads_the_same_samples(shard: Path) -> None:
     dataset = webdataset.WebDataset([str(shard)], shardshuffle=False)
     read = [(row["__key__"], row["jpg"], row["txt"].decode(), json.loads(row["json"])["examples"]) for row in dataset]
     assert read == [
-        (sample.key, sample.jpeg, sample.text, [example.to_json() for example in sample.examples]) for sample in SAMPLES
+        (sample.key, sample.jpeg, sample.text, [asdict(example) for example in sample.examples]) for sample in SAMPLES
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shards_dataset import (
+    BUILD,
     ENGLISH,
     FRENCH,
     GERMAN,
@@ -34,7 +35,7 @@ from florenz.shards.plan import plan_shards
 from florenz.shards.schema import Sample
 from florenz.shards.verify import main, verify
 
-TRAIN, TRAIN_1, VAL, HELDOUT = "train-000000.tar", "train-000001.tar", "val-000000.tar", "val-heldout-000000.tar"
+TRAIN, TRAIN_1, VAL, HELDOUT = "train-000000.tar", "train-000001.tar", "val-000000.tar", "heldout-000000.tar"
 SHARDS = [TRAIN, TRAIN_1, VAL, HELDOUT]
 
 
@@ -83,9 +84,9 @@ def test_a_sound_dataset_is_proven_line_by_line(out: Path, capsys: pytest.Captur
         "held-out",
         "language ID",
     ]
-    assert "12 of schema version 1, 9 in train, 3 in val" in lines[1]
+    assert "12 of schema version 2, 9 in train, 3 in val" in lines[1]
     assert lines[3] == "counts: train has 18 caption in de en, 18 translation in de fr, as in the manifest"
-    assert "no caption example in fr in train or val; val-heldout has 3 images" in lines[6]
+    assert "no caption example in fr in train, choose or val; heldout has 3 images" in lines[6]
     assert "none of 24 caption texts" in lines[7]
 
 
@@ -157,7 +158,7 @@ def test_a_key_in_train_and_val_is_found(out: Path) -> None:
 def train_numbers() -> list[int]:
     """Numbers of the images in the first train shard, in its order."""
     numbers = {key_of(number): number for number in range(12)}
-    plans = plan_shards(numbers, seed=SEED, val_fraction=0.25, images_per_shard=5)
+    plans = plan_shards(numbers, seed=SEED, val_fraction=0.25, choose_fraction=0, images_per_shard=5)
     return [numbers[key] for key in plans[0].keys]
 
 
@@ -191,7 +192,7 @@ def test_a_held_out_caption_example_is_found(out: Path, name: str) -> None:
 def test_a_shard_of_withheld_captions_that_passes_for_train_is_found(out: Path) -> None:
     shard_file(out, HELDOUT).rename(shard_file(out, "train-000002.tar"))
     edit_listing(out, HELDOUT, lambda info: replace(info, path="train-000002.tar"))
-    assert the_problem(out) == "train-000002.tar: the manifest says split val-heldout, its name says train"
+    assert the_problem(out) == "train-000002.tar: the manifest says split heldout, its name says train"
 
 
 @pytest.mark.parametrize("name", [TRAIN, VAL])
@@ -214,7 +215,7 @@ def test_a_held_out_text_under_a_translation_is_fine(out: Path) -> None:
 def test_nothing_held_out_needs_no_language_id(out: Path) -> None:
     (shard_file(out, HELDOUT)).unlink()
     manifest = read_manifest(str(out))
-    counts = {split: counts for split, counts in manifest.counts.items() if split != "val-heldout"}
+    counts = {split: counts for split, counts in manifest.counts.items() if split != "heldout"}
     write_manifest(str(out), replace(manifest, held_out=(), shards=manifest.shards[:3], counts=counts))
     assert verify(str(out)).proofs[-1] == "held-out: no language is held out"
 
@@ -223,18 +224,29 @@ def test_covered_examples_in_val_heldout_are_found(out: Path) -> None:
     edit_samples(out, HELDOUT, with_examples(caption("de", GERMAN), translation("fr", FRENCH)))
     found = problems(out)
     assert len(found) == 2
-    assert all(line.endswith("val-heldout may hold withheld captions only") for line in found)
+    assert all(line.endswith("heldout may hold withheld captions only") for line in found)
 
 
 def test_an_image_in_val_heldout_that_is_not_of_val_is_found(out: Path) -> None:
-    stray = make_sample(train_numbers()[0], (caption("fr", FRENCH),))
+    stray = make_sample(train_numbers()[0], (caption("fr", FRENCH),), suffix="-heldout")
     edit_samples(out, HELDOUT, lambda samples: [*samples, stray])
     assert the_problem(out) == f"{HELDOUT}: sample {stray.key}: its image is not in val"
 
 
+def test_a_key_without_its_suffix_in_heldout_and_with_it_elsewhere_is_found(out: Path) -> None:
+    """Readers that take all shards at once refuse or merge equal keys."""
+    edit_samples(out, HELDOUT, first(lambda sample: replace(sample, key=sample.image)))
+    assert "keys end in -heldout in heldout and nowhere else" in the_problem(out)
+
+
+def test_a_file_in_the_folder_of_withheld_captions_that_is_not_listed_is_found(out: Path) -> None:
+    shard_file(out, "heldout-000007.tar").write_bytes(b"")
+    assert the_problem(out) == f"heldout-000007.tar: lies in heldout/{BUILD} but is not in the manifest"
+
+
 def test_an_unknown_schema_version_of_a_sample_is_found(out: Path) -> None:
-    key = edit_json(out, VAL, schema_version=2)
-    assert f"{VAL}: sample {key}: schema version 2, this program reads 1" in problems(out)
+    key = edit_json(out, VAL, schema_version=3)
+    assert f"{VAL}: sample {key}: schema version 3, this program reads 1 and 2" in problems(out)
 
 
 def test_a_key_of_another_form_is_found(out: Path) -> None:

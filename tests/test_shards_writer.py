@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shards_dataset import COVERED, WITHHELD, caption, key_of, make_sample
 
-from florenz.shards.schema import Sample
+from florenz.shards.schema import Caption, Sample
 from florenz.shards.writer import tar_header, write_shard
 from florenz.stores import files
 
@@ -111,9 +111,8 @@ def test_samples_are_written_as_they_come(tmp_path: Path) -> None:
                 width=1,
                 height=1,
                 source="x",
-                captions={"short": "a"},
+                captions=(Caption(style="short", text="a"),),
                 examples=COVERED,
-                provenance={},
             )
 
     write_shard(samples(), str(tmp_path / "train-000000.tar"), "train")

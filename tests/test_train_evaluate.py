@@ -28,7 +28,7 @@ from florenz.train.scores.sets.dataset import Set
 from florenz.train.scores.table import Evaluation, markdown, record, screen_table
 from florenz.train.scores.texts import PairScores, chance, score_texts
 
-VAL, WITHHELD = "val-000000.tar", "val-heldout-000000.tar"
+VAL, WITHHELD = "val-000000.tar", "heldout-000000.tar"
 COLOURS = {"en": ("red", "blue", "green"), "de": ("rotes", "blaues", "grünes"), "fr": ("rouge", "bleue", "verte")}
 STYLES = ("short", "detailed")
 NUM_NEW_TOKENS = 12
@@ -93,7 +93,7 @@ def test_every_pair_has_a_row_and_the_withheld_one_is_marked(evaluation: Evaluat
         ("translation", "fr", False),
     ]
     assert {pair.num_texts for pair in evaluation.pairs} == {6}
-    assert evaluation.images == {"val": 3, "val-heldout": 3}
+    assert evaluation.images == {"val": 3, "heldout": 3}
     assert evaluation.dataset == read_manifest(data).build
     for page in (screen_table(evaluation), markdown(evaluation)):
         assert page.count("caption/fr (held out)") == 1 == page.count("(held out)")
@@ -130,7 +130,7 @@ def test_cross_entropy_is_that_of_the_text_and_its_end_after_the_language_token(
 def test_the_texts_scored_are_the_models_with_and_without_prefix(
     evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
 ) -> None:
-    examples = list(examples_of(data, "val-heldout", model_and_processor[1].image_px))
+    examples = list(examples_of(data, "heldout", model_and_processor[1].image_px))
     references = [(one.text,) for one in examples]
     answers = [
         write(*model_and_processor, examples, max_new_tokens=NUM_NEW_TOKENS, with_prefix=prefix)
@@ -168,7 +168,7 @@ def test_fewer_images_are_the_first_ones_of_each_split(
     data: str, model_and_processor: tuple[Florenz, Processor], tmp_path: Path
 ) -> None:
     few = evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS, max_images=2)
-    assert few.images == {"val": 2, "val-heldout": 2}
+    assert few.images == {"val": 2, "heldout": 2}
     write_dataset(str(tmp_path))
     for shard, edit in ((VAL, covered), (WITHHELD, withheld)):
         edit_samples(
@@ -355,6 +355,6 @@ def test_a_language_that_the_model_lacks_is_refused_by_name(training: Path, caps
 
 def test_a_broken_sample_stops_with_its_shard_and_key(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shard = shard_file(training.parent / "data", VAL)
-    shard.write_bytes(shard.read_bytes().replace(b'"schema_version": 1', b'"schema_version": 9', 1))
+    shard.write_bytes(shard.read_bytes().replace(b'"schema_version": 2', b'"schema_version": 9', 1))
     said = refusal(capsys, 1, str(training))
     assert f"{VAL} at byte" in said and "schema version 9" in said

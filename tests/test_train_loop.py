@@ -185,7 +185,7 @@ def test_skipped_samples_are_counted_and_told(tmp_path: Path) -> None:
     recipe = recipe_in(tmp_path, ("workers = 0", "workers = 0\nmax_skips = 30"))
     shard = next((tmp_path / "data").glob("shards/*/train-000000.tar"))
     content = shard.read_bytes()
-    shard.write_bytes(content.replace(b'"schema_version": 1', b'"schema_version": 9', 1))
+    shard.write_bytes(content.replace(b'"schema_version": 2', b'"schema_version": 9', 1))
     said = train_quietly(recipe)
     assert sum("1 samples could not be read" in line for line in said) == 2  # once in each stage
 

@@ -104,7 +104,7 @@ def test_an_interrupted_training_says_how_to_go_on(tmp_path: Path) -> None:
 def test_a_fault_on_the_way_is_two_lines_and_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = write_recipe(tmp_path)
     shard = next((tmp_path / "data").glob("shards/*/train-000000.tar"))
-    shard.write_bytes(shard.read_bytes().replace(b'"schema_version": 1', b'"schema_version": 9', 1))
+    shard.write_bytes(shard.read_bytes().replace(b'"schema_version": 2', b'"schema_version": 9', 1))
     assert main([str(recipe)]) == 1
     fault, advice = capsys.readouterr().err.splitlines()
     assert "train-000000.tar at byte" in fault and "schema version 9" in fault

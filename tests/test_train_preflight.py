@@ -33,7 +33,7 @@ def dataset_in(language: str, folder: Path) -> Manifest:
         return [replace(sample, examples=tuple(map(renamed, sample.examples))) for sample in samples]
 
     for shard in read_manifest(str(out)).shards:
-        if shard.split != "val-heldout":
+        if shard.split != "heldout":
             edit_samples(out, shard.path, edited)
     manifest = replace(read_manifest(str(out)), languages=(language, "fr"))
     write_manifest(str(out), manifest)
@@ -103,7 +103,7 @@ def test_a_manifest_that_hides_a_language_is_refused(tmp_path: Path, capsys: pyt
 def test_withheld_captions_need_a_known_language_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """They are scored when the training has ended, which is late to be told."""
     dataset_in("ca", tmp_path)
-    (shard,) = [shard for shard in read_manifest(str(tmp_path / "data")).shards if shard.split == "val-heldout"]
+    (shard,) = [shard for shard in read_manifest(str(tmp_path / "data")).shards if shard.split == "heldout"]
     edit_samples(
         tmp_path / "data",
         shard.path,

@@ -7,10 +7,11 @@ from contracts.evaluation_set import EvaluationSetSuite, Written
 from shards_dataset import COVERED, WITHHELD, edit_members, edit_samples, jpeg_of, key_of, members_of, write_dataset
 
 from florenz.shards.manifest import read_manifest
+from florenz.shards.schema import HELDOUT_SUFFIX
 from florenz.train.data.stream import StreamError, examples_of
 from florenz.train.scores.sets import dataset
 
-VAL, VAL_HELDOUT = "val-000000.tar", "val-heldout-000000.tar"
+VAL, VAL_HELDOUT = "val-000000.tar", "heldout-000000.tar"
 NUM_IN_VAL = 3
 
 
@@ -39,11 +40,14 @@ class TestDataset(EvaluationSetSuite):
 
 def test_its_order_is_that_of_the_stream(tmp_path: Path) -> None:
     write_dataset(str(tmp_path), num_images=60)
-    for part in ("val", "val-heldout"):
+    for part in ("val", "heldout"):
         asked = [
             (one.image, one.task, one.language, one.references) for one in dataset.Set(folder=str(tmp_path)).items(part)
         ]
-        seen = [(one.key, one.task, one.language, (one.text,)) for one in examples_of(str(tmp_path), part, None)]
+        seen = [
+            (one.key.removesuffix(HELDOUT_SUFFIX), one.task, one.language, (one.text,))
+            for one in examples_of(str(tmp_path), part, None)
+        ]
         assert asked == seen and len(read_manifest(str(tmp_path)).shards_of(part)) > 1
 
 
@@ -59,8 +63,8 @@ def test_a_dataset_that_withholds_nothing_has_an_empty_part(tmp_path: Path) -> N
     write_dataset(str(tmp_path))
     edit_samples(tmp_path, VAL_HELDOUT, lambda samples: [])
     one = dataset.Set(folder=str(tmp_path))
-    assert one.problems() == [] and one.parts() == {"val": NUM_IN_VAL, "val-heldout": 0}
-    assert list(one.items("val-heldout")) == []
+    assert one.problems() == [] and one.parts() == {"val": NUM_IN_VAL, "heldout": 0}
+    assert list(one.items("heldout")) == []
 
 
 def test_a_sample_that_breaks_the_schema_is_named_with_its_shard(tmp_path: Path) -> None:

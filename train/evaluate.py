@@ -1,7 +1,7 @@
 """How well does a Florenz do, for each task and language? `python -m train.evaluate RECIPE [NAME=value ...]`.
 
 The same recipe and variables as for `python -m train`: OUT/model is asked about the validation split of DATA, and about
-the withheld captions of its images (val-heldout). A table goes to the screen and into OUT/EVALUATION.md, its numbers
+the withheld captions of its images (heldout). A table goes to the screen and into OUT/EVALUATION.md, its numbers
 into OUT/evaluation.json, and a picture into OUT/evaluation.png.
 
 BENCHMARK names another evaluation set (train/scores/sets/) and BENCHMARK_DATA the folder with its files; the name then

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
 
+from florenz.images.references import relative_uri
 from florenz.languages.identification import find_model
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import Makers
@@ -26,7 +27,16 @@ from florenz.pipeline.index import Index
 from florenz.pipeline.recipe import Recipe
 from florenz.recipes.fingerprints import deciding, fingerprint
 from florenz.shards.manifest import NAME as MANIFEST_NAME
-from florenz.shards.manifest import Manifest, ManifestError, count_examples, read_manifest, shard_path, write_manifest
+from florenz.shards.manifest import (
+    Manifest,
+    ManifestError,
+    count_examples,
+    read_manifest,
+    shard_folders,
+    shard_path,
+    write_manifest,
+)
+from florenz.shards.plan import HELDOUT
 from florenz.shards.schema import SCHEMA_VERSION
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
@@ -57,17 +67,21 @@ def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
         shards=recipe.shards,
         captioner=str(makers.captioner),
         translators={language: str(maker) for language, maker in makers.translators.items()},
+        images=recipe.image_source,
         out=recipe.out,
     )
 
 
 def build_name(assembly: Assembly, index: Index, answers: CurrentAnswers) -> str:
     """16 hex digits over all that decides bytes: the assembly, its code, language ID, images, answers, and what was
-    rejected while reading.
+    rejected while reading. Sources as samples have them: the same pictures in another folder give the same build.
     """
     digest = hashlib.sha256()
-    rejects = sorted((reject.source, reject.reason, reject.key) for reject in index.rejects)
-    for row in chain(sorted(index.images.items()), rejects, answers.about(index.images)):
+    images = ((key, relative_uri(uri, assembly.images)) for key, uri in sorted(index.images.items()))
+    rejects = sorted(
+        (relative_uri(reject.source, assembly.images), reject.reason, reject.key) for reject in index.rejects
+    )
+    for row in chain(images, rejects, answers.about(index.images)):
         digest.update(repr(row).encode())
     return fingerprint(
         {
@@ -115,9 +129,7 @@ def read_summary(out: str, build: str) -> Summary:
     return Summary(shards=tuple(ShardInfo(**info) for info in record["shards"]), books=from_json(record["books"]))
 
 
-def publish(
-    recipe: Recipe, build: str, summary: Summary, index: Index, models: dict[str, Any], source: str
-) -> Manifest:
+def publish(recipe: Recipe, build: str, summary: Summary, index: Index, models: dict[str, Any]) -> Manifest:
     """Check the books, swap the manifest, then drop the builds before, save the last `recipe.keep_builds`. Doing it
     again changes nothing.
 
@@ -137,7 +149,7 @@ def publish(
         shards=summary.shards,
         counts=count_examples(summary.shards),
         rejected=rejected_counts(summary.books),
-        inputs={"source": source, "found": index.num_found, "images": len(index.images)},
+        inputs={"source": recipe.image_source, "found": index.num_found, "images": len(index.images)},
         recipe=recipe.to_dict(),
         models=models,
         filters={"language_id_sha256": language_id_checksum()},
@@ -191,8 +203,8 @@ def _remove_builds_but(out: str, builds: set[str]) -> None:
     kept = {_history_path(out)}
     for build in builds:
         kept |= {rejects_path(out, build), summary_path(out, build), kept_manifest_path(out, build)}
-    folders = tuple(files.join(out, "shards", build, "") for build in builds)
-    for folder in ("shards", "rejects", "builds"):
+    folders = tuple(folder for build in builds for folder in shard_folders(out, build))
+    for folder in ("shards", HELDOUT, "rejects", "builds"):
         root = files.join(out, folder)
         for path in files.list_files(root):
             if path not in kept and not path.startswith(folders):

@@ -1,7 +1,7 @@
 """Step 5, cover: which (task, language) examples the kept texts of one image may become.
 
 Every language gets translation examples; a held-out language gets no caption example. The withheld captions are
-planned apart, for the val-heldout shards only. Pure functions over one image: what language ID says about the texts
+planned apart, for the heldout shards only. Pure functions over one image: what language ID says about the texts
 is passed in, so the plan can be computed again anywhere and comes out the same.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from florenz.languages.codes import SOURCE
-from florenz.shards.schema import STYLE_ORDER, Example
+from florenz.shards.schema import Example, style_rank
 
 PLACES_IN_HELDOUT_LANGUAGE = "places_in_heldout_language"
 NO_ENGLISH_CAPTION = "no_english_caption"
@@ -43,7 +43,7 @@ def plan_examples(
     held_out: Collection[str],
     identified: Mapping[tuple[str, str], str],
 ) -> Coverage:
-    """The examples of one image for the train and val shards.
+    """The examples of one image for the train, choose and val shards.
 
     captions: style -> English caption. translations: (style, language) -> text. languages: the targets, in the
     recipe's order. identified: (style, language) -> the language that language ID finds in that text, with "en" for
@@ -94,7 +94,7 @@ def withheld_examples(
     languages: Sequence[str],
     held_out: Collection[str],
 ) -> tuple[Example, ...]:
-    """The caption examples that `plan_examples` withholds; for the val-heldout shards, never for training."""
+    """The caption examples that `plan_examples` withholds; for the heldout shards, never for training."""
     _check_languages(translations, languages, held_out)
     return tuple(
         Example(task="caption", language=language, style=style, text=translations[style, language])
@@ -106,11 +106,7 @@ def withheld_examples(
 def _ordered(pairs: Iterable[tuple[str, str]], languages: Sequence[str]) -> list[tuple[str, str]]:
     """(style, language) pairs by language in the given order, then by style; whatever order the mapping had."""
     rank = {language: position for position, language in enumerate(languages)}
-    return sorted(pairs, key=lambda pair: (rank[pair[1]], _style_rank(pair[0])))
-
-
-def _style_rank(style: str) -> tuple[int, str]:
-    return (STYLE_ORDER.index(style) if style in STYLE_ORDER else len(STYLE_ORDER), style)
+    return sorted(pairs, key=lambda pair: (rank[pair[1]], style_rank(pair[0])))
 
 
 def _check_languages(

@@ -18,7 +18,9 @@ from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected
 from florenz.pipeline.assemble.coverage import plan_examples, withheld_examples
 from florenz.pipeline.assemble.rejects import Reject
-from florenz.shards.schema import Example
+from florenz.shards.schema import Caption, Example
+
+CAPTIONED, TRANSLATED = "captioned", "translated"  # the ways in which the texts of a sample were made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class CoveredImage:
 
     key: str
     source: str
-    captions: Mapping[str, str]
+    captions: tuple[Caption, ...]
     examples: tuple[Example, ...]
     withheld: tuple[Example, ...]
     rejects: tuple[Reject, ...]
@@ -111,9 +113,17 @@ def filter_texts(texts: ImageTexts, chain: FilterChain) -> ImageTexts:
 
 
 def cover(
-    texts: ImageTexts, *, languages: Sequence[str], held_out: Sequence[str], identifier: LanguageIdentifier
+    texts: ImageTexts,
+    *,
+    languages: Sequence[str],
+    held_out: Sequence[str],
+    makers: Mapping[str, str],
+    identifier: LanguageIdentifier,
 ) -> CoveredImage:
-    """The examples that the plan allows; a kept text that may become none, in any split, is a reject of step cover."""
+    """The examples that the plan allows; a kept text that may become none, in any split, is a reject of step cover.
+
+    makers: language -> who made the texts in it, English included.
+    """
     captions = {style: row.text or "" for style, row in texts.captions.items()}
     translations = {pair: row.text or "" for pair, row in texts.translations.items()}
     coverage = plan_examples(
@@ -150,11 +160,21 @@ def cover(
     return CoveredImage(
         key=texts.key,
         source=texts.source,
-        captions=captions,
-        examples=coverage.examples,
-        withheld=withheld if coverage.examples else (),
+        captions=tuple(
+            Caption(style=style, text=text, made_by=makers[SOURCE], way=CAPTIONED) for style, text in captions.items()
+        ),
+        examples=_credited(coverage.examples, makers),
+        withheld=_credited(withheld, makers) if coverage.examples else (),
         rejects=tuple(rejects),
         tally=tally,
+    )
+
+
+def _credited(examples: Sequence[Example], makers: Mapping[str, str]) -> tuple[Example, ...]:
+    """Each with who made its text. A caption in another language than English was translated too."""
+    return tuple(
+        replace(example, made_by=makers[example.language], way=CAPTIONED if example.language == SOURCE else TRANSLATED)
+        for example in examples
     )
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton
 
 from florenz.filters.chain import FilterChain
+from florenz.images.references import relative_uri
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import KEPT, Tally, rejected, to_json
@@ -26,6 +27,7 @@ from florenz.pipeline.assemble.work import Assembly, covered, placed, slots_of, 
 from florenz.pipeline.index import Index, read_index
 from florenz.pipeline.progress import ProgressAddress, advance
 from florenz.pipeline.runners.local import local_graph
+from florenz.shards.plan import SPLITS
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 
@@ -111,8 +113,13 @@ def _summarise(_: None, assembly: Assembly, tally: Tally, rejects: list[Reject],
     """The last thing that the graph does: rejects, then the summary; its presence means that the build is complete."""
     out, build = assembly.out, assembly.build
     read = read_index(out)
-    write_rejects(rejects_path(out, build), [*read.rejects, *rejects])
-    shards = sorted((info for info in infos if info is not None), key=lambda info: (info.split, info.path))
+    write_rejects(
+        rejects_path(out, build),
+        [replace(reject, source=relative_uri(reject.source, assembly.images)) for reject in [*read.rejects, *rejects]],
+    )
+    shards = sorted(
+        (info for info in infos if info is not None), key=lambda info: (SPLITS.index(info.split), info.path)
+    )
     record = {"shards": [asdict(info) for info in shards], "books": to_json(tally + read_tally(read))}
     with files.atomic_write(summary_path(out, build)) as file:
         file.write(json.dumps(record, indent=1, sort_keys=True).encode())

@@ -13,6 +13,7 @@ from florenz.pipeline.recipe import Recipe
 from florenz.playground.world import drawn_seed
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import Manifest, ManifestError, read_manifest, shard_path
+from florenz.shards.plan import HELDOUT
 from florenz.shards.reader import ShardError, iter_members
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
@@ -57,7 +58,7 @@ def check_build(recipe: Recipe, shards: Iterable[ShardInfo]) -> None:
 
 
 def num_images(shards: Iterable[ShardInfo]) -> int:
-    return sum(shard.samples for shard in shards if shard.split != "val-heldout")  # whose images are those of val
+    return sum(shard.samples for shard in shards if shard.split != HELDOUT)  # whose images are those of val
 
 
 def _current(out: str) -> Manifest | None:

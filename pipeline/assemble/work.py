@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from florenz.filters.chain import FilterChain
 from florenz.filters.settings import FilterSettings
 from florenz.images.decoding import BadImage, ShardImage, shard_jpeg
+from florenz.images.references import relative_uri
 from florenz.images.sources import ImageRef, key_of, read_image_bytes
+from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import KEPT, Tally, rejected
@@ -21,8 +23,8 @@ from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts, cover,
 from florenz.pipeline.assemble.rejects import Reject
 from florenz.recipes.fingerprints import effort
 from florenz.shards.manifest import shard_path
-from florenz.shards.plan import plan_shards, shard_name
-from florenz.shards.schema import Example, Sample
+from florenz.shards.plan import HELDOUT, plan_shards, shard_name
+from florenz.shards.schema import HELDOUT_SUFFIX, Sample
 from florenz.shards.settings import ShardSettings
 from florenz.shards.writer import ShardInfo, write_shard
 
@@ -35,7 +37,8 @@ class Assembly:
     """Everything but images and answers that decides a build.
 
     languages, held_out: in the recipe's order. max_bytes, max_pixels: of one image. captioner, translators: who made
-    the texts, as it stands in every sample's provenance; language -> translator. build: the name, made of all the rest.
+    the texts, as it stands beside each of them; language -> translator. images: what sources are relative to.
+    build: the name, made of all the rest.
     """
 
     languages: tuple[str, ...]
@@ -48,6 +51,7 @@ class Assembly:
     shards: ShardSettings
     captioner: str
     translators: Mapping[str, str]
+    images: str = effort("")
     out: str = effort("")
     build: str = effort("")
 
@@ -80,6 +84,7 @@ def covered(texts: ImageTexts, chain: FilterChain, assembly: Assembly) -> Covere
         filter_texts(texts, chain),
         languages=assembly.languages,
         held_out=assembly.held_out,
+        makers={**assembly.translators, SOURCE: assembly.captioner},
         identifier=LanguageIdentifier(),
     )
 
@@ -89,6 +94,7 @@ def slots_of(keys: Sequence[str], assembly: Assembly) -> dict[str, Slot]:
         keys,
         seed=assembly.seed,
         val_fraction=assembly.shards.val_fraction,
+        choose_fraction=assembly.shards.choose_fraction,
         images_per_shard=assembly.shards.images_per_shard,
     )
     return {key: (plan.split, plan.index, place) for plan in plans for place, key in enumerate(plan.keys)}
@@ -101,14 +107,14 @@ def placed(image: CoveredImage, slots: Mapping[str, Slot]) -> Iterator[tuple[Sha
     split, index, place = slots[image.key]
     yield (split, index), (place, image)
     if split == "val" and image.withheld:
-        yield ("val-heldout", index), (place, image)
+        yield (HELDOUT, index), (place, image)
 
 
 def written(shard: Shard, images: Iterable[tuple[int, CoveredImage]], assembly: Assembly) -> WrittenShard:
     split, index = shard
     samples = _Samples(
         images=[image for _, image in sorted(images, key=lambda pair: pair[0])],
-        is_withheld=split == "val-heldout",
+        is_withheld=split == HELDOUT,
         assembly=assembly,
     )
     info = write_shard(samples, shard_path(assembly.out, assembly.build, shard_name(split, index)), split)
@@ -141,7 +147,18 @@ class _Samples:
                     self.rejects.append(reject)
                 continue
             self._count(KEPT)
-            yield _sample(image, picture, image.withheld if self.is_withheld else image.examples, self.assembly)
+            yield self._sample(image, picture)
+
+    def _sample(self, image: CoveredImage, picture: ShardImage) -> Sample:
+        return Sample(
+            key=image.key + HELDOUT_SUFFIX if self.is_withheld else image.key,
+            jpeg=picture.jpeg,
+            width=picture.width,
+            height=picture.height,
+            source=relative_uri(image.source, self.assembly.images),
+            captions=image.captions,
+            examples=image.withheld if self.is_withheld else image.examples,
+        )
 
     def _count(self, outcome: str) -> None:
         if not self.is_withheld:
@@ -157,21 +174,4 @@ def _picture(image: CoveredImage, assembly: Assembly) -> ShardImage:
         max_side_px=assembly.shards.max_side_px,
         quality=assembly.shards.jpeg_quality,
         max_pixels=assembly.max_pixels,
-    )
-
-
-def _sample(image: CoveredImage, picture: ShardImage, examples: tuple[Example, ...], assembly: Assembly) -> Sample:
-    return Sample(
-        key=image.key,
-        jpeg=picture.jpeg,
-        width=picture.width,
-        height=picture.height,
-        source=image.source,
-        captions=dict(image.captions),
-        examples=examples,
-        provenance={
-            "captioner": assembly.captioner,
-            "translators": dict(assembly.translators),
-            "build": assembly.build,
-        },
     )

@@ -32,7 +32,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from florenz.shards.manifest import Manifest, ManifestError, read_manifest
 from florenz.shards.plan import SPLITS
-from florenz.shards.schema import Example, Sample, SchemaError
+from florenz.shards.records import sample_from
+from florenz.shards.schema import Example, SchemaError
 from florenz.train.data.mix import Mix, choose
 from florenz.train.data.order import SampleOrder, Window, even_parts
 from florenz.train.data.pictures import decode_picture
@@ -233,7 +234,7 @@ class Chosen(NamedTuple):
     def length(self) -> tuple[int, int]:
         if self.example is None:
             return 0, 0
-        return len(self.example.text), len(self.example.source_text or "")
+        return len(self.example.text), len(self.example.source_text)
 
 
 class _Windows:
@@ -322,7 +323,7 @@ def _read_examples(files: ShardFiles, shard: int, index: int) -> tuple[Example, 
     try:
         # The schema is checked whole; the picture has its turn later, the caption in .txt stands in the JSON too.
         members = {"jpg": b"", "txt": b"", "json": files.read(shard, index, "json")}
-        return Sample.from_members(files.key(shard, index), members).examples
+        return sample_from(files.key(shard, index), members).examples
     except SchemaError as problem:
         raise BrokenSample(f"{files.where(shard, index, 'json')} breaks the schema: {problem}") from problem
 
@@ -344,7 +345,7 @@ def _training_example(key: str, example: Example, picture_CHW: torch.Tensor | No
         task=example.task,
         language=example.language,
         style=example.style,
-        source_text=example.source_text or "",
+        source_text=example.source_text,
         text=example.text,
         picture_CHW=picture_CHW,
     )

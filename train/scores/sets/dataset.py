@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from florenz.shards.manifest import read_manifest
-from florenz.shards.schema import Sample, SchemaError
+from florenz.shards.plan import HELDOUT
+from florenz.shards.records import sample_from
+from florenz.shards.schema import SchemaError
 from florenz.train.data.tar_index import ShardCache, ShardFiles, StreamError
 from florenz.train.scores.sets.contract import Item
 from florenz.train.scores.texts import METRICS
 
-COVERED, WITHHELD = "val", "val-heldout"
+COVERED, WITHHELD = "val", HELDOUT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +51,18 @@ def _items_of(shards: ShardFiles, shard: int, index: int, part: str) -> Iterator
     key = shards.key(shard, index)
     jpeg, record = shards.read(shard, index, "jpg"), shards.read(shard, index, "json")
     try:
-        sample = Sample.from_members(key, {"jpg": jpeg, "json": record, "txt": b""})  # the text stands in the JSON too
+        sample = sample_from(key, {"jpg": jpeg, "json": record, "txt": b""})  # the text stands in the JSON too
     except SchemaError as problem:
         raise StreamError(f"{shards.where(shard, index, 'json')} breaks the schema: {problem}") from problem
     for example in sample.examples:
         yield Item(
             id=f"{part}/{key}/{example.task}/{example.language}/{example.style}",
-            image=key,
+            image=sample.image,
             picture=sample.jpeg,
             task=example.task,
             language=example.language,
             style=example.style,
-            source_text=example.source_text or "",
+            source_text=example.source_text,
             references=(example.text,),
             is_held_out=part == WITHHELD,
             where=shards.where(shard, index, "jpg"),
