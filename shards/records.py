@@ -47,8 +47,12 @@ def _version_2(record: Mapping[str, Any], jpeg: bytes) -> Sample:
         examples=tuple(
             _example(_strings("an example", entry, EXAMPLE_FIELDS)) for entry in _field(record, "examples", list)
         ),
-        **{name: _field(record, name, int) for name in ("width", "height")},
-        **{name: _field(record, name, str) for name in ("key", "source", "licence", "url")},
+        key=_field(record, "key", str),
+        width=_field(record, "width", int),
+        height=_field(record, "height", int),
+        source=_field(record, "source", str),
+        licence=_field(record, "licence", str),
+        url=_field(record, "url", str),
     )
 
 
@@ -66,8 +70,10 @@ def _version_1(record: Mapping[str, Any], jpeg: bytes) -> Sample:
             for style in captions
         ),
         examples=tuple(_example_1(entry, makers) for entry in examples),
-        **{name: _field(record, name, int) for name in ("width", "height")},
-        **{name: _field(record, name, str) for name in ("key", "source")},
+        key=_field(record, "key", str),
+        width=_field(record, "width", int),
+        height=_field(record, "height", int),
+        source=_field(record, "source", str),
     )
 
 
