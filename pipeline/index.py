@@ -48,14 +48,14 @@ def index_path(out: str) -> str:
 def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: ProgressAddress) -> Index:
     """Run the graph over the files that `images.list_sources` found, and read its result."""
     sources: list[SourceFile] | list[str] = list(source_files)
-    if recipe.images.count is not None and not recipe.images.is_playground:
+    if recipe.images.limit is not None:
         # "The first N in sorted order" is a sequence: one worker lists the references, hashing is still spread out.
-        sources = [recipe.images.source]
+        sources = [recipe.image_source]
     with local_graph(recipe.out, recipe.workers) as pipeline:
         (
             pipeline
             | "sources" >> beam.Create(sources)
-            | "read" >> beam.FlatMap(_references, count=recipe.images.count)
+            | "read" >> beam.FlatMap(_references, count=recipe.images.limit)
             | "spread" >> beam.Reshuffle()
             | "hash" >> beam.Map(_keyed, max_bytes=recipe.images.max_bytes, progress=progress)
             | "same picture" >> beam.GroupByKey()
@@ -70,7 +70,7 @@ def expected_images(recipe: Recipe, source_files: Sequence[SourceFile]) -> int |
     """How many there are to read, for the progress bar; None where tars or Parquet files would have to be opened."""
     if any(file.kind != "file" for file in source_files):
         return None
-    return len(source_files) if recipe.images.count is None else min(recipe.images.count, len(source_files))
+    return len(source_files) if recipe.images.limit is None else min(recipe.images.limit, len(source_files))
 
 
 def read_index(out: str) -> Index:

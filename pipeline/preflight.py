@@ -15,8 +15,8 @@ from PIL import features
 
 from florenz.captioners.contract import kind_of
 from florenz.images import sources as images
-from florenz.languages.codes import NAMES
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
+from florenz.pipeline import scenes
 from florenz.pipeline.recipe import Recipe
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
@@ -25,36 +25,21 @@ from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.prompts import render_problems
 from florenz.translators.server import require_vllm
 
-PLAYGROUND_MODELS = "playground/models"
-PLAYGROUND_LANGUAGES = ("de", "fr", "es", "ru", "zh")
 GERMAN = "Das ist ein kleines Haus am Fluss."
 CODECS = {"jpg": "JPEG", "zlib": "PNG", "webp": "WebP", "libtiff": "TIFF"}  # what Pillow calls them: what they read
-BYTES_OF_A_SCENE = 20_000  # picture and texts
 DISK_MARGIN = 1.3  # ledger, re-encoded images, tar padding
 
 
 def check(recipe: Recipe) -> None:
     """Raises RecipeError with one line per problem."""
-    checks = (_styles, _languages, _tools, _out, _images, _disk, _captioner, _translator, _server)
+    checks = (_styles, scenes.problems, _tools, _out, _images, _disk, _captioner, _translator, _server)
     if problems := [problem for check in checks for problem in check(recipe)]:
         raise RecipeError(problems)
 
 
 def warnings(recipe: Recipe) -> list[str]:
     """What runs but is most likely not meant."""
-    is_tiny = _is_playground_model(recipe.captioner.model) or _is_playground_model(recipe.translator.settings.model)
-    if is_tiny and not recipe.images.is_playground:
-        return [
-            f"the playground's models know the playground's pictures only; what they say about {recipe.images.source} "
-            "is nonsense: use RECIPE=configs/florence2.toml for photographs"
-        ]
-    return []
-
-
-def _is_playground_model(model: str) -> bool:
-    return os.path.normpath(model).endswith(
-        tuple(f"{PLAYGROUND_MODELS}/{name}" for name in ("captioner", "translator"))
-    )
+    return [*scenes.warnings(recipe)]
 
 
 def _styles(recipe: Recipe) -> Iterator[str]:
@@ -63,16 +48,6 @@ def _styles(recipe: Recipe) -> Iterator[str]:
     for style in captioner.styles:
         if style not in known:
             yield f"captioner: a {captioner.kind} knows no style {style!r}: choose from {', '.join(known)}"
-
-
-def _languages(recipe: Recipe) -> Iterator[str]:
-    if _is_playground_model(recipe.translator.settings.model):
-        for language in recipe.languages:
-            if language not in PLAYGROUND_LANGUAGES:
-                yield (
-                    f"the playground's translator does not know {language} ({NAMES[language]}): it has "
-                    f"{', '.join(PLAYGROUND_LANGUAGES)}; for other languages use RECIPE=configs/florence2.toml"
-                )
 
 
 def _tools(recipe: Recipe) -> Iterator[str]:
@@ -123,7 +98,7 @@ def _disk(recipe: Recipe) -> Iterator[str]:
     if "://" in source + recipe.out:
         return
     if recipe.images.is_playground:
-        needed = 2 * recipe.images.num_scenes * BYTES_OF_A_SCENE
+        needed = scenes.bytes_on_disk(recipe)
     else:
         try:
             needed = sum(os.path.getsize(file.path) for file in images.list_sources(source))

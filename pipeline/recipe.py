@@ -73,6 +73,11 @@ class Images:
         return self.source == PLAYGROUND
 
     @property
+    def limit(self) -> int | None:
+        """At most so many are read; None for all. Of a playground, just what was asked for lies there."""
+        return None if self.is_playground else self.count
+
+    @property
     def num_scenes(self) -> int:
         """How many scenes to draw, if it is the playground."""
         return DEFAULT_NUM_SCENES if self.count is None else self.count

@@ -11,9 +11,10 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from functools import partial
 
 from florenz.images.sources import list_sources
-from florenz.pipeline import preflight
+from florenz.pipeline import preflight, scenes
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Makers, makers_of
@@ -28,7 +29,6 @@ from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, screen_table, write_report
 from florenz.pipeline.runners.local import local_log
-from florenz.playground.world import draw_world
 from florenz.recipes.fingerprints import fingerprint
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
@@ -84,15 +84,8 @@ def run(recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool
 def _run(this: Run, server: Server, retry: str | None) -> RunFacts:
     recipe = this.recipe
     if recipe.images.is_playground:
-        if not this.may_replace:
-            replacement.check_world(recipe)
         with this.step("draw", recipe.images.num_scenes) as progress:
-            draw_world(
-                files.join(recipe.out, "images"),
-                count=recipe.images.num_scenes,
-                seed=recipe.seed,
-                advance=lambda pictures: advance(progress, "draw", pictures),
-            )
+            scenes.draw(recipe, partial(advance, progress, "draw"), may_replace=this.may_replace)
     sources = list_sources(recipe.image_source)
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)

@@ -54,7 +54,7 @@ def test_fewer_or_other_images_have_to_be_asked_for(built: Recipe, numbers: rang
 def test_where_nothing_was_published_anything_may_come(tmp_path: Path, built: Recipe) -> None:
     empty = replace(built, out=str(tmp_path))
     replacement.check_images(empty, keys(range(1)))
-    replacement.check_world(replace(empty, images=Images(source="playground", count=1)))
+    replacement.check_world(replace(empty, images=Images(source="playground", count=1)), None)
 
 
 def test_a_damaged_shard_does_not_speak_for_the_others(tmp_path: Path, built: Recipe) -> None:
@@ -71,10 +71,10 @@ def test_a_smaller_or_another_world_is_refused_before_it_is_drawn(tmp_path: Path
     draw_world(str(out / "images"), count=9, seed=0)
     assert drawn_seed(str(out / "images")) == 0 and drawn_seed(str(tmp_path)) is None
     world = replace(built, out=str(out), images=Images(source="playground", count=9))
-    replacement.check_world(world)
+    replacement.check_world(world, drawn_seed(str(out / "images")))
     for slip in (replace(world, images=Images(source="playground", count=4)), replace(world, seed=1)):
         with pytest.raises(RecipeError, match="REPLACE=1"):
-            replacement.check_world(slip)
+            replacement.check_world(slip, drawn_seed(str(out / "images")))
 
 
 def test_a_build_without_a_sample_is_never_published(tmp_path: Path, built: Recipe) -> None:

@@ -10,26 +10,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from florenz.pipeline.recipe import Recipe
-from florenz.playground.world import drawn_seed
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import Manifest, ManifestError, read_manifest, shard_path
 from florenz.shards.plan import HELDOUT
 from florenz.shards.reader import ShardError, iter_members
 from florenz.shards.writer import ShardInfo
-from florenz.stores import files
 
 MIN_SHARE = 0.5
 
 
-def check_world(recipe: Recipe) -> None:
-    """Before another world is drawn, which removes the pictures of the one before.
+def check_world(recipe: Recipe, seed: int | None) -> None:
+    """Before another world is drawn, which removes the pictures of the one before; `seed` is that one's, if any.
 
     Raises:
         RecipeError: this world looks like a slip.
     """
     current = _current(recipe.out)
     if current is not None:
-        seed = drawn_seed(files.join(recipe.out, "images"))
         shares_images = seed in (None, recipe.seed)
         _refuse_slip(recipe.out, current, num_new=recipe.images.num_scenes, shares_images=shares_images)
 

@@ -1,0 +1,61 @@
+"""The playground at the pipeline's door: it is drawn before the run, which then reads its pictures like anybody's.
+
+All that the pipeline knows of the playground stands here and in two lines of the recipe (`Images.is_playground`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from florenz.languages.codes import NAMES
+from florenz.pipeline.assemble import replacement
+from florenz.pipeline.recipe import Recipe
+from florenz.playground.world import draw_world, drawn_seed
+from florenz.stores import files
+
+MODELS = ("playground/models/captioner", "playground/models/translator")
+LANGUAGES = ("de", "fr", "es", "ru", "zh")
+BYTES_OF_A_SCENE = 20_000  # picture and texts
+
+
+def warnings(recipe: Recipe) -> Iterator[str]:
+    """Tiny models on real photographs: it runs, and is most likely not meant."""
+    is_tiny = _is_tiny(recipe.captioner.model) or _is_tiny(recipe.translator.settings.model)
+    if is_tiny and not recipe.images.is_playground:
+        yield (
+            f"the playground's models know the playground's pictures only; what they say about {recipe.images.source} "
+            "is nonsense: use RECIPE=configs/florence2.toml for photographs"
+        )
+
+
+def problems(recipe: Recipe) -> Iterator[str]:
+    """Languages that the playground's translator never learned."""
+    if _is_tiny(recipe.translator.settings.model):
+        for language in recipe.languages:
+            if language not in LANGUAGES:
+                yield (
+                    f"the playground's translator does not know {language} ({NAMES[language]}): it has "
+                    f"{', '.join(LANGUAGES)}; for other languages use RECIPE=configs/florence2.toml"
+                )
+
+
+def bytes_on_disk(recipe: Recipe) -> int:
+    """What drawing and assembling the scenes takes; both lie in OUT."""
+    return 2 * recipe.images.num_scenes * BYTES_OF_A_SCENE
+
+
+def draw(recipe: Recipe, advance: Callable[[int], None], *, may_replace: bool) -> None:
+    """Draw what is not there yet below OUT/images. advance: called with the number of pictures drawn.
+
+    Raises:
+        RecipeError: this world would replace another one, which looks like a slip.
+    """
+    folder = files.join(recipe.out, "images")
+    if not may_replace:
+        replacement.check_world(recipe, drawn_seed(folder))
+    draw_world(folder, count=recipe.images.num_scenes, seed=recipe.seed, advance=advance)
+
+
+def _is_tiny(model: str) -> bool:
+    return os.path.normpath(model).endswith(MODELS)
