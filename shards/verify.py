@@ -7,14 +7,15 @@ rest. The exit status is 0 if everything holds, 1 if there are problems, 2 if it
 
 import argparse
 import hashlib
-import io
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
+from florenz.images.bad_image import BadImage
+from florenz.images.opening import MAX_PIXELS, PILLOW_ERRORS, open_image
 from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
 from florenz.shards.manifest import (
@@ -35,6 +36,7 @@ from florenz.stores import files
 EXTENSIONS = {"jpg", "json", "txt"}
 TEXTS_PER_BATCH = 1024  # language ID answers with a probability for each of 176 languages
 READ_BYTES = 1 << 20
+JPEGS = ("JPEG", "MPO")  # a phone's JPEG with more than one picture is one too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,14 +182,16 @@ def _sample_problems(sample: Sample, members: Mapping[str, bytes], split: str, m
 
 def _image_problems(sample: Sample) -> Iterator[str]:
     try:
-        with Image.open(io.BytesIO(sample.jpeg), formats=("JPEG",)) as image:
-            width, height = image.size
+        image = open_image(sample.jpeg, max_pixels=MAX_PIXELS)
     except UnidentifiedImageError:
         yield "its image is not a readable JPEG"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:  # Pillow, on damaged heads
+    except (BadImage, *PILLOW_ERRORS) as problem:
         yield f"its image cannot be read: {problem}"
     else:
-        if (width, height) != (sample.width, sample.height):
+        if image.format not in JPEGS:
+            yield "its image is not a readable JPEG"
+        elif image.size != (sample.width, sample.height):
+            width, height = image.size
             yield f"its image is {width} x {height}, the JSON says {sample.width} x {sample.height}"
 
 

@@ -15,7 +15,7 @@ DOORS: dict[str, set[str]] = {
     "filters": {"languages"},
     "captioners": {"stores", "recipes", "images"},
     "translators": {"stores", "recipes", "languages"},
-    "shards": {"stores", "languages"},
+    "shards": {"stores", "languages", "images"},
     "playground": set(),
     "train": {"stores", "recipes", "languages", "images", "shards"},
     "pipeline": {
