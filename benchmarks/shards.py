@@ -67,6 +67,7 @@ def as_webdataset(sample: Sample) -> dict[str, Any]:
         "source": sample.source,
         "licence": sample.licence,
         "url": sample.url,
+        "notes": sample.notes,
         "captions": [asdict(caption) for caption in sample.captions],
         "examples": [asdict(example) for example in sample.examples],
     }

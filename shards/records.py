@@ -53,6 +53,7 @@ def _version_2(record: Mapping[str, Any], jpeg: bytes) -> Sample:
         source=_field(record, "source", str),
         licence=_field(record, "licence", str),
         url=_field(record, "url", str),
+        notes=_field(record, "notes", str),
     )
 
 

@@ -91,8 +91,8 @@ class Sample:
     key: 32 lower-case hex digits, from the SHA-256 of the original image bytes; with `HELDOUT_SUFFIX` where the
     examples are the captions that are withheld from training, so that no key stands in two shards. jpeg: the bytes that
     go into the shard, `width` by `height` pixels. source: the original, relative to IMAGES. licence, url: of the image,
-    as its source gave them. captions: English, one for each style, at least one. `ValueError` for a key of another
-    form, no captions, or two of one style.
+    as its source gave them. notes: what a reader should know of the image, for people. captions: English, one for each
+    style, at least one. `ValueError` for a key of another form, no captions, or two of one style.
     """
 
     key: str
@@ -104,6 +104,7 @@ class Sample:
     examples: tuple[Example, ...]
     licence: str = ""
     url: str = ""
+    notes: str = ""
 
     def __post_init__(self) -> None:
         if not KEY.fullmatch(self.key):
@@ -145,6 +146,7 @@ class Sample:
             "source": self.source,
             "licence": self.licence,
             "url": self.url,
+            "notes": self.notes,
             "captions": [
                 {name: getattr(caption, name) for name in CAPTION_FIELDS}
                 for caption in sorted(self.captions, key=lambda one: style_rank(one.style))

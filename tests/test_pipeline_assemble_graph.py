@@ -118,7 +118,7 @@ def test_a_sample_is_as_the_readme_shows_it(out: Path) -> None:
         for key, record in samples_of(out, split).items():
             assert record["schema_version"] == 2 and record["key"] == key
             assert (out.parent / "pictures" / record["source"]).is_file(), "relative to IMAGES"
-            assert (record["licence"], record["url"]) == ("", "")
+            assert (record["licence"], record["url"], record["notes"]) == ("", "", "")
             for text in [*record["captions"], *record["examples"]]:
                 made = ("captioner (cccccccccccccccc)", "captioned"), ("translator (tttttttttttttttt)", "translated")
                 by, way = made[text.get("language", "en") != "en"]

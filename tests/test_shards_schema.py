@@ -49,6 +49,7 @@ def test_the_json_is_the_documented_one() -> None:
         "source": "0.jpg",
         "licence": "",
         "url": "",
+        "notes": "",
         "captions": [
             {
                 "style": "short",
