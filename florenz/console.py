@@ -11,6 +11,8 @@ import sys
 import warnings
 from typing import NoReturn
 
+from florenz.limits.printable import printable, printable_lines
+
 STOPPED, REFUSED, INTERRUPTED = 1, 2, 130
 
 
@@ -37,15 +39,17 @@ def say(text: str) -> None:
     if is_first_rank():
         from tqdm import tqdm
 
-        tqdm.write(text)  # above the progress bar, if there is one
+        tqdm.write(printable_lines(text))  # above the progress bar, if there is one
         sys.stdout.flush()
 
 
 def fail(text: str, code: int) -> int:
     """One `florenz: ` line on stderr for each line of the text; the exit code."""
     if is_first_rank():
-        for line in text.splitlines():
-            print(f"florenz: {line}", file=sys.stderr)
+        for line in (
+            text.rstrip("\n").split("\n") if text else []
+        ):  # splitlines knows ten more line ends, which a server could use
+            print(f"florenz: {printable(line)}", file=sys.stderr)
     return code
 
 

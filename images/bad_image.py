@@ -4,7 +4,8 @@ MAX_DETAIL_CHARS = 200
 
 REASONS = frozenset({
     "empty_file", "null_cell", "too_many_bytes", "unreadable_file", "unreadable_source",  # while its bytes are read
-    "not_an_image", "unsupported_format", "too_small", "too_many_pixels", "truncated_image", "broken_image",
+    "not_an_image", "unsupported_format", "too_small", "too_narrow", "too_many_pixels",
+    "truncated_image", "broken_image", "damaged_image",  # the last: it decodes, and not to what it was
 })  # fmt: skip
 
 

@@ -6,7 +6,6 @@ profiles are ignored: the colour error is small, and littlecms is one more C par
 
 import io
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,15 +13,17 @@ from PIL import Image, UnidentifiedImageError
 
 from florenz.images.bad_image import MAX_DETAIL_CHARS, BadImage
 from florenz.images.formats import FORMATS, sniff
+from florenz.images.jpeg_segments import SOS, is_whole_baseline, segments
 from florenz.images.opening import PILLOW_ERRORS, check_pixels, open_image
 from florenz.images.pixels import eight_bits, orientation_of, to_rgb, turned
+from florenz.images.unsupported import is_unsupported
+from florenz.limits.errors import excess
+from florenz.limits.table import SIDE_RATIO
 
 MIN_SIDE_PX = 8  # smaller pictures are tracking pixels and spacers; nothing can be captioned in them
 MAX_JPEG_SCANS = 100  # encoders write about 10; each one is a pass over all pixels (libjpeg's LJT-01-004)
 
 _TRUNCATED = re.compile(r"truncat|not enough image data|unexpected end|end of file", re.IGNORECASE)
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # inside a scan: neither a stuffed byte nor a restart
-_FRAME_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; the three are DHT, JPG and DAC
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,23 +36,32 @@ class ShardImage:
     is_original: bool
 
 
-def decode(data: bytes, *, max_pixels: int) -> Image.Image:
+def decode(data: bytes, *, max_pixels: int, max_side_ratio: float = SIDE_RATIO) -> Image.Image:
     """Decode to an upright RGB image without metadata; of an animation, the first frame.
 
     Transparency is laid on white, 16-bit and float samples are scaled to 8 bits. Raises BadImage, and nothing else.
     """
-    return _decode(data, max_pixels)[0]
+    return _decode(data, max_pixels, max_side_ratio)[0]
 
 
-def shard_jpeg(data: bytes, *, max_side_px: int, quality: int, max_pixels: int) -> ShardImage:
+def shard_jpeg(
+    data: bytes,
+    *,
+    max_side_px: int,
+    quality: int,
+    max_pixels: int,
+    max_side_ratio: float = SIDE_RATIO,
+    is_damaged: bool = False,
+) -> ShardImage:
     """The original bytes where every reader will agree about them, else a re-encoded RGB JPEG. Raises BadImage.
 
     Original means: a whole baseline 8-bit three-component JPEG, upright by its EXIF, and at most `max_side_px` on its
-    longer side. The re-encoded JPEG depends on nothing but the arguments and Pillow's version.
+    longer side. is_damaged: what `proof.py` found, which is never passed on as it is. The re-encoded JPEG depends on
+    nothing but the arguments and Pillow's version.
     """
-    image, is_upright_rgb_jpeg = _decode(data, max_pixels)
+    image, is_upright_rgb_jpeg = _decode(data, max_pixels, max_side_ratio)
     longest = max(image.size)
-    if is_upright_rgb_jpeg and longest <= max_side_px and _is_whole_baseline(data):
+    if is_upright_rgb_jpeg and not is_damaged and longest <= max_side_px and is_whole_baseline(data):
         return ShardImage(jpeg=data, width=image.width, height=image.height, is_original=True)
     if longest > max_side_px:
         width, height = (max(1, round(side * max_side_px / longest)) for side in image.size)
@@ -64,23 +74,25 @@ def shard_jpeg(data: bytes, *, max_side_px: int, quality: int, max_pixels: int) 
     return ShardImage(jpeg=buffer.getvalue(), width=image.width, height=image.height, is_original=False)
 
 
-def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
+def _decode(data: bytes, max_pixels: int, max_side_ratio: float) -> tuple[Image.Image, bool]:
     """The upright RGB image, and whether the file was an RGB JPEG whose EXIF already said upright."""
     if not data:
         raise BadImage("empty_file")
     kind = sniff(data)
     if kind and kind not in FORMATS:
         raise BadImage("unsupported_format", kind)
-    scans = (marker for marker in _jpeg_markers(data) if marker == 0xDA)
+    scans = (segment for segment in segments(data) if segment.marker == SOS)
     if kind == "JPEG" and next(islice(scans, MAX_JPEG_SCANS, None), None) is not None:
         raise BadImage("broken_image", f"more than {MAX_JPEG_SCANS} JPEG scans")
+    was_opened = False
     try:
         with open_image(data, max_pixels=max_pixels) as image:
-            _check_sides(image)
+            was_opened = True
+            _check_sides(image, max_side_ratio)
             mode, opened_as = image.mode, image.format
             image.load()
             check_pixels(image, max_pixels)
-            _check_sides(image)
+            _check_sides(image, max_side_ratio)
             if image.mode == "LAB":
                 raise BadImage("unsupported_format", "LAB colour")
             orientation = orientation_of(image)
@@ -90,19 +102,25 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage("too_many_pixels", _detail(error)) from error
     except PILLOW_ERRORS as error:
-        raise BadImage(_reason(kind, error), _detail(error)) from error
+        raise BadImage(_reason(kind, error, data, was_opened=was_opened), _detail(error)) from error
     upright.info.clear()  # Pillow would write a comment or profile it finds there into the next file
     return upright, opened_as == "JPEG" and mode == "RGB" and orientation == 1
 
 
-def _check_sides(image: Image.Image) -> None:
+def _check_sides(image: Image.Image, max_side_ratio: float) -> None:
     if min(image.size) < MIN_SIDE_PX:
         raise BadImage("too_small", f"{image.width}x{image.height} px, sides of at least {MIN_SIDE_PX} wanted")
+    ratio = max(image.size) / min(image.size)
+    if ratio > max_side_ratio:
+        detail = f"{image.width}x{image.height} px: longer by shorter side {excess(ratio, max_side_ratio, 'times')}"
+        raise BadImage("too_narrow", detail)
 
 
-def _reason(kind: str, error: BaseException) -> str:
+def _reason(kind: str, error: BaseException, data: bytes, *, was_opened: bool) -> str:
     if not kind:
         return "not_an_image"
+    if is_unsupported(kind, data, was_opened=was_opened):
+        return "unsupported_format"
     return "truncated_image" if isinstance(error, EOFError) or _TRUNCATED.search(str(error)) else "broken_image"
 
 
@@ -110,33 +128,3 @@ def _detail(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "unreadable header"  # Pillow's own words hold a memory address: not the same in two runs
     return f"{type(error).__name__}: {error}"[:MAX_DETAIL_CHARS]
-
-
-def _is_whole_baseline(data: bytes) -> bool:
-    """Whether the JPEG has one frame, SOF0 (so 8 bits), and ends with its end marker."""
-    markers = list(_jpeg_markers(data))
-    return [marker for marker in markers if marker in _FRAME_MARKERS] == [0xC0] and markers[-1] == 0xD9
-
-
-def _jpeg_markers(data: bytes) -> Iterator[int]:
-    """The markers of the first image in the file, up to its end marker or to where it breaks.
-
-    Walks from segment to segment, so that a thumbnail inside EXIF or a film behind the picture is not mistaken for it.
-    """
-    at = 2
-    while at + 1 < len(data):
-        if data[at] != 0xFF:
-            return
-        marker = data[at + 1]
-        at += 1 if marker == 0xFF else 2  # 0xFF before a marker is fill
-        if marker == 0xFF:
-            continue
-        yield marker
-        if marker == 0xD9:
-            return
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # these have no length
-            continue
-        at += max(2, int.from_bytes(data[at : at + 2], "big"))
-        if marker == 0xDA:
-            found = _NEXT_MARKER.search(data, at)
-            at = found.start() if found else len(data)

@@ -1,5 +1,6 @@
 """Folders, globs and plain files as sources of images."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from typing import Literal
 from florenz.images.formats import SIGNATURE_BYTES, sniff
 from florenz.images.references import ImageRef, Reject, shown, uri_of
 from florenz.images.source_files import file_faults, local_name, open_file
+from florenz.limits.errors import TooLarge
+from florenz.limits.table import Limits
 from florenz.stores.files import exists, list_files
 
 # A name that ends so is taken for an image until its bytes are decoded: a look into each file costs a request.
@@ -17,6 +20,7 @@ IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
     ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".heic", ".heif", ".jxl", ".ico", ".psd",
 )  # fmt: skip
+FOLDER_DEPTH, SHOWN_PATH_CHARS = "[limits] folder_depth", 100
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")
 
 
@@ -28,15 +32,25 @@ class SourceFile:
     kind: Literal["file", "tar", "parquet"]
 
 
-def list_sources(source: str) -> list[SourceFile]:
-    """The files of a folder (at any depth), a glob (`*`, `?`, `[ ]`, `**`), or one file, sorted by path.
+def list_sources(source: str, limits: Limits = Limits()) -> list[SourceFile]:  # noqa: B008 - frozen
+    """The files of a folder, a glob (`*`, `?`, `[ ]`, `**`), or one file, sorted by path.
 
-    Hidden files and folders and `.partial` files are left out. Raises ValueError where nothing is found.
+    Hidden files and folders and `.partial` files are left out. Raises ValueError where nothing is found, and where
+    folders lie in each other more than `folder_depth` deep.
     """
     try:
         paths = _listed(source)
     except PermissionError as error:
         raise ValueError(f"can't list {error.filename or source!r}: make it readable, or name the files") from error
+    except (RecursionError, OSError) as error:  # the first: os.walk of Python 3.11
+        if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
+            raise
+        raise TooLarge("a folder in it", None, limits.folder_depth, "folders above it", FOLDER_DEPTH) from error
+    for path in paths:
+        depth = path.removeprefix(source).strip("/").count("/")
+        if depth > limits.folder_depth:
+            where = f"{path[:SHOWN_PATH_CHARS]!r}..."
+            raise TooLarge(f"the file at {where}", depth, limits.folder_depth, "folders above it", FOLDER_DEPTH)
     if not paths:
         raise ValueError(f"no images at {source!r}: name a folder, glob, image, .tar or .parquet that exists")
     return [SourceFile(path=path, kind=_kind(path)) for path in sorted(paths)]
@@ -86,7 +100,7 @@ def _kind(path: str) -> Literal["file", "tar", "parquet"]:
     return "parquet" if lower.endswith((".parquet", ".pq")) else "file"
 
 
-def read_file(path: str) -> Iterator[ImageRef | Reject]:
+def read_file(path: str, limits: Limits = Limits()) -> Iterator[ImageRef | Reject]:  # noqa: B008 - frozen
     """The file as one reference; by its first bytes, one without an image's name is looked at."""
     if path.lower().endswith(IMAGE_SUFFIXES):
         yield ImageRef(uri=uri_of(path))

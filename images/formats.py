@@ -12,7 +12,7 @@ _SIGNATURES = (  # how a file begins -> format; those that FORMATS lacks are nam
     (r"\xff\xd8\xff", "JPEG"),
     (r"\x89PNG\r\n\x1a\n", "PNG"),
     (r"GIF8[79]a", "GIF"),
-    (r"BM.{4}\0\0\0\0.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"),  # "BM" alone also begins prose
+    (r"BM.{4}\0\0\0\0.{4}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"),  # "BM" alone also begins prose
     (r"II[*+]\0|MM\0[*+]", "TIFF"),
     (r"RIFF.{4}WEBP", "WEBP"),
     (r".{4}ftypavi[fs]", "AVIF"),

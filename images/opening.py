@@ -12,9 +12,11 @@ from PIL import Image
 
 from florenz.images.bad_image import BadImage
 from florenz.images.formats import FORMATS
+from florenz.limits.errors import excess
+from florenz.limits.table import IMAGE_PIXELS
 
-MAX_PIXELS = 100_000_000
-"""Width times height, for whoever has no limit of their own: 300 MB once decoded."""
+MAX_PIXELS = IMAGE_PIXELS
+"""Width times height, for whoever has no limit of their own."""
 
 # What Pillow 12 can raise on damaged files: its plugins parse with struct, zlib, dicts and asserts and let most of what
 # these raise through; the documentation of Image.open names only the first two.
@@ -50,5 +52,6 @@ def open_image(data: bytes, *, max_pixels: int) -> Image.Image:
 
 def check_pixels(image: Image.Image, max_pixels: int) -> None:
     """Again after `load`: some plugins learn the true size only then. Raises BadImage `too_many_pixels`."""
-    if image.width * image.height > max_pixels:
-        raise BadImage("too_many_pixels", f"{image.width}x{image.height} px, limit {max_pixels}")
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise BadImage("too_many_pixels", f"{image.width}x{image.height}: {excess(pixels, max_pixels, 'px')}")

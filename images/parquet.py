@@ -2,30 +2,39 @@
 
 Parquet has no offset of a row: reading one decodes its row group, so the last two are kept (a reader that follows the
 order of the references decodes each once).
+
+A column of 69 KB can unpack to 9 GiB, because a dictionary says once what stands in each row. What its pages would
+become is added up first (`parquet_pages.py`), and where values are repeated that often they stay in the dictionary
+(which costs a hash of each value, so it is done for no other column).
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from florenz.images.bad_image import MAX_DETAIL_CHARS, BadImage
+from florenz.images.parquet_pages import repeated_bytes
 from florenz.images.references import Cell, ImageRef, Reject, uri_of
 from florenz.images.source_files import check_bytes, file_faults, local_name, open_file
+from florenz.limits.errors import TooLarge, check
+from florenz.limits.table import Limits
 
 IMAGE_COLUMNS = ("image", "jpg", "jpeg", "png", "bytes", "image_bytes", "img")  # in this order of preference
-MAX_ROW_GROUP_BYTES = 2 << 30  # unpacked; the image columns of two row groups can be in memory
-MAX_ROW_GROUP_ROWS = 10_000_000  # a damaged footer can promise 2**62 rows, and to list them would not end
+CHUNK, ROWS, FOOTER = "[limits] parquet_chunk_bytes", "[limits] parquet_rows", "[limits] parquet_footer_bytes"
+TAIL_BYTES = 8  # of a Parquet file: the footer's length, and "PAR1"
+REPEATED_BYTES = 256 << 20  # beyond, equal values are kept once; below, hashing each would cost more than it saves
 
 
-def read_parquet(path: str) -> Iterator[ImageRef | Reject]:
+def read_parquet(path: str, limits: Limits = Limits()) -> Iterator[ImageRef | Reject]:  # noqa: B008 - frozen
     """The rows, which may still be null. Raises BadImage for a file that is damaged or has too large row groups."""
     with _parquet_faults(), file_faults(), open_file(path) as opened:
-        file = pq.ParquetFile(opened)
+        file = _opened(opened, limits)
         column = _image_column(file.schema_arrow)
         if column is None:
             names = ", ".join(file.schema_arrow.names)
@@ -33,7 +42,7 @@ def read_parquet(path: str) -> Iterator[ImageRef | Reject]:
             yield Reject(uri=uri_of(path), reason="no_image_column", detail=detail[:MAX_DETAIL_CHARS])
             return
         for row_group in range(file.num_row_groups):
-            _check_row_group(file, row_group)
+            _check_row_group(file, row_group, limits)
             for row in range(file.metadata.row_group(row_group).num_rows):
                 yield ImageRef(uri=uri_of(path, Cell(row_group=row_group, row=row, column=column)))
 
@@ -43,6 +52,8 @@ def _parquet_faults() -> Iterator[None]:
     """Turns what pyarrow raises on a damaged file into BadImage `unreadable_source`."""
     try:
         yield
+    except TooLarge as error:
+        raise BadImage("unreadable_source", str(error)) from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         # pyarrow reports broken pages as a bare OSError; its subclasses are the network's and the disk's.
         if not isinstance(error, OSError) or (type(error) is OSError and error.errno is None):
@@ -66,27 +77,37 @@ def _leaf(schema: pa.Schema, column: str) -> str:
     return f"{column}.bytes" if pa.types.is_struct(schema.field(column).type) else column
 
 
-def _check_row_group(file: pq.ParquetFile, row_group: int) -> None:
+def _opened(file: BinaryIO, limits: Limits) -> pq.ParquetFile:
+    """With its footer read, whose length is looked at before."""
+    num_bytes = file.seek(0, os.SEEK_END)
+    file.seek(max(0, num_bytes - TAIL_BYTES))
+    footer_bytes = int.from_bytes(file.read(TAIL_BYTES)[:4], "little")
+    check("its footer", footer_bytes, limits.parquet_footer_bytes, "bytes", FOOTER)
+    file.seek(0)
+    return pq.ParquetFile(file)
+
+
+def _check_row_group(file: pq.ParquetFile, row_group: int, limits: Limits) -> None:
     # Not the column's own size: pyarrow 25 aborts the process on some damaged column metadata, row groups are safe.
     group = file.metadata.row_group(row_group)
-    if group.total_byte_size > MAX_ROW_GROUP_BYTES or group.num_rows > MAX_ROW_GROUP_ROWS:
-        detail = f"row group {row_group} holds {group.num_rows} rows, {group.total_byte_size} bytes; write smaller ones"
-        raise BadImage("unreadable_source", detail)
+    check(f"row group {row_group}", group.total_byte_size, limits.parquet_chunk_bytes, "bytes", CHUNK)
+    check(f"row group {row_group}", group.num_rows, limits.parquet_rows, "rows", ROWS)
 
 
 def _bytes_of(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     return pc.struct_field(column, "bytes") if pa.types.is_struct(column.type) else column
 
 
-def cell_bytes(path: str, cell: Cell, max_bytes: int) -> bytes:
+def cell_bytes(path: str, cell: Cell, max_bytes: int, limits: Limits = Limits()) -> bytes:  # noqa: B008 - frozen
     """The bytes of one row. BadImage: `null_cell`, `too_many_bytes`, or what is wrong with the file."""
     with _parquet_faults(), file_faults():
-        images = _row_group_images(path, _version(path), cell.row_group, cell.column)
+        images = _row_group_images(path, _version(path), cell.row_group, cell.column, limits)
     if cell.row >= len(images):
         raise BadImage("unreadable_file", f"no row {cell.row}: it has changed since it was listed")
-    if not images[cell.row].is_valid:
+    value = images[cell.row]
+    if not value.is_valid:
         raise BadImage("null_cell")
-    buffer = images[cell.row].as_buffer()
+    buffer = (value.value if isinstance(value, pa.DictionaryScalar) else value).as_buffer()
     check_bytes(buffer.size, max_bytes)
     return buffer.to_pybytes()
 
@@ -99,11 +120,30 @@ def _version(path: str) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=2)
-def _row_group_images(path: str, version: tuple[int, ...], row_group: int, column: str) -> pa.ChunkedArray:
+def _row_group_images(
+    path: str, version: tuple[int, ...], row_group: int, column: str, limits: Limits
+) -> pa.ChunkedArray:
     """`version` is only part of the cache's key."""
     with open_file(path) as opened:
-        file = pq.ParquetFile(opened)
+        file = _opened(opened, limits)
         if row_group >= file.num_row_groups or column not in file.schema_arrow.names:
             raise BadImage("unreadable_source", f"no row group {row_group} with {column!r}: it has changed since")
-        _check_row_group(file, row_group)
-        return _bytes_of(file.read_row_group(row_group, columns=[_leaf(file.schema_arrow, column)]).column(0))
+        _check_row_group(file, row_group, limits)
+        leaf = _leaf(file.schema_arrow, column)
+        may_repeat = repeated_bytes(opened, row_group, column, limits) > REPEATED_BYTES
+        images = _row_by_row(file, row_group, leaf) if may_repeat else None
+        if may_repeat and images is None:
+            file = pq.ParquetFile(opened, read_dictionary=[leaf])
+        return _bytes_of(file.read_row_group(row_group, columns=[leaf]).column(0) if images is None else images)
+
+
+def _row_by_row(file: pq.ParquetFile, row_group: int, leaf: str) -> pa.ChunkedArray | None:
+    """The column; None once it has grown beyond what its row group says it holds, because values are repeated."""
+    room = file.metadata.row_group(row_group).total_byte_size + REPEATED_BYTES
+    rows: list[pa.Array] = []
+    for batch in file.iter_batches(batch_size=1, row_groups=[row_group], columns=[leaf]):
+        room -= batch.nbytes
+        if room < 0:
+            return None
+        rows.append(batch.column(0))
+    return pa.chunked_array(rows) if rows else None

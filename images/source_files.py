@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from florenz.images.bad_image import BadImage
+from florenz.limits.errors import excess
 from florenz.stores.files import open_read
 
 # What is wrong with one file. Anything else (no network, too many open files) is an error of the run and not caught.
@@ -43,4 +44,4 @@ def local_name(path: str) -> str | None:
 def check_bytes(size: int, max_bytes: int) -> None:
     """Raises BadImage `too_many_bytes`."""
     if size > max_bytes:
-        raise BadImage("too_many_bytes", f"{size} bytes, limit {max_bytes}")
+        raise BadImage("too_many_bytes", excess(size, max_bytes, "bytes"))

@@ -14,6 +14,9 @@ from florenz.images.parquet import cell_bytes, read_parquet
 from florenz.images.references import Cell, ImageRef, Reject, parse_uri, uri_of
 from florenz.images.source_files import check_bytes, file_faults, open_file
 from florenz.images.tars import read_tar
+from florenz.limits.table import Limits
+
+DEFAULTS = Limits()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +27,11 @@ class Image:
     ref: ImageRef
 
 
-def read_refs(source: str, *, max_images: int | None = None) -> Iterator[ImageRef | Reject]:
+def read_refs(source: str, *, max_images: int | None = None, limits: Limits = DEFAULTS) -> Iterator[ImageRef | Reject]:
     """All of a source in sorted order, a tar's members and a Parquet file's rows as they stand; the first N images."""
     num_images = 0
-    for file in list_sources(source):
-        for found in read_source(file):
+    for file in list_sources(source, limits):
+        for found in read_source(file, limits):
             if isinstance(found, ImageRef):
                 num_images += 1
                 if max_images is not None and num_images > max_images:
@@ -36,7 +39,7 @@ def read_refs(source: str, *, max_images: int | None = None) -> Iterator[ImageRe
             yield found
 
 
-def read_source(file: SourceFile) -> Iterator[ImageRef | Reject]:
+def read_source(file: SourceFile, limits: Limits = DEFAULTS) -> Iterator[ImageRef | Reject]:
     """The images of one file as references, and a Reject for what is none. Reads headers, and no image.
 
     So a reference can still turn out empty, null or no image: reading or decoding it raises BadImage.
@@ -44,16 +47,16 @@ def read_source(file: SourceFile) -> Iterator[ImageRef | Reject]:
     """
     read = {"file": read_file, "tar": read_tar, "parquet": read_parquet}[file.kind]
     try:
-        yield from read(file.path)
+        yield from read(file.path, limits)
     except BadImage as bad:
         yield Reject(uri=uri_of(file.path), reason=bad.reason, detail=bad.detail)
 
 
-def read_image_bytes(ref: ImageRef, *, max_bytes: int) -> bytes:
+def read_image_bytes(ref: ImageRef, *, max_bytes: int, limits: Limits = DEFAULTS) -> bytes:
     """The original bytes. BadImage: too_many_bytes (unread), empty_file, null_cell, unreadable_file, _source."""
     path, inner = parse_uri(ref.uri)
     if isinstance(inner, Cell):
-        data = cell_bytes(path, inner, max_bytes)
+        data = cell_bytes(path, inner, max_bytes, limits)
     else:
         with file_faults(), open_file(path) as file:
             size = inner.size if inner else file.seek(0, os.SEEK_END)
@@ -67,9 +70,9 @@ def read_image_bytes(ref: ImageRef, *, max_bytes: int) -> bytes:
     return data
 
 
-def read_image(ref: ImageRef, *, max_bytes: int) -> Image:
+def read_image(ref: ImageRef, *, max_bytes: int, limits: Limits = DEFAULTS) -> Image:
     """Hash the bytes and let go of them. Raises BadImage like `read_image_bytes`."""
-    return Image(key=key_of(read_image_bytes(ref, max_bytes=max_bytes)), ref=ref)
+    return Image(key=key_of(read_image_bytes(ref, max_bytes=max_bytes, limits=limits)), ref=ref)
 
 
 def key_of(data: bytes) -> str:

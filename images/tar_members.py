@@ -12,14 +12,17 @@ from typing import BinaryIO
 
 from florenz.images.bad_image import BadImage
 from florenz.images.references import shown
+from florenz.limits.errors import check
+from florenz.limits.table import Limits
 
 _BLOCK = 512  # the unit of a tar
-_MAX_HEADER_BYTES = 1 << 20  # of a tar's long name or pax record
 _HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)  # of the next member
 _WITHOUT_DATA = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
 
 
-def tar_members(file: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, int]]:
+def tar_members(
+    file: BinaryIO, max_header_bytes: int = Limits.tar_header_bytes
+) -> Iterator[tuple[tarfile.TarInfo, int]]:
     """Each member with the offset of its bytes. Raises BadImage `unreadable_source` where the tar breaks or just ends.
 
     Our own walk over tarfile's headers: TarFile takes a damaged header, or a tar cut between two members, for the end
@@ -42,8 +45,10 @@ def tar_members(file: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, int]]:
                 info.size = int(records.get("size", info.size))
             if info.type in _WITHOUT_DATA:
                 info.size = 0
-            if info.size < 0 or (is_header and info.size > _MAX_HEADER_BYTES):
+            if info.size < 0:
                 raise ValueError(f"a member of {info.size} bytes")
+            if is_header:
+                check("its header", info.size, max_header_bytes, "bytes", "[limits] tar_header_bytes")
             if start + info.size > num_bytes:
                 raise ValueError(f"cut short: {shown(info.name)} should have {info.size} bytes")
             if info.issparse() or any(key.startswith("GNU.sparse") for key in records):

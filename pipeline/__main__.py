@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, leave, quiet_libraries
+from florenz.limits.printable import printable_lines
 
 USAGE = "usage: python -m pipeline RECIPE [LANGS=de,fr] [HELDOUT=fr|none] [IMAGES=folder] [COUNT=n] [OUT=folder] ..."
 
@@ -51,7 +52,7 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
     from florenz.translators.endpoint import ServerError
 
     try:
-        run(recipe, say=lambda text: print(text, flush=True), retry=retry, may_replace=replace == "1")
+        run(recipe, say=lambda text: print(printable_lines(text), flush=True), retry=retry, may_replace=replace == "1")
     except (RecipeError, OutInUse) as problem:
         return fail(str(problem), REFUSED)
     except (ServerError, BooksError, OSError, ValueError) as problem:

@@ -2,25 +2,32 @@
 
 A graph of its own, because both others start from its result and neither should hash every image again. The index is a
 Parquet file of references, rewritten by every run: the images may have changed.
+
+Each picture is also proved here (`images/proof.py`), once: before anything is paid for, and in old datasets too. A
+damaged one is rejected, or, with `on_damage = "reencode"`, stays and is noted, so that a shard gets it written anew.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.pvalue import AsSingleton
 
 from florenz.images import sources as images
 from florenz.images.decoding import BadImage
+from florenz.images.proof import prove
 from florenz.images.references import relative_uri
 from florenz.images.sources import ImageRef, SourceFile
+from florenz.limits.table import Limits
 from florenz.pipeline.assemble.rejects import Reject
 from florenz.pipeline.progress import ProgressAddress, advance
+from florenz.pipeline.proofs import read_proofs, write_proofs
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners.local import local_graph
 from florenz.stores import files
@@ -30,10 +37,14 @@ _SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "source", "reason",
 
 @dataclass(frozen=True, kw_only=True)
 class Index:
-    """The images of a run, sorted by key, and what the sources held besides. `images`: key -> URI."""
+    """The images of a run, sorted by key, and what the sources held besides.
+
+    images: key -> URI. damaged: key -> what is wrong with it, of images that are used all the same.
+    """
 
     images: dict[str, str]
     rejects: tuple[Reject, ...]
+    damaged: dict[str, str] = field(default_factory=dict)
 
     @property
     def num_found(self) -> int:
@@ -51,17 +62,28 @@ def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: Pr
     if recipe.images.limit is not None:
         # "The first N in sorted order" is a sequence: one worker lists the references, hashing is still spread out.
         sources = [recipe.image_source]
+    known = read_proofs(recipe.out)
     with local_graph(recipe.out, recipe.workers) as pipeline:
         (
             pipeline
             | "sources" >> beam.Create(sources)
-            | "read" >> beam.FlatMap(_references, count=recipe.images.limit)
+            | "read" >> beam.FlatMap(_references, count=recipe.images.limit, limits=recipe.limits)
             | "spread" >> beam.Reshuffle()
-            | "hash" >> beam.Map(_keyed, max_bytes=recipe.images.max_bytes, progress=progress)
+            | "hash and prove"
+            >> beam.Map(
+                _keyed,
+                known=AsSingleton(pipeline | "known verdicts" >> beam.Create([known])),
+                max_bytes=recipe.images.max_bytes,
+                limits=recipe.limits,
+                progress=progress,
+            )
             | "same picture" >> beam.GroupByKey()
-            | "first of each" >> beam.FlatMapTuple(partial(_unique, source=recipe.image_source))
+            | "first of each"
+            >> beam.FlatMapTuple(
+                partial(_unique, source=recipe.image_source, keeps_damaged=recipe.images.keeps_damaged)
+            )
             | "all" >> beam.combiners.ToList()
-            | "write index" >> beam.Map(_write, path=index_path(recipe.out))
+            | "write index" >> beam.Map(_write, out=recipe.out, known=known)
         )
     return read_index(recipe.out)
 
@@ -78,44 +100,78 @@ def read_index(out: str) -> Index:
     return Index(
         images={row["key"]: row["source"] for row in rows if not row["reason"]},
         rejects=tuple(Reject(step="read", **row) for row in rows if row["reason"]),
+        damaged={row["key"]: row["detail"] for row in rows if row["detail"] and not row["reason"]},
     )
 
 
-def _references(source: SourceFile | str, count: int | None) -> Iterator[ImageRef | images.Reject]:
-    return images.read_refs(source, max_images=count) if isinstance(source, str) else images.read_source(source)
+def _references(source: SourceFile | str, count: int | None, limits: Limits) -> Iterator[ImageRef | images.Reject]:
+    if isinstance(source, str):
+        return images.read_refs(source, max_images=count, limits=limits)
+    return images.read_source(source, limits)
 
 
-def _keyed(found: ImageRef | images.Reject, max_bytes: int, progress: ProgressAddress) -> tuple[str, Reject | str]:
-    """(key, URI), or a reject under its URI, which no key looks like."""
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Where a picture is, and what is wrong with its bytes; "" for nothing."""
+
+    uri: str
+    damage: str
+
+
+def _keyed(
+    found: ImageRef | images.Reject,
+    known: Mapping[str, str],
+    max_bytes: int,
+    limits: Limits,
+    progress: ProgressAddress,
+) -> tuple[str, Reject | Picture]:
+    """(key, picture), or a reject under its URI, which no key looks like."""
     advance(progress, "read", 1)
     if isinstance(found, images.Reject):
         return found.uri, Reject(step="read", reason=found.reason, detail=found.detail, source=found.uri)
     try:
-        return images.read_image(found, max_bytes=max_bytes).key, found.uri
+        data = images.read_image_bytes(found, max_bytes=max_bytes, limits=limits)
     except BadImage as bad:
         return found.uri, Reject(step="read", reason=bad.reason, detail=bad.detail, source=found.uri)
+    key = images.key_of(data)
+    return key, Picture(uri=found.uri, damage=known[key] if key in known else prove(data).damage)
 
 
-def _unique(key: str, found: Iterable[Reject | str], source: str) -> Iterator[tuple[str, Reject | str]]:
+def _unique(
+    key: str, found: Iterable[Reject | Picture], source: str, keeps_damaged: bool = False
+) -> Iterator[tuple[str, Reject | Picture]]:
     """The first URI of a picture is the image, whatever order they came in; the others are copies of it."""
     found = list(found)
     yield from ((key, item) for item in found if isinstance(item, Reject))
-    uris = sorted(item for item in found if isinstance(item, str))
-    yield from ((key, uri) for uri in uris[:1])
-    for copy in uris[1:]:
-        detail = f"the same as {relative_uri(uris[0], source)}"
-        yield key, Reject(key=key, step="read", reason="duplicate_image", detail=detail, source=copy)
+    pictures = sorted((item for item in found if isinstance(item, Picture)), key=lambda picture: picture.uri)
+    for picture in pictures[:1]:
+        if picture.damage and not keeps_damaged:
+            yield key, Reject(key=key, step="read", reason="damaged_image", detail=picture.damage, source=picture.uri)
+        else:
+            yield key, picture
+    for copy in pictures[1:]:
+        detail = f"the same as {relative_uri(pictures[0].uri, source)}"
+        yield key, Reject(key=key, step="read", reason="duplicate_image", detail=detail, source=copy.uri)
 
 
-def _write(found: Iterable[tuple[str, Reject | str]], path: str) -> None:
+def _write(found: Iterable[tuple[str, Reject | Picture]], out: str, known: Mapping[str, str]) -> None:
+    found = list(found)
     rows = [
         {"key": item.key, "source": item.source, "reason": item.reason, "detail": item.detail}
         if isinstance(item, Reject)
-        else {"key": key, "source": item, "reason": "", "detail": ""}
+        else {"key": key, "source": item.uri, "reason": "", "detail": item.damage}
         for key, item in found
     ]
     rows.sort(key=lambda row: (row["key"], row["source"], row["reason"]))
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), buffer, compression="zstd")
-    with files.atomic_write(path) as file:
+    verdicts = dict(known)
+    for key, item in found:
+        if isinstance(item, Picture):
+            verdicts[key] = item.damage
+        elif item.reason == "damaged_image":
+            verdicts[key] = item.detail
+    if verdicts != known:
+        write_proofs(out, verdicts)
+    with files.atomic_write(index_path(out)) as file:
         file.write(buffer.getvalue())

@@ -65,6 +65,9 @@ def _tools(recipe: Recipe) -> Iterator[str]:
 def _out(recipe: Recipe) -> Iterator[str]:
     """Really writes: permission bits don't tell what a mount or a full disk will do. Leaves nothing behind."""
     advice = "choose another folder or make this one writable"
+    if "://" not in recipe.out and (whole := _is_far_more_than_a_dataset(recipe.out)):
+        yield f"OUT {recipe.out!r} is {whole}, in which a run would clear up: name a folder of its own"
+        return
     try:
         if "://" in recipe.out:
             probe = files.join(recipe.out, ".writable")
@@ -79,6 +82,14 @@ def _out(recipe: Recipe) -> Iterator[str]:
         yield f"can't write into OUT {recipe.out!r} ({reason}): {advice}"
 
 
+def _is_far_more_than_a_dataset(out: str) -> str:
+    """What the folder is, where it can't be meant: everything below OUT is listed, and unfinished files are removed."""
+    folder = Path(out).resolve()
+    if folder == Path(folder.anchor):
+        return "the whole disk"
+    return "a home folder, or above one" if Path.home().is_relative_to(folder) else ""
+
+
 def _images(recipe: Recipe) -> Iterator[str]:
     if recipe.images.is_playground:
         return
@@ -87,7 +98,7 @@ def _images(recipe: Recipe) -> Iterator[str]:
         yield f"OUT {out!r} lies inside IMAGES {source!r}, so a rerun would read its own shards: choose another OUT"
         return
     try:
-        images.list_sources(source)
+        images.list_sources(source, recipe.limits)
     except ValueError as problem:
         yield f"IMAGES: {problem}"
 
@@ -101,7 +112,7 @@ def _disk(recipe: Recipe) -> Iterator[str]:
         needed = scenes.bytes_on_disk(recipe)
     else:
         try:
-            needed = sum(os.path.getsize(file.path) for file in images.list_sources(source))
+            needed = sum(os.path.getsize(file.path) for file in images.list_sources(source, recipe.limits))
         except (OSError, ValueError):
             return  # _images says what is wrong with it
     disk = shutil.disk_usage(_nearest_folder(recipe.out))
@@ -136,7 +147,7 @@ def _translator(recipe: Recipe) -> Iterator[str]:
 def _server(recipe: Recipe) -> Iterator[str]:
     try:
         if recipe.translator.endpoint:
-            check_endpoint(recipe.translator.endpoint, recipe.translator.settings.model)
+            check_endpoint(recipe.translator.endpoint, recipe.translator.settings.model, limits=recipe.limits)
         else:
             require_vllm()
     except (ServerError, ValueError) as problem:

@@ -17,7 +17,10 @@ from florenz.captioners.contract import CaptionerSettings
 from florenz.filters.settings import FilterSettings
 from florenz.images.opening import MAX_PIXELS
 from florenz.languages.codes import SOURCE, language_problems
-from florenz.recipes.checks import below_1, blank, raise_if
+from florenz.limits.errors import advice, excess
+from florenz.limits.printable import printable
+from florenz.limits.table import IMAGE_BYTES, SIDE_RATIO, Limits
+from florenz.recipes.checks import below_1, blank, not_among, raise_if
 from florenz.recipes.kinds import KindError, load_kind
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields
@@ -30,6 +33,7 @@ PLAYGROUND = "playground"
 _PLAN = ("languages", "held_out", "out", "workers", "keep_builds")  # top-level keys whose values can be wrong
 DEFAULT_NUM_SCENES = 1000
 DEFAULT_CAPTIONER = "florence2"
+ON_DAMAGE = ("drop", "reencode")
 
 # Make variable -> the key it overrides.
 VARIABLES = {
@@ -55,18 +59,30 @@ class Images:
     count: int | None = None
     """Images: at most so many are read, all by default. For the playground: so many are drawn, 1000 by default."""
 
-    max_bytes: int = 64 * 1024 * 1024
+    max_bytes: int = IMAGE_BYTES
     """Bytes of one image file; a larger one is rejected unread."""
 
     max_pixels: int = MAX_PIXELS
     """Pixels of one image, width times height; a larger one is rejected before it is decoded."""
+
+    max_side_ratio: float = SIDE_RATIO
+    """Longer side by shorter side of one image; a longer one is rejected before it is decoded."""
+
+    on_damage: str = "drop"
+    """A picture that does not decode to what it was: "drop" rejects it, "reencode" writes it anew, with a note."""
 
     def __post_init__(self) -> None:
         raise_if(
             blank("source (IMAGES)", self.source, "name a folder, glob or URI of images, or playground")
             + _credentials("source (IMAGES)", self.source)
             + below_1(**{"count (COUNT)": self.count}, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+            + ([] if self.max_side_ratio >= 1 else [f"max_side_ratio is {self.max_side_ratio}: choose 1 or more"])
+            + not_among("on_damage", self.on_damage, ON_DAMAGE)
         )
+
+    @property
+    def keeps_damaged(self) -> bool:
+        return self.on_damage == "reencode"
 
     @property
     def is_playground(self) -> bool:
@@ -124,9 +140,11 @@ class Recipe:
     translator: Translator
     filters: FilterSettings = field(default_factory=FilterSettings)
     shards: ShardSettings = field(default_factory=ShardSettings)
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         problems = _plan_problems({name: getattr(self, name) for name in _PLAN})
+        problems += _count_problems(self.workers, getattr(self.captioner, "num_beams", 1), self.limits)
         if problems:
             raise RecipeError(problems)
 
@@ -142,8 +160,11 @@ class Recipe:
         return files.join(self.out, "images", "*.jpg") if self.images.is_playground else self.images.source
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole recipe as JSON can hold it, keyed as in the TOML file; `held_out` is null when it was left out."""
-        record = _with_lists(dataclasses.asdict(self))
+        """The whole recipe as JSON can hold it, keyed as in the TOML file; `held_out` is null when it was left out.
+
+        A path that is no UTF-8 stands there escaped.
+        """
+        record = _as_json(dataclasses.asdict(self))
         settings = record["translator"].pop("settings")
         record["translator"] |= settings
         return record
@@ -151,7 +172,7 @@ class Recipe:
 
 SECTIONS: dict[str, type] = {
     "images": Images, "captioner": CaptionerSettings, "translator": Translator,
-    "filters": FilterSettings, "shards": ShardSettings,
+    "filters": FilterSettings, "shards": ShardSettings, "limits": Limits,
 }  # fmt: skip
 
 
@@ -173,7 +194,10 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
     if problems:
         raise RecipeError([f"{path}: {problem}" for problem in problems])
     values["out"] = os.path.expanduser(values["out"])  # `make OUT=~/x` reaches us as it was typed
-    return Recipe(**values, **sections)
+    try:
+        return Recipe(**values, **sections)
+    except RecipeError as fault:
+        raise RecipeError([f"{path}: {problem}" for problem in fault.problems]) from None
 
 
 def _sections_of(table: Mapping[str, Any]) -> tuple[dict[str, type], list[str]]:
@@ -284,8 +308,29 @@ def _credentials(label: str, uri: str) -> list[str]:
     ]
 
 
-def _with_lists(value: Any) -> Any:
-    """Tuples as lists, all the way down: what comes back from JSON equals what went in."""
+def _count_problems(workers: int, num_beams: int, limits: Limits) -> list[str]:
+    """Numbers that a slip of the finger makes large enough to take a machine down."""
+    found = (("workers (WORKERS)", workers, limits.workers, "processes", "[limits] workers"),
+             ("[captioner] num_beams", num_beams, limits.beams, "beams", "[limits] beams"))  # fmt: skip
+    return [
+        f"{label}: {excess(number, limit, unit)}{advice(key)}"
+        for label, number, limit, unit, key in found
+        if number > limit
+    ]
+
+
+def _as_json(value: Any) -> Any:
+    """Tuples as lists, all the way down, and no half characters: what comes back from JSON equals what went in."""
     if isinstance(value, dict):
-        return {key: _with_lists(item) for key, item in value.items()}
-    return [_with_lists(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return value if value.isascii() or not _has_half_characters(value) else printable(value)
+    return [_as_json(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _has_half_characters(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

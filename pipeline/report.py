@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from florenz.languages.codes import NAMES, SOURCE
+from florenz.limits.printable import printable
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected_counts, to_json, total
 from florenz.pipeline.assemble.rejects import Reject
 from florenz.shards.manifest import Manifest
@@ -121,7 +122,7 @@ def _markdown(facts: RunFacts, rejects: list[Reject]) -> str:
 
 def _cell(text: str) -> str:
     """One line that can't break the table: `\\|` would end the cell, so backslashes are escaped as well."""
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     line = line if len(line) <= MAX_CELL_CHARS else line[: MAX_CELL_CHARS - 1] + "…"
     return line.replace("\\", "\\\\").replace("|", "\\|")
 

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 
+from florenz.images.folders import SourceFile
 from florenz.images.sources import list_sources
+from florenz.limits.printable import printable
 from florenz.pipeline import preflight, scenes
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
@@ -52,6 +54,13 @@ class Run:
         self.reads_images_again = False
         self.server_is_proved = False
 
+    def source_files(self) -> list[SourceFile]:
+        """OUT is taken literally, whatever stands in its name; what the user gave as IMAGES may be a glob."""
+        if not self.recipe.images.is_playground:
+            return list_sources(self.recipe.image_source, self.recipe.limits)
+        drawn = list_sources(files.join(self.recipe.out, "images"), self.recipe.limits)
+        return [file for file in drawn if file.path.endswith(".jpg")]
+
     @contextlib.contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[ProgressAddress]:
         started = time.monotonic()
@@ -86,7 +95,7 @@ def _run(this: Run, server: Server, retry: str | None) -> RunFacts:
     if recipe.images.is_playground:
         with this.step("draw", recipe.images.num_scenes) as progress:
             scenes.draw(recipe, partial(advance, progress, "draw"), may_replace=this.may_replace)
-    sources = list_sources(recipe.image_source)
+    sources = this.source_files()
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
@@ -186,7 +195,7 @@ def _ready_endpoint(this: Run, server: Server) -> str:
 def _answers(endpoint: str, recipe: Recipe) -> bool:
     """Asked of the server itself: a process that has just crashed is still there for a moment."""
     try:
-        check_endpoint(endpoint, recipe.translator.settings.model)
+        check_endpoint(endpoint, recipe.translator.settings.model, limits=recipe.limits)
     except ServerError:
         return False
     return True
@@ -194,7 +203,7 @@ def _answers(endpoint: str, recipe: Recipe) -> bool:
 
 def _assemble(this: Run, index: Index) -> RunFacts:
     recipe, makers = this.recipe, makers_of(this.recipe)
-    assembly = assembly_of(recipe, makers)
+    assembly = replace(assembly_of(recipe, makers), damaged=index.damaged)
     build = build_name(assembly, index, this.answers)
     if this.reads_images_again:  # an image that could not be read does not show in the name
         build = fingerprint({"build": build, "instead_of": current_build(recipe.out)})
@@ -211,7 +220,7 @@ def _assemble(this: Run, index: Index) -> RunFacts:
         books=summary.books,
         asked=this.asked,
         seconds=this.seconds,
-        next_command=f"make verify OUT={shlex.quote(recipe.out)}",
+        next_command=f"make verify OUT={shlex.quote(printable(recipe.out))}",
     )
     write_report(facts, read_rejects(rejects_path(recipe.out, build)))
     this.say(screen_table(facts))

@@ -4,6 +4,9 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
+from florenz.limits.errors import TooLarge
+from florenz.limits.reading import depth_of, read_whole
+from florenz.limits.table import RECIPE_BYTES, RECIPE_DEPTH
 from florenz.stores import files
 
 
@@ -21,7 +24,13 @@ class RecipeError(ValueError):
 def read_recipe_file(path: str) -> dict[str, Any]:
     """The tables of a TOML file. `RecipeError` if it cannot be read as one."""
     try:
-        return tomllib.loads(files.read_bytes(path).decode())
+        with files.open_read(path) as file:
+            table = tomllib.loads(read_whole(file, RECIPE_BYTES, "it").decode())
+        if depth_of(table, RECIPE_DEPTH) > RECIPE_DEPTH:
+            raise TooLarge("it", None, RECIPE_DEPTH, "levels of tables and lists")
+        return table
+    except RecursionError as problem:
+        raise RecipeError([f"{path}: cannot read this recipe: its lists lie too deep in each other"]) from problem
     except OSError as problem:
         reason = problem.strerror or str(problem) or type(problem).__name__
         raise RecipeError([f"{path}: cannot read this recipe: {reason}"]) from problem

@@ -18,6 +18,7 @@ from florenz.images.bad_image import BadImage
 from florenz.images.opening import MAX_PIXELS, PILLOW_ERRORS, open_image
 from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
+from florenz.limits.printable import printable
 from florenz.shards.manifest import (
     Manifest,
     ManifestError,
@@ -72,7 +73,7 @@ def verify(out: str) -> Findings:
     """Check OUT. `ManifestError`, `StoreError`, `LanguageModelError` or `OSError` if it cannot be looked at."""
     manifest = read_manifest(out)
     tally = Tally()
-    problems = [_printable(problem) for problem in _problems(out, manifest, tally)]
+    problems = [printable(problem) for problem in _problems(out, manifest, tally)]
     return Findings(problems=tuple(problems), proofs=() if problems else tuple(_proofs(manifest, tally)))
 
 
@@ -299,11 +300,6 @@ def _proofs(manifest: Manifest, tally: Tally) -> Iterator[str]:
     yield f"language ID: none of {tally.num_identified} caption texts in train, choose and val is placed in {held_out}"
 
 
-def _printable(line: str) -> str:
-    """Texts of a damaged shard can hold line ends, terminal codes or half characters: one line each, harmless."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m shards.verify",
@@ -315,12 +311,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         findings = verify(out)
     except (ManifestError, files.StoreError, LanguageModelError, OSError) as problem:
-        print(_printable(str(problem)), file=sys.stderr)
+        print(printable(str(problem)), file=sys.stderr)
         return 2
     for line in findings.problems or findings.proofs:
         print(line)
     if findings.problems:
-        print(f"{len(findings.problems)} problems in {out}")
+        print(f"{len(findings.problems)} problems in {printable(out)}")
     return 1 if findings.problems else 0
 
 

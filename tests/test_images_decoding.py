@@ -376,7 +376,38 @@ def test_a_long_side_is_scaled_down_and_the_shape_kept():
     shard = to_shard(data, max_side_px=200)
     assert (shard.width, shard.height, shard.is_original) == (200, 50, False)
     assert to_shard(data, max_side_px=400).is_original
-    assert to_shard(encoded(Image.new("L", (8, 4000))), max_side_px=100).width == 1
+    assert to_shard(encoded(Image.new("L", (8, 400))), max_side_px=20).width == 1
+
+
+@pytest.mark.parametrize("size", [(10, 520), (4096, 40), (8, 65000)])
+def test_a_picture_many_times_longer_than_wide_is_rejected_and_says_by_how_much(size: tuple[int, int]):
+    data = encoded(Image.new("L", size))
+    assert reason_of(data) == "too_narrow"
+    with pytest.raises(BadImage, match="more than the limit of 50"):
+        to_shard(data)
+    assert decode(data, max_pixels=MAX_PIXELS, max_side_ratio=10_000).size == size
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["hopper_webp.tif", "hopper_unknown_pixel_mode.tif"])
+def test_a_sound_tiff_of_a_kind_that_pillow_lacks_is_unsupported_and_not_broken(name: str):
+    data = (DATA / "bad_images" / "pillow" / name).read_bytes()
+    assert reason_of(data) == "unsupported_format"
+    assert reason_of(data[: len(data) // 2]) != "unsupported_format", "cut, it is no sound one any more"
+
+
+@pytest.mark.parametrize("header_bytes, compression, depth", [(40, 4, 0), (40, 5, 0), (16, 0, 24), (40, 3, 32)])
+def test_a_sound_bmp_of_a_kind_that_pillow_lacks_is_unsupported_and_not_broken(
+    header_bytes: int, compression: int, depth: int
+):
+    """JPEG and PNG within a BMP, OS/2's short header, and bit fields that nobody uses."""
+    pixels = bytes(32 * 16 * 4)
+    head = struct.pack("<IiiHHIIiiII", header_bytes, 32, 16, 1, depth, compression, len(pixels), 0, 0, 0, 0)
+    head = head[:header_bytes] + struct.pack("<III", 7, 56, 448) * (compression == 3)
+    start = 14 + len(head)
+    data = b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + head + pixels
+    assert reason_of(data) == "unsupported_format"
+    assert reason_of(data[:-1000]) != "unsupported_format"
 
 
 def test_bad_image_survives_the_way_between_workers():

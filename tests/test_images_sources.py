@@ -27,6 +27,7 @@ from florenz.images.sources import (
     read_refs,
     read_source,
 )
+from florenz.limits.table import Limits
 from florenz.stores.files import atomic_write
 
 JPEG = b"\xff\xd8\xff\xe0 a stand-in, reading never decodes "
@@ -408,14 +409,13 @@ def test_a_rewritten_file_is_not_answered_from_memory(tmp_path: Path):
     assert fault(refs[1]) == "unreadable_file"
 
 
-@pytest.mark.parametrize("limit", ["MAX_ROW_GROUP_BYTES", "MAX_ROW_GROUP_ROWS"])
-def test_a_row_group_too_large_is_a_reject_that_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
-):
+@pytest.mark.parametrize("limit", ["parquet_chunk_bytes", "parquet_rows", "parquet_footer_bytes"])
+def test_a_parquet_file_beyond_a_limit_is_a_reject_that_says_what_to_do(tmp_path: Path, limit: str):
     path = parquet(tmp_path / "a.parquet", {"jpg": [b"x" * 5000, b"y"]})
-    monkeypatch.setattr(f"florenz.images.parquet.{limit}", 1)
-    (reject,) = split(path)[1]
-    assert reject.reason == "unreadable_source" and "smaller" in reject.detail
+    (file,) = list_sources(str(path))
+    (reject,) = read_source(file, Limits(**{limit: 1}))
+    assert isinstance(reject, Reject) and reject.reason == "unreadable_source"
+    assert f"raise [limits] {limit} in the recipe" in reject.detail and "more than the limit of 1" in reject.detail
 
 
 def test_a_column_name_that_is_no_text_is_a_reject(tmp_path: Path):

@@ -195,7 +195,7 @@ def test_a_key_is_sent_without_the_white_space_around_it(server: EchoServer, mon
     server.echo = lambda authorization, _: translation(authorization)
     assert translate(server).text == "Bearer four"
     monkeypatch.delenv("OPENAI_API_KEY")
-    assert api_key() == "" and translate(server).text == ""
+    assert api_key() is None and translate(server).text == ""
 
 
 @pytest.mark.parametrize("wrong", [f"{CORE}\nX-Other: 1", f"{CORE}é", f"{CORE}\x7f", f"{CORE}\udcff"])

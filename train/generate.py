@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import torch
 
 from florenz.console import fail, quiet_libraries
+from florenz.limits.printable import printable
 
 if TYPE_CHECKING:
     from florenz.train.data.processor import Batch, Processor, Question
@@ -95,7 +96,7 @@ def _run(options: argparse.Namespace) -> None:
             with_prefix=options.prefix,
         )
         for answer in answers:
-            print(" ".join(answer.split()), flush=True)
+            print(printable(" ".join(answer.split())), flush=True)
 
 
 def _questions(options: argparse.Namespace, processor: Processor) -> list[Asked]:
@@ -134,7 +135,7 @@ def _picture(path: str, image_px: int) -> torch.Tensor:
 
 class _OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        print(f"florenz: {message} (--help says more)", file=sys.stderr)
+        print(f"florenz: {printable(message)} (--help says more)", file=sys.stderr)
         sys.exit(2)
 
 

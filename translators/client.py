@@ -25,15 +25,26 @@ from typing import Any
 import httpx
 
 from florenz.languages.codes import NAMES
+from florenz.limits.table import Limits
 from florenz.translators.answer import Answer
-from florenz.translators.endpoint import API_KEY_VARIABLES, ServerError, certificates, normal_endpoint, open_http
+from florenz.translators.endpoint import (
+    API_KEY_VARIABLES,
+    DEFAULTS,
+    ServerError,
+    certificates,
+    normal_endpoint,
+    open_http,
+)
 from florenz.translators.prompts import HARMLESS_TEXT, prompt_family
-from florenz.translators.reply import NotJson, fault_in_words, reply_json, reply_text
+from florenz.translators.reply import NotJson, ReplyTooLarge, fault_in_words, received, reply_json, reply_text
 from florenz.translators.settings import TranslatorSettings
 
 MAX_DETAIL_CHARS = 300
 # Not the prompt's doing, whatever the prompt: waited out. A plain 500 may be either.
 TRANSIENT_STATUSES = (408, 425, 429, 502, 503, 504)
+BYTES_PER_TOKEN = 24  # of a long word whose every letter is escaped as \u0000, and more
+BYTES_PER_ANSWER = 4096  # what stands around a text
+MAX_TOKENS_COUNTED = 10**12  # a server that says more does not count tokens
 
 
 class _ItemFault(Exception):
@@ -99,6 +110,7 @@ class Client:
         settings: TranslatorSettings,
         *,
         language_names: Mapping[str, str] = NAMES,
+        limits: Limits = DEFAULTS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -108,6 +120,7 @@ class Client:
         self._settings = settings
         self._family = prompt_family(settings.prompt, model=settings.model, revision=settings.revision)
         self._language_names = language_names
+        self._limits = limits
         self._sleep = sleep
         self._jitter = jitter
         self._verify = certificates(self.endpoint)
@@ -211,18 +224,26 @@ class Client:
         body = {"model": self.model, "prompt": list(prompts), **settings.request()}
         self.stats.add(requests=1)
         try:
+            request = http.build_request("POST", f"{self.endpoint}/completions", json=body)
             async with asyncio.timeout(settings.request_timeout_s):
-                response = await http.post(f"{self.endpoint}/completions", json=body)
+                response = await received(http, request, self._max_bytes(len(prompts)))
         except TimeoutError:
             raise _Transient(f"no complete answer within {settings.request_timeout_s:g} s") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise _Transient(fault_in_words(error)) from None  # its own words may hold the key
+        except ReplyTooLarge as error:
+            raise _ItemFault("translator_bad_reply", str(error)) from None
         except UnicodeEncodeError as error:
             raise _ItemFault("translator_refused", f"text is no valid Unicode: {error.reason}") from error
         _check_status(self.endpoint, self.model, response)
-        answers, num_tokens = _read_reply(response, len(prompts))
+        answers, num_tokens = _read_reply(response, len(prompts), self._limits)
         self.stats.add(completion_tokens=num_tokens)
         return answers
+
+    def _max_bytes(self, num_prompts: int) -> int:
+        """Of one reply: whoever asks for long answers, and many, gets them."""
+        asked = num_prompts * (self._settings.max_tokens * BYTES_PER_TOKEN + BYTES_PER_ANSWER)
+        return max(self._limits.reply_bytes, asked)
 
 
 def _check_status(endpoint: str, model: str, response: httpx.Response) -> None:
@@ -243,20 +264,30 @@ def _check_status(endpoint: str, model: str, response: httpx.Response) -> None:
     raise _ItemFault("translator_refused", detail)
 
 
-def _read_reply(response: httpx.Response, num_prompts: int) -> tuple[list[Answer], int]:
+def _read_reply(response: httpx.Response, num_prompts: int, limits: Limits) -> tuple[list[Answer], int]:
     """Answers in the order of the prompts: the server may list them in any order, `index` says which is whose."""
     try:
-        reply = reply_json(response)
+        reply = reply_json(response, max_depth=limits.reply_depth)
         choices = {choice["index"]: choice for choice in reply["choices"]}
         answers = [_read_choice(choices[index]) for index in range(num_prompts)]
-        num_tokens = int((reply.get("usage") or {}).get("completion_tokens") or 0)
+        num_tokens = _num_tokens((reply.get("usage") or {}).get("completion_tokens"))
     except NotJson as error:
-        raise _ItemFault("translator_bad_reply", f"not JSON: {reply_text(response)[:80]!r}") from error
+        detail = f"not JSON ({error}): {reply_text(response)[:80]!r}"
+        raise _ItemFault("translator_bad_reply", detail) from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _ItemFault("translator_bad_reply", f"reply without an answer for every prompt: {error!r}") from error
     if len(reply["choices"]) != num_prompts:
         raise _ItemFault("translator_bad_reply", f"{len(reply['choices'])} answers to {num_prompts} prompts")
     return answers, num_tokens
+
+
+def _num_tokens(stated: object) -> int:
+    """0 where nothing is said. `ValueError` for what counts no tokens, such as 1e999 or a text."""
+    if stated is None:
+        return 0
+    if not isinstance(stated, int) or not 0 <= stated <= MAX_TOKENS_COUNTED:
+        raise ValueError("completion_tokens is no number of tokens")
+    return stated
 
 
 def _read_choice(choice: dict[str, Any]) -> Answer:
@@ -274,7 +305,7 @@ def _error_message(response: httpx.Response) -> str:
         message = error if isinstance(error, str) else error["message"]
     except (ValueError, KeyError, TypeError, AttributeError):
         message = reply_text(response)
-    return " ".join(str(message).split())[:MAX_DETAIL_CHARS]
+    return " ".join(str(message).split())[:MAX_DETAIL_CHARS]  # no deeper than the limit, so str can't go too deep
 
 
 def _out_of_budget(endpoint: str, max_retries: int, detail: str) -> str:
@@ -292,5 +323,5 @@ def retry_after_s(header: str, now_s: Callable[[], float] = time.time) -> float:
         pass
     try:
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - now_s())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, ArithmeticError, OSError):  # the last two for years that no clock has
         return 0.0

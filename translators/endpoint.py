@@ -7,9 +7,12 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from florenz.translators.reply import fault_in_words, reply_json
+from florenz.limits.table import Limits
+from florenz.translators.reply import ACCEPTED, ReplyTooLarge, fault_in_words, received, reply_json
 from florenz.translators.secrets import API_KEY_VARIABLES, LogFilter, api_key, scrubbed
 
+DEFAULTS = Limits()
+MAX_NAMES, MAX_NAME_CHARS = 10, 200  # of a server's models, in a message
 _LOG_FILTER = LogFilter()
 _TALKATIVE = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
 
@@ -20,13 +23,23 @@ class ServerError(RuntimeError):
 
 def normal_endpoint(endpoint: str) -> str:
     """The base URL up to and with /v1, which people leave out. Raises ValueError when it is no http(s) URL."""
-    parts = urlsplit(endpoint.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_sound_port(parts):
+    endpoint = endpoint.strip()
+    parts = _split(endpoint)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or not _has_sound_port(parts):
         raise ValueError(f"endpoint {endpoint!r} is no URL: write it as http://host:port/v1")
     if parts.username or parts.password:
         fix = f"leave it out and set {API_KEY_VARIABLES[0]}"
         raise ValueError(f"the endpoint at {parts.hostname!r} holds a password: {fix}")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
+
+
+def _split(endpoint: str) -> SplitResult | None:
+    """The parts; None for what httpx would not take as a URL (control characters, half an IPv6 address)."""
+    try:
+        httpx.URL(endpoint)
+        return urlsplit(endpoint)
+    except (httpx.InvalidURL, ValueError):
+        return None
 
 
 def _has_sound_port(parts: SplitResult) -> bool:
@@ -36,37 +49,44 @@ def _has_sound_port(parts: SplitResult) -> bool:
         return False
 
 
-def list_models(endpoint: str, *, timeout_s: float = 10.0) -> list[str]:
+def list_models(endpoint: str, *, timeout_s: float = 10.0, limits: Limits = DEFAULTS) -> list[str]:
     """Names that the server serves models under, scrubbed like all that a server says.
 
     Raises ServerError if it is out of reach or the API key can't be sent, ValueError for a bad URL.
     """
     base = normal_endpoint(endpoint)
     try:
-        return asyncio.run(_get_models(base, timeout_s))
+        return asyncio.run(_get_models(base, timeout_s, limits))
     except TimeoutError:
         problem = f"no answer within {timeout_s:g} s"
     except httpx.HTTPError as error:
         problem = fault_in_words(error)
+    except ReplyTooLarge as error:
+        problem = str(error)
     except (ValueError, KeyError, TypeError):
         problem = "its /models is no list of models"
     raise ServerError(f"{base} is out of reach ({problem}); start the server, or check the URL")
 
 
-async def _get_models(base: str, timeout_s: float) -> list[str]:
+async def _get_models(base: str, timeout_s: float, limits: Limits) -> list[str]:
     async with open_http(base, certificates(base)) as http, asyncio.timeout(timeout_s):
-        response = await http.get(f"{base}/models")
+        response = await received(http, http.build_request("GET", f"{base}/models"), limits.reply_bytes)
     if response.status_code in (401, 403):
         raise ServerError(f"{base} refuses the API key (HTTP {response.status_code}); set {API_KEY_VARIABLES[0]}")
     response.raise_for_status()
-    return [str(model["id"]) for model in reply_json(response)["data"]]
+    names = [model["id"] for model in reply_json(response, max_depth=limits.reply_depth)["data"]]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError("a model's id is no text")
+    return names
 
 
-def check_endpoint(endpoint: str, model: str, *, timeout_s: float = 10.0) -> None:
+def check_endpoint(endpoint: str, model: str, *, timeout_s: float = 10.0, limits: Limits = DEFAULTS) -> None:
     """Raises ServerError unless the endpoint answers and serves `model`."""
-    served = list_models(endpoint, timeout_s=timeout_s)
+    served = list_models(endpoint, timeout_s=timeout_s, limits=limits)
     if scrubbed(model) not in served:  # a dummy key may be part of the name
-        problem = f"{normal_endpoint(endpoint)} serves {', '.join(served) or 'nothing'}, not {model!r}"
+        shown = ", ".join(name[:MAX_NAME_CHARS] for name in served[:MAX_NAMES]) or "nothing"
+        others = f" and {len(served) - MAX_NAMES} more" if len(served) > MAX_NAMES else ""
+        problem = f"{normal_endpoint(endpoint)} serves {shown}{others}, not {model!r}"
         raise ServerError(f"{problem}; name a model that it serves, or serve this one")
 
 
@@ -81,7 +101,7 @@ def open_http(endpoint: str, verify: ssl.SSLContext | bool) -> httpx.AsyncClient
         raise ServerError(str(problem)) from None
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_LOG_FILTER)  # no-op the second time
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    headers = {"Accept-Encoding": ACCEPTED} | ({"Authorization": f"Bearer {key.reveal()}"} if key else {})
     # The request's own deadline rules, and a proxy that the environment names must not see calls to this machine.
     return httpx.AsyncClient(headers=headers, timeout=None, verify=verify, trust_env=not _is_local(endpoint))
 

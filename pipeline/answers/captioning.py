@@ -11,11 +11,13 @@ from functools import cache
 from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler
+from PIL.Image import Image
 from safetensors import SafetensorError
 
 from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings, kind_of
 from florenz.images.decoding import BadImage, decode
-from florenz.images.sources import ImageRef, read_image_bytes
+from florenz.images.sources import DEFAULTS, ImageRef, read_image_bytes
+from florenz.limits.table import SIDE_RATIO, Limits
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.questions import CaptionTask
 from florenz.pipeline.progress import ProgressAddress, advance
@@ -53,10 +55,13 @@ class CaptionHandler(ModelHandler[CaptionTask, CaptionRow, Captioner]):
         max_bytes: int,
         max_pixels: int,
         progress: ProgressAddress,
+        max_side_ratio: float = SIDE_RATIO,
+        limits: Limits = DEFAULTS,
     ) -> None:
         super().__init__()
         self._settings, self._out, self._fingerprint = settings, out, fingerprint
         self._max_bytes, self._max_pixels, self._progress = max_bytes, max_pixels, progress
+        self._max_side_ratio, self._limits = max_side_ratio, limits
 
     def load_model(self) -> Captioner:
         return load_captioner(self._settings)
@@ -72,8 +77,7 @@ class CaptionHandler(ModelHandler[CaptionTask, CaptionRow, Captioner]):
         prepared: list[Any] = []
         for task in batch:
             try:
-                data = read_image_bytes(ImageRef(uri=task.source), max_bytes=self._max_bytes)
-                prepared.append(model.prepare(decode(data, max_pixels=self._max_pixels)))
+                prepared.append(model.prepare(self._picture(task.source)))
                 readable.append(task)
             except BadImage as bad:
                 rows += [
@@ -85,6 +89,11 @@ class CaptionHandler(ModelHandler[CaptionTask, CaptionRow, Captioner]):
         Ledger(self._out).append_captions(self._fingerprint, rows)
         advance(self._progress, "caption", len(batch))
         return rows
+
+    def _picture(self, source: str) -> Image:
+        """Raises BadImage."""
+        data = read_image_bytes(ImageRef(uri=source), max_bytes=self._max_bytes, limits=self._limits)
+        return decode(data, max_pixels=self._max_pixels, max_side_ratio=self._max_side_ratio)
 
 
 def _captions(tasks: Sequence[CaptionTask], prepared: Sequence[Any], model: Captioner) -> list[CaptionRow]:

@@ -28,6 +28,8 @@ def run_captioning(recipe: Recipe, tasks: Sequence[CaptionTask], progress: Progr
         fingerprint=caption_fingerprint(recipe.captioner),
         max_bytes=recipe.images.max_bytes,
         max_pixels=recipe.images.max_pixels,
+        max_side_ratio=recipe.images.max_side_ratio,
+        limits=recipe.limits,
         progress=progress,
     )
     with local_graph(recipe.out, recipe.workers) as pipeline:
@@ -41,6 +43,7 @@ def run_translation(recipe: Recipe, tasks: Sequence[TranslationTask], endpoint: 
         out=recipe.out,
         fingerprint=translation_fingerprint(recipe.translator.settings),
         progress=progress,
+        limits=recipe.limits,
     )
     with local_graph(recipe.out, recipe.workers) as pipeline:
         _ = pipeline | "missing translations" >> beam.Create(tasks) | "translate" >> RunInference(handler)

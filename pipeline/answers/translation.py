@@ -13,11 +13,13 @@ from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler
 
+from florenz.limits.table import Limits
 from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.pipeline.answers.questions import TranslationTask
 from florenz.pipeline.progress import ProgressAddress, advance
 from florenz.translators.answer import Answer
 from florenz.translators.client import Client
+from florenz.translators.endpoint import DEFAULTS
 from florenz.translators.settings import TranslatorSettings
 
 
@@ -32,13 +34,14 @@ class TranslationHandler(ModelHandler[TranslationTask, TranslationRow, Client]):
         out: str,
         fingerprint: str,
         progress: ProgressAddress,
+        limits: Limits = DEFAULTS,
     ) -> None:
         super().__init__()
-        self._settings, self._endpoint = settings, endpoint
+        self._settings, self._endpoint, self._limits = settings, endpoint, limits
         self._out, self._fingerprint, self._progress = out, fingerprint, progress
 
     def load_model(self) -> Client:
-        return Client(self._endpoint, self._settings.model, self._settings)
+        return Client(self._endpoint, self._settings.model, self._settings, limits=self._limits)
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
         """As many at once as keep all requests in flight busy."""

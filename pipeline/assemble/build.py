@@ -17,6 +17,7 @@ from typing import Any
 
 from florenz.images.references import relative_uri
 from florenz.languages.identification import find_model
+from florenz.limits.printable import printable
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import Makers
 from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbalances, rejected_counts
@@ -63,6 +64,8 @@ def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
         seed=recipe.seed,
         max_bytes=recipe.images.max_bytes,
         max_pixels=recipe.images.max_pixels,
+        max_side_ratio=recipe.images.max_side_ratio,
+        limits=recipe.limits,
         filters=recipe.filters,
         shards=recipe.shards,
         captioner=str(makers.captioner),
@@ -149,7 +152,7 @@ def publish(recipe: Recipe, build: str, summary: Summary, index: Index, models: 
         shards=summary.shards,
         counts=count_examples(summary.shards),
         rejected=rejected_counts(summary.books),
-        inputs={"source": recipe.image_source, "found": index.num_found, "images": len(index.images)},
+        inputs={"source": printable(recipe.image_source), "found": index.num_found, "images": len(index.images)},
         recipe=recipe.to_dict(),
         models=models,
         filters={"language_id_sha256": language_id_checksum()},

@@ -17,6 +17,7 @@ from florenz.images.references import relative_uri
 from florenz.images.sources import ImageRef, key_of, read_image_bytes
 from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier
+from florenz.limits.table import Limits
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import KEPT, Tally, rejected
 from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts, cover, filter_texts, gather
@@ -36,9 +37,9 @@ Slot = tuple[str, int, int]  # split, shard number in the split, place in the sh
 class Assembly:
     """Everything but images and answers that decides a build.
 
-    languages, held_out: in the recipe's order. max_bytes, max_pixels: of one image. captioner, translators: who made
-    the texts, as it stands beside each of them; language -> translator. images: what sources are relative to.
-    build: the name, made of all the rest.
+    languages, held_out: in the recipe's order. max_bytes, max_pixels, max_side_ratio: of one image. captioner,
+    translators: who made the texts, as it stands beside each of them; language -> translator. damaged: key -> what is
+    wrong, of images that are written anew. images: what sources are relative to. build: the name, made of all the rest.
     """
 
     languages: tuple[str, ...]
@@ -47,10 +48,13 @@ class Assembly:
     seed: int
     max_bytes: int
     max_pixels: int
+    max_side_ratio: float
     filters: FilterSettings
     shards: ShardSettings
     captioner: str
     translators: Mapping[str, str]
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = effort(Limits())  # of files that are read again; what they refuse was refused when it was listed
     images: str = effort("")
     out: str = effort("")
     build: str = effort("")
@@ -156,6 +160,7 @@ class _Samples:
             width=picture.width,
             height=picture.height,
             source=relative_uri(image.source, self.assembly.images),
+            notes=f"written anew: {damage}" if (damage := self.assembly.damaged.get(image.key)) else "",
             captions=image.captions,
             examples=image.withheld if self.is_withheld else image.examples,
         )
@@ -166,7 +171,7 @@ class _Samples:
 
 
 def _picture(image: CoveredImage, assembly: Assembly) -> ShardImage:
-    data = read_image_bytes(ImageRef(uri=image.source), max_bytes=assembly.max_bytes)
+    data = read_image_bytes(ImageRef(uri=image.source), max_bytes=assembly.max_bytes, limits=assembly.limits)
     if key_of(data) != image.key:
         raise BadImage("unreadable_file", "its bytes have changed since it was captioned")
     return shard_jpeg(
@@ -174,4 +179,6 @@ def _picture(image: CoveredImage, assembly: Assembly) -> ShardImage:
         max_side_px=assembly.shards.max_side_px,
         quality=assembly.shards.jpeg_quality,
         max_pixels=assembly.max_pixels,
+        max_side_ratio=assembly.max_side_ratio,
+        is_damaged=image.key in assembly.damaged,
     )
