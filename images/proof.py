@@ -2,8 +2,8 @@
 
 Pillow decodes a JPEG whose scan lost 2,000 bytes without a word: libjpeg warns, fills the rest with grey and goes on.
 Here libjpeg-turbo's warnings are faults (simplejpeg, strict), for a picture an eighth of the size in grey, because the
-codes are read in full either way. A PNG has a checksum for each chunk, which Pillow skips where the pixels are. WebP and
-GIF have none; their blocks must at least add up to the file.
+codes are read in full either way. A PNG has a checksum for each chunk, which Pillow skips where the pixels are. WebP
+and GIF have none; their blocks must at least add up to the file.
 
 What is asked about is damage, not form: headers that libjpeg finds odd (another JFIF revision, an unknown Adobe marker,
 an EXIF that is none) are left out before, and bytes behind the end of the picture (a film, a second picture, a map) are

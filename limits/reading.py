@@ -3,6 +3,7 @@
 `tests/test_hostile_reading.py` walks the code for a `read()` without one.
 """
 
+from pathlib import Path
 from typing import Any, Protocol
 
 from florenz.limits.errors import TooLarge
@@ -42,3 +43,9 @@ def depth_of(value: Any, limit: int) -> int:
         depth += 1
         level = [child for items in inside for child in items]
     return depth
+
+
+def read_path(path: Path, max_bytes: int) -> bytes:
+    """A local file. Raises TooLarge, which names it, and OSError."""
+    with path.open("rb") as file:
+        return read_whole(file, max_bytes, str(path))

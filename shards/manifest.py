@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from florenz.limits.errors import TooLarge
+from florenz.limits.reading import read_whole
+from florenz.limits.table import MANIFEST_BYTES
 from florenz.shards.plan import HELDOUT, split_named, split_of_name
 from florenz.shards.schema import SCHEMA_VERSION
 from florenz.shards.writer import ShardInfo
@@ -96,7 +99,10 @@ def read_manifest(out: str) -> Manifest:
     """The manifest of OUT. `ManifestError` if there is none or it cannot be read."""
     path = files.join(out, NAME)
     try:
-        content = files.read_bytes(path)
+        with files.open_read(path) as file:
+            content = read_whole(file, MANIFEST_BYTES, path)
+    except TooLarge as problem:
+        raise ManifestError(f"{problem}: it is no manifest of this program") from problem
     except (FileNotFoundError, NotADirectoryError) as problem:
         raise ManifestError(
             f"{path} does not exist: give the OUT folder of a run that has finished, or run it to the end"

@@ -63,7 +63,7 @@ def _content(path: str, tar: tarfile.TarFile, info: tarfile.TarInfo, num_bytes: 
     content = tar.extractfile(info) if info.isreg() else None
     if content is None:
         raise ShardError(path, info.offset, f"{info.name} is not a regular file")
-    return content.read()
+    return content.read(info.size)
 
 
 def _pieces(file: BinaryIO, start: int) -> Iterator[bytes]:

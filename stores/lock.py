@@ -13,6 +13,8 @@ from pathlib import Path
 
 from florenz.stores import files
 
+MAX_HOLDER_CHARS = 64  # of what stands in the lock: a process's number
+
 
 class OutInUse(ValueError):
     """Somebody else holds OUT; the message says who and what to do."""
@@ -37,7 +39,7 @@ def lock_out(out: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as problem:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
+            holder = file.read(MAX_HOLDER_CHARS).strip() or "unknown"
             raise OutInUse(
                 f"OUT {out!r} is in use by another run (process {holder}): wait for it, or choose another OUT"
             ) from problem

@@ -15,6 +15,9 @@ from typing import Any
 
 import httpx
 
+from florenz.limits.errors import TooLarge
+from florenz.limits.reading import read_path
+from florenz.limits.table import CONFIG_BYTES
 from florenz.stores import files
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -37,7 +40,7 @@ def read_config(name: str, revision: str) -> dict[str, Any]:
     if path.is_dir():
         if not (path / CONFIG).is_file():
             raise ModelProblem(f"the folder {name!r} has no {CONFIG}, so it is not a model: give the folder of one")
-        return _parsed((path / CONFIG).read_bytes(), name)
+        return _parsed(_read(path / CONFIG, name), name)
     if name.startswith((".", "~")) or not HUB_NAME.fullmatch(name) or path.parts[0] in ("playground", "models"):
         raise ModelProblem(f"there is no model folder {name!r}: check the path, or make the model first")
     return _parsed(_from_hub(name, revision), name)
@@ -58,15 +61,16 @@ def _from_hub(name: str, revision: str) -> bytes:
 
     cached = try_to_load_from_cache(name, CONFIG, revision=revision or None)
     if isinstance(cached, str):
-        return Path(cached).read_bytes()
+        return _read(Path(cached), name)
     advice = "check the name and the network, or give the folder of a model that you have"
     if constants.HF_HUB_OFFLINE:
         raise ModelProblem(f"can't get {name!r} from the model hub (HF_HUB_OFFLINE is set): {advice}")
     token = get_token()
     url = f"{constants.ENDPOINT}/{name}/resolve/{revision or 'main'}/{CONFIG}"
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
-        response = httpx.get(url, headers=headers, follow_redirects=True, timeout=HUB_TIMEOUT_S)
+        with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=HUB_TIMEOUT_S) as response:
+            content = _body(response, name) if response.status_code == 200 else b""
     except httpx.HTTPError as problem:
         reason = " ".join(str(problem).split()) or type(problem).__name__
         raise ModelProblem(f"can't reach the model hub for {name!r} ({reason}): {advice}") from problem
@@ -74,7 +78,25 @@ def _from_hub(name: str, revision: str) -> bytes:
         advice = "check the name; if it wants its terms accepted, do that on its page and set HF_TOKEN"
     if response.status_code != 200:
         raise ModelProblem(f"the model hub does not give {name!r} (HTTP {response.status_code}): {advice}")
-    return response.content
+    return content
+
+
+def _body(response: httpx.Response, name: str) -> bytes:
+    """As it is sent: `Accept-Encoding: identity` was asked for, so nothing unpacks to more than was counted."""
+    body = b""
+    for piece in response.iter_raw():
+        body += piece
+        if len(body) > CONFIG_BYTES:
+            what = f"the {CONFIG} of {name!r}"
+            raise ModelProblem(f"{TooLarge(what, None, CONFIG_BYTES, 'bytes')}: that is no model's")
+    return body
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return read_path(path, CONFIG_BYTES)
+    except TooLarge as problem:
+        raise ModelProblem(f"{problem}: that is no model's") from problem
 
 
 def fingerprint_of_model(model: str, revision: str = "") -> str:

@@ -23,6 +23,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from florenz.limits.reading import read_path
+from florenz.limits.table import RECORD_BYTES
+
 FOLDER = "checkpoints"
 RECORD = "checkpoint.json"
 MODEL = "model.safetensors"
@@ -155,7 +158,7 @@ def _folders(out: str) -> list[Path]:
 
 
 def _read_record(path: Path) -> dict[str, Any]:
-    record = json.loads((path / RECORD).read_bytes())
+    record = json.loads(read_path(path / RECORD, RECORD_BYTES))
     if record["format"] != FORMAT:
         raise ValueError(f"its format is {record['format']}, this program reads {FORMAT}")
     return dict(record)

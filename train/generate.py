@@ -17,6 +17,7 @@ import torch
 
 from florenz.console import fail, quiet_libraries
 from florenz.limits.printable import printable
+from florenz.limits.reading import read_path
 
 if TYPE_CHECKING:
     from florenz.train.data.processor import Batch, Processor, Question
@@ -128,7 +129,7 @@ def _picture(path: str, image_px: int) -> torch.Tensor:
             raise ValueError("no such file")
         if (num_bytes := Path(path).stat().st_size) > MAX_FILE_BYTES:
             raise ValueError(f"{num_bytes} bytes are too many")
-        return decode_picture(Path(path).read_bytes(), image_px)
+        return decode_picture(read_path(Path(path), MAX_FILE_BYTES), image_px)
     except (OSError, ValueError) as problem:
         raise ValueError(f"image {path}: {problem}") from problem
 

@@ -272,8 +272,9 @@ def _read_reply(response: httpx.Response, num_prompts: int, limits: Limits) -> t
         answers = [_read_choice(choices[index]) for index in range(num_prompts)]
         num_tokens = _num_tokens((reply.get("usage") or {}).get("completion_tokens"))
     except NotJson as error:
-        detail = f"not JSON ({error}): {reply_text(response)[:80]!r}"
-        raise _ItemFault("translator_bad_reply", detail) from error
+        raise _ItemFault("translator_bad_reply", f"not JSON: {reply_text(response)[:80]!r}") from error
+    except ReplyTooLarge as error:
+        raise _ItemFault("translator_bad_reply", str(error)) from None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _ItemFault("translator_bad_reply", f"reply without an answer for every prompt: {error!r}") from error
     if len(reply["choices"]) != num_prompts:

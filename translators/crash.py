@@ -35,7 +35,7 @@ def _tail(log_path: Path, start_byte: int) -> list[str]:
     with log_path.open("rb") as log:
         size = log.seek(0, 2)
         start = log.seek(max(start_byte, size - TAIL_BYTES))
-        lines = log.read().decode(errors="replace").splitlines()
+        lines = log.read(TAIL_BYTES).decode(errors="replace").splitlines()
     return lines if start == start_byte else lines[1:]
 
 

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from florenz.limits.reading import read_path
+from florenz.limits.table import FAMILY_BYTES
 from florenz.recipes.sections import SectionReader, nearest, plain_fields, show
 from florenz.translators.family import Example, Family
 
@@ -35,7 +37,7 @@ def family_named(name: str, folder: Path = FOLDER) -> Family:
         raise FamilyError(f"prompt = {name!r}: there is no such family of translators: {nearest(name, known)}")
     path = folder / f"{name}.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_path(path, FAMILY_BYTES).decode())
     except (OSError, ValueError) as problem:
         raise FamilyError(f"prompt = {name!r}: {path} can't be read: {' '.join(str(problem).split())}") from problem
     family, problems = read_family(name, table)

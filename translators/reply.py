@@ -23,11 +23,11 @@ _ABOUT_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class NotJson(ValueError):
-    """The body is no JSON, or JSON that can't be loaded, or that goes deeper than the limit."""
+    """The body is no JSON, or JSON that can't be loaded."""
 
 
 class ReplyTooLarge(ValueError):
-    """The reply was left at the limit; the message says what the limit is. Nothing of it is repeated."""
+    """The reply was left at a limit; the message says at which. Nothing of the reply is repeated."""
 
 
 async def received(http: httpx.AsyncClient, request: httpx.Request, max_bytes: int) -> httpx.Response:
@@ -68,12 +68,14 @@ async def _content(response: httpx.Response, max_bytes: int) -> bytes:
 
 
 def reply_json(response: httpx.Response, *, max_depth: int = Limits.reply_depth) -> Any:
-    """The body, every string at any depth scrubbed. Raises NotJson."""
+    """The body, every string at any depth scrubbed. Raises NotJson, ReplyTooLarge for one that goes too deep."""
     try:
         value = response.json()
-        if depth_of(value, max_depth) <= max_depth:
-            return _scrubbed_within(value, scrubber())
-        problem = str(TooLarge("it", None, max_depth, "levels", "[limits] reply_depth"))
+        if depth_of(value, max_depth) > max_depth:
+            raise ReplyTooLarge(str(TooLarge("a reply", None, max_depth, "levels", "[limits] reply_depth")))
+        return _scrubbed_within(value, scrubber())
+    except ReplyTooLarge:
+        raise
     except (ValueError, RecursionError) as error:
         problem = type(error).__name__
     raise NotJson(problem)  # out here, so that no traceback drags along an error that holds the body

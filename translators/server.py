@@ -26,6 +26,7 @@ from types import TracebackType
 
 import httpx
 
+from florenz.limits.table import LOG_BYTES
 from florenz.translators.crash import crash_reason
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.secrets import API_KEY_VARIABLES, api_key
@@ -187,7 +188,7 @@ class Server:
     def _new_log_text(self) -> str:
         with self.log_path.open("rb") as log:
             log.seek(self._log_start)
-            return log.read().decode(errors="replace")
+            return log.read(LOG_BYTES).decode(errors="replace")
 
     def _report(self, problem: str) -> str:
         reason = crash_reason(self.log_path, start_byte=self._log_start)

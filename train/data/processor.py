@@ -18,6 +18,8 @@ from typing import Protocol, get_args
 import torch
 from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
+from florenz.limits.reading import read_path
+from florenz.limits.table import RECORD_BYTES
 from florenz.train.data.prompts import PrefixKind, decoder_prefix, encoder_prompt, language_token
 from florenz.train.model.florenz import IGNORED
 
@@ -139,7 +141,7 @@ class Processor:
         """`ValueError` if the folder is not one that `save_pretrained` wrote."""
         folder = Path(folder)
         try:
-            settings = Settings(**json.loads((folder / SETTINGS_NAME).read_text()))
+            settings = Settings(**json.loads(read_path(folder / SETTINGS_NAME, RECORD_BYTES)))
         except FileNotFoundError as problem:
             raise ValueError(f"{folder} is no checkpoint of Florenz: it has no {SETTINGS_NAME}") from problem
         except (TypeError, ValueError) as problem:
