@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from benchmarks.stand_in_server import Fault, Request, StandInServer, completions, list_models, no_fault
+from benchmarks.stand_in_server import Fault, Request, Rule, StandInServer, completions, list_models, no_fault
 from florenz.images.jpeg_segments import SOS, segments
 from florenz.pipeline.assemble.rejects import Reject, read_rejects
 from florenz.playground.world import draw_world
@@ -154,8 +154,12 @@ def reasons(done: Done, *wanted: tuple[str, str]) -> str:
 # -- replies ----------------------------------------------------------------------------------------------------------
 
 
-def reply_with(content: bytes, **headers: str) -> Fault:
-    return lambda request: request.send(content, **headers)
+def reply_with(content: bytes, status: int = 200, **headers: str) -> Fault:
+    return lambda request: request.send(content, status, **headers)
+
+
+def always(fault: Fault) -> Rule:
+    return lambda request: fault
 
 
 @case
@@ -166,7 +170,7 @@ def gzip_bomb(place: Place) -> Iterator[tuple[Done, str]]:
     bomb = b"".join([*(packer.compress(zeros) for _ in range(128)), packer.flush()])
     for encoding, word in (("gzip", "reply_bytes"), ("br", "packed as")):
         faulty = reply_with(bomb, Content_Encoding=encoding)
-        place.server.rule = lambda request, faulty=faulty: faulty
+        place.server.rule = always(faulty)
         done = place.run()
         yield done, fault(done, 1, word)
 
@@ -201,7 +205,7 @@ def deep_json(place: Place) -> Iterator[tuple[Done, str]]:
         body = (
             b'{"error": {"message": ' + b"[" * depth + b"]" * depth + b'}, "choices": ' + b"[" * 50 + b"]" * 50 + b"}"
         )
-        place.server.rule = lambda request, body=body, status=status: lambda one: one.send(body, status)
+        place.server.rule = always(reply_with(body, status))
         done = place.run()
         yield done, fault(done, 1, "fails on a harmless prompt too")
 
@@ -211,7 +215,7 @@ def wild_numbers(place: Place) -> Iterator[tuple[Done, str]]:
     for number in ("1e999", "9" * 5000):
         body = '{"choices": [{"index": 0, "text": "x"}], "usage": {"completion_tokens": ' + number + "}}"
         faulty = reply_with(body.encode(), Retry_After=number[:200])
-        place.server.rule = lambda request, faulty=faulty: faulty
+        place.server.rule = always(faulty)
         done = place.run()
         yield done, fault(done, 1, "fails on a harmless prompt too")
 

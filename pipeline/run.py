@@ -22,7 +22,15 @@ from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Makers, makers_of
 from florenz.pipeline.answers.retry import forget_rejected
 from florenz.pipeline.assemble import replacement
-from florenz.pipeline.assemble.build import assembly_of, build_name, current_build, is_assembled, publish, read_summary
+from florenz.pipeline.assemble.build import (
+    assembly_of,
+    build_name,
+    current_build,
+    damage_of,
+    is_assembled,
+    publish,
+    read_summary,
+)
 from florenz.pipeline.assemble.graph import rejects_path, run_assembly
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.c_messages import c_messages_to
@@ -207,7 +215,10 @@ def _assemble(this: Run, index: Index) -> RunFacts:
     build = build_name(assembly, index, this.answers)
     if this.reads_images_again:  # an image that could not be read does not show in the name
         build = fingerprint({"build": build, "instead_of": current_build(recipe.out)})
-    if not is_assembled(recipe.out, build):
+    damage = damage_of(recipe.out, build)
+    for line in damage:
+        this.say(f"warning: {line}: this run assembles the build again")
+    if damage or not is_assembled(recipe.out, build):
         with this.step("assemble", len(index.images)) as progress:
             run_assembly(replace(assembly, build=build), this.answers, progress, workers=recipe.workers)
     summary = read_summary(recipe.out, build)

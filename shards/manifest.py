@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from florenz.limits.errors import TooLarge
@@ -18,12 +18,16 @@ from florenz.shards.plan import HELDOUT, split_named, split_of_name
 from florenz.shards.schema import SCHEMA_VERSION
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
+from florenz.stores.seals import SEAL, check_seal, sealed
 
 NAME = "manifest.json"
 READABLE = (1, SCHEMA_VERSION)
 BUILD = re.compile(r"\w[\w.-]*")
 
 Counts = dict[str, dict[str, dict[str, int]]]
+
+
+MEND = "assemble the dataset again (make dataset with the same OUT; no model is asked)"
 
 
 class ManifestError(ValueError):
@@ -56,6 +60,9 @@ class Manifest:
     def shards_of(self, split: str) -> list[ShardInfo]:
         """The shards of one split, in order: "train" for training, never those of another."""
         return [shard for shard in self.shards if shard.split == split]
+
+
+FIELDS = {one.name for one in fields(Manifest)} | {SEAL}
 
 
 def shard_path(out: str, build: str, name: str) -> str:
@@ -92,7 +99,7 @@ def write_manifest(out: str, manifest: Manifest) -> None:
         {**asdict(shard), "path": shard_path("", manifest.build, shard.path)} for shard in manifest.shards
     ]
     with files.atomic_write(files.join(out, NAME)) as file:
-        file.write((json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode())
+        file.write((json.dumps(sealed(record), ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode())
 
 
 def read_manifest(out: str) -> Manifest:
@@ -110,18 +117,21 @@ def read_manifest(out: str) -> Manifest:
     try:
         record = json.loads(content.decode())
     except (ValueError, RecursionError) as problem:
-        raise ManifestError(f"{path} is not JSON ({_one_line(problem)}): assemble the dataset again") from problem
+        raise ManifestError(f"{path} is not JSON ({_one_line(problem)}): {MEND}") from problem
     if not isinstance(record, dict):
-        raise ManifestError(f"{path} holds a {type(record).__name__}, not an object: assemble the dataset again")
+        raise ManifestError(f"{path} holds a {type(record).__name__}, not an object: {MEND}")
     if (version := record.get("schema_version")) not in READABLE:
         raise ManifestError(
             f"{path} has schema version {version!r}, this program reads {' and '.join(map(str, READABLE))}: "
-            "use the program that wrote it, or assemble the dataset again"
+            f"use the program that wrote it, or {MEND}"
         )
     try:
+        check_seal(record)
+        if strange := sorted(record.keys() - FIELDS):
+            raise ValueError(f"field {strange[0]!r} is none of a manifest's")  # such as a checksum's name, flipped
         return _manifest(record)
     except ValueError as problem:
-        raise ManifestError(f"{path}: {_one_line(problem)}: assemble the dataset again") from problem
+        raise ManifestError(f"{path}: {_one_line(problem)}: {MEND}") from problem
 
 
 def _manifest(record: Mapping[str, Any]) -> Manifest:

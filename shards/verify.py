@@ -7,6 +7,7 @@ rest. The exit status is 0 if everything holds, 1 if there are problems, 2 if it
 
 import argparse
 import hashlib
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,10 +34,12 @@ from florenz.shards.records import sample_from
 from florenz.shards.schema import HELDOUT_SUFFIX, Example, Sample, SchemaError
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
+from florenz.stores.seals import sha256_of
 
 EXTENSIONS = {"jpg", "json", "txt"}
 TEXTS_PER_BATCH = 1024  # language ID answers with a probability for each of 176 languages
 READ_BYTES = 1 << 20
+LEDGER_PART = re.compile(r"/part-(?P<hash>[0-9a-f]{32})\.parquet$")
 JPEGS = ("JPEG", "MPO")  # a phone's JPEG with more than one picture is one too
 
 
@@ -90,6 +93,20 @@ def _problems(out: str, manifest: Manifest, tally: Tally) -> Iterator[str]:
             yield from _language_problems(manifest, tally)
     yield from _language_problems(manifest, tally)
     yield from _total_problems(manifest, tally)
+    yield from _companion_problems(out, manifest)
+
+
+def _companion_problems(out: str, manifest: Manifest) -> Iterator[str]:
+    """What lies beside the shards and is vouched for: rejects, and the ledger's parts under the hash of their bytes."""
+    rejects = files.join(out, "rejects", f"{manifest.build}.parquet")
+    stated = manifest.inputs.get("rejects_sha256")
+    if stated and (found := sha256_of(rejects)) is not None and found != stated:
+        yield f"rejects/{manifest.build}.parquet: SHA-256 is {found}, the manifest says {stated}"
+    for kind in ("captions", "translations"):
+        for path in files.list_files(files.join(out, "ledger", kind)):
+            part = LEDGER_PART.search(path)
+            if part and not (sha256_of(path) or "").startswith(part["hash"]):
+                yield f"{path.removeprefix(files.join(out, ''))}: its bytes do not fit the hash in its name"
 
 
 def _listing_problems(out: str, manifest: Manifest) -> Iterator[str]:
@@ -317,6 +334,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line)
     if findings.problems:
         print(f"{len(findings.problems)} problems in {printable(out)}")
+        print("to mend: make dataset with the same OUT; what was answered is not asked again")
     return 1 if findings.problems else 0
 
 

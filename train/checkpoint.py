@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
+from florenz.stores.seals import check_seal, sealed
 
 FOLDER = "checkpoints"
 RECORD = "checkpoint.json"
@@ -100,7 +101,7 @@ def save_checkpoint(
         "identity": dict(identity),
         "sha256": {name: _flushed_sha256(partial / name) for name in (MODEL, OPTIMIZER)},
     }
-    (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+    (partial / RECORD).write_text(json.dumps(sealed(record), indent=1) + "\n")
     _flush(partial / RECORD)
     final = folder / _name(position.step)
     _remove(final)  # a damaged one of the same step
@@ -121,7 +122,8 @@ def newest_checkpoint(out: str, warn: Callable[[str], None]) -> Checkpoint | Non
                     raise ValueError(f"{name} is not as it was written")
             return _checkpoint(path, record)
         except (OSError, ValueError, KeyError, TypeError) as problem:
-            warn(f"checkpoint {path} is damaged ({problem}): going back to the one before")
+            advice = "going back to the one before; make train goes on from there"
+            warn(f"checkpoint {path} is damaged ({problem}): {advice}")
     return None
 
 
@@ -159,6 +161,7 @@ def _folders(out: str) -> list[Path]:
 
 def _read_record(path: Path) -> dict[str, Any]:
     record = json.loads(read_path(path / RECORD, RECORD_BYTES))
+    check_seal(record)
     if record["format"] != FORMAT:
         raise ValueError(f"its format is {record['format']}, this program reads {FORMAT}")
     return dict(record)

@@ -18,6 +18,8 @@ from typing import Any
 from florenz.images.references import relative_uri
 from florenz.languages.identification import find_model
 from florenz.limits.printable import printable
+from florenz.limits.reading import read_whole
+from florenz.limits.table import RECORD_BYTES
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import Makers
 from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbalances, rejected_counts
@@ -41,6 +43,7 @@ from florenz.shards.plan import HELDOUT
 from florenz.shards.schema import SCHEMA_VERSION
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
+from florenz.stores.seals import check_seal, sha256_of
 
 
 class EmptyBuild(ValueError):
@@ -49,10 +52,15 @@ class EmptyBuild(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What an assembly left: its shards and its books."""
+    """What an assembly left: its shards, its books, the SHA-256 of its rejects ("" in an older one)."""
 
     shards: tuple[ShardInfo, ...]
     books: Tally
+    rejects_sha256: str = ""
+
+
+class BrokenSummary(ValueError):
+    """A build's summary can't be read as it was written; the build has to be assembled again."""
 
 
 def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
@@ -105,10 +113,29 @@ def is_assembled(out: str, build: str) -> bool:
     """Whether this build is complete: summary (written last) and rejects are there, its shards at their full size."""
     try:
         summary = read_summary(out, build)
-    except FileNotFoundError:
+    except (FileNotFoundError, BrokenSummary):
         return False
     has_shards = all(_size(shard_path(out, build, shard.path)) == shard.bytes for shard in summary.shards)
     return has_shards and _size(rejects_path(out, build)) is not None
+
+
+def damage_of(out: str, build: str) -> list[str]:
+    """A line for each file of a build, which should be complete, whose bytes are not those that were written.
+
+    Local files alone: a store in the network has checksums of its own, and reading all of it again would cost hours.
+    """
+    try:
+        summary = read_summary(out, build)
+    except FileNotFoundError:
+        return []
+    except BrokenSummary as problem:
+        return [str(problem)]
+    if files.local_path(out) is None:
+        return []
+    wanted = {shard_path(out, build, shard.path): shard.sha256 for shard in summary.shards}
+    if summary.rejects_sha256:
+        wanted[rejects_path(out, build)] = summary.rejects_sha256
+    return [f"{path} is damaged or gone" for path, sha256 in wanted.items() if sha256_of(path) != sha256]
 
 
 def current_build(out: str) -> str | None:
@@ -128,8 +155,19 @@ def _size(path: str) -> int | None:
 
 
 def read_summary(out: str, build: str) -> Summary:
-    record = json.loads(files.read_bytes(summary_path(out, build)))
-    return Summary(shards=tuple(ShardInfo(**info) for info in record["shards"]), books=from_json(record["books"]))
+    """`FileNotFoundError` without one. Raises BrokenSummary."""
+    path = summary_path(out, build)
+    try:
+        with files.open_read(path) as file:
+            record = json.loads(read_whole(file, RECORD_BYTES, path))
+        check_seal(record)
+        return Summary(
+            shards=tuple(ShardInfo(**info) for info in record["shards"]),
+            books=from_json(record["books"]),
+            rejects_sha256=record.get("rejects_sha256", ""),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
+        raise BrokenSummary(f"{path} is damaged ({' '.join(str(problem).split())})") from problem
 
 
 def publish(recipe: Recipe, build: str, summary: Summary, index: Index, models: dict[str, Any]) -> Manifest:
@@ -152,7 +190,12 @@ def publish(recipe: Recipe, build: str, summary: Summary, index: Index, models: 
         shards=summary.shards,
         counts=count_examples(summary.shards),
         rejected=rejected_counts(summary.books),
-        inputs={"source": printable(recipe.image_source), "found": index.num_found, "images": len(index.images)},
+        inputs={
+            "source": printable(recipe.image_source),
+            "found": index.num_found,
+            "images": len(index.images),
+            "rejects_sha256": summary.rejects_sha256,
+        },
         recipe=recipe.to_dict(),
         models=models,
         filters={"language_id_sha256": language_id_checksum()},
@@ -175,9 +218,9 @@ def published_builds(out: str) -> list[str]:
     """The builds that lie in OUT, the current one last."""
     try:
         names = json.loads(files.read_bytes(_history_path(out)))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # damaged: earlier builds are then kept by nothing, the current one stays
         return []
-    return [str(name) for name in names]
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def kept_manifest_path(out: str, build: str) -> str:

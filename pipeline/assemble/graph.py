@@ -30,6 +30,7 @@ from florenz.pipeline.runners.local import local_graph
 from florenz.shards.plan import SPLITS
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
+from florenz.stores.seals import sealed
 
 
 def summary_path(out: str, build: str) -> str:
@@ -113,16 +114,20 @@ def _summarise(_: None, assembly: Assembly, tally: Tally, rejects: list[Reject],
     """The last thing that the graph does: rejects, then the summary; its presence means that the build is complete."""
     out, build = assembly.out, assembly.build
     read = read_index(out)
-    write_rejects(
+    rejects_sha256 = write_rejects(
         rejects_path(out, build),
         [replace(reject, source=relative_uri(reject.source, assembly.images)) for reject in [*read.rejects, *rejects]],
     )
     shards = sorted(
         (info for info in infos if info is not None), key=lambda info: (SPLITS.index(info.split), info.path)
     )
-    record = {"shards": [asdict(info) for info in shards], "books": to_json(tally + read_tally(read))}
+    record = {
+        "shards": [asdict(info) for info in shards],
+        "books": to_json(tally + read_tally(read)),
+        "rejects_sha256": rejects_sha256,
+    }
     with files.atomic_write(summary_path(out, build)) as file:
-        file.write(json.dumps(record, indent=1, sort_keys=True).encode())
+        file.write(json.dumps(sealed(record), indent=1, sort_keys=True).encode())
 
 
 def read_tally(index: Index) -> Tally:

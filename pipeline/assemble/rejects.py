@@ -4,6 +4,7 @@ exception instead.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -32,8 +33,8 @@ class Reject:
     source: str = ""
 
 
-def write_rejects(path: str, rejects: Iterable[Reject]) -> None:
-    """One Parquet file, sorted; the same rejects give the same bytes."""
+def write_rejects(path: str, rejects: Iterable[Reject]) -> str:
+    """One Parquet file, sorted; the same rejects give the same bytes, whose SHA-256 comes back."""
     names = [field.name for field in fields(Reject)]
     rows = [asdict(reject) for reject in sorted(rejects)]
     table = pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in names]))
@@ -41,6 +42,7 @@ def write_rejects(path: str, rejects: Iterable[Reject]) -> None:
     pq.write_table(table, buffer, compression="zstd")
     with files.atomic_write(path) as file:
         file.write(buffer.getvalue())
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
 def read_rejects(path: str) -> list[Reject]:

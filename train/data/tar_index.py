@@ -22,6 +22,7 @@ from florenz.shards.manifest import Manifest, shard_path
 from florenz.shards.tar import NO_END_MARK, ShardError, check_end
 from florenz.shards.writer import BLOCK_BYTES, CHECKSUM_AT, MAX_NAME_BYTES, SIZE_AT, ShardInfo
 from florenz.stores import files
+from florenz.stores.seals import sha256_of_open
 
 READ_BYTES = 1 << 20
 TYPE_AT = 156
@@ -29,7 +30,7 @@ MAGIC_AT = 257
 REGULAR = (b"0", b"\0")
 MAX_OPEN_SHARDS = 192  # sixteen lanes read from four shards each, and from eight while they pass to the next group
 CACHE_BYTES = 50 * 10**9
-MEND = "run python -m shards.verify OUT to see what is wrong, and assemble the dataset again"
+MEND = "run make verify to see what is wrong, and make dataset with the same OUT to assemble the dataset again"
 COLUMNS = ("jpg", "json")  # the caption in <key>.txt stands in the JSON too
 
 
@@ -183,6 +184,7 @@ class ShardFiles:
         self._shards = manifest.shards_of(split)
         self._paths = [shard_path(out, manifest.build, shard.path) for shard in self._shards]
         self._cache = cache
+        self._is_proved: set[int] = set()  # shards whose every byte was hashed once, in this process
         self._open: OrderedDict[int, tuple[BinaryIO, TarIndex]] = OrderedDict()
 
     def key(self, shard: int, index: int) -> str:
@@ -221,11 +223,22 @@ class ShardFiles:
         except OSError as problem:
             raise StreamError(f"{path} cannot be opened: {problem}") from problem
         try:
-            self._open[shard] = file, _checked_index(path, file.fileno(), info)
+            tar = _checked_index(path, file.fileno(), info)
+            if shard not in self._is_proved and not is_remote:  # a copy was hashed when it was fetched
+                _check_bytes(path, file, info)
+            self._is_proved.add(shard)
+            self._open[shard] = file, tar
         except (ValueError, OSError) as problem:
             file.close()
             raise StreamError(f"{problem}: {MEND}") from problem
         return self._open[shard]
+
+
+def _check_bytes(path: str, file: BinaryIO, info: ShardInfo) -> None:
+    """A flipped bit in a picture decodes, in a text it reads like one: only the manifest's hash tells."""
+    file.seek(0)
+    if sha256_of_open(file) != info.sha256:
+        raise StreamError(f"{path} is not as it was written: its SHA-256 is not the manifest's")
 
 
 def _checked_index(path: str, file: int, info: ShardInfo) -> TarIndex:
