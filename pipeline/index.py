@@ -26,10 +26,11 @@ from florenz.images.references import relative_uri
 from florenz.images.sources import ImageRef, SourceFile
 from florenz.limits.table import Limits
 from florenz.pipeline.assemble.rejects import Reject
-from florenz.pipeline.progress import ProgressAddress, advance
+from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.pipeline.proofs import read_proofs, write_proofs
 from florenz.pipeline.recipe import Recipe
-from florenz.pipeline.runners.local import local_graph
+from florenz.pipeline.runners.contract import graph, workers_progress
+from florenz.pipeline.workers.given import given
 from florenz.stores import files
 
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "source", "reason", "detail")])
@@ -63,19 +64,20 @@ def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: Pr
         # "The first N in sorted order" is a sequence: one worker lists the references, hashing is still spread out.
         sources = [recipe.image_source]
     known = read_proofs(recipe.out)
-    with local_graph(recipe.out, recipe.workers) as pipeline:
+    running, telling = recipe.running, workers_progress(recipe.running, progress)
+    with graph(running, "read", progress) as pipeline:
         (
             pipeline
-            | "sources" >> beam.Create(sources)
+            | "sources" >> given(sources, running)
             | "read" >> beam.FlatMap(_references, count=recipe.images.limit, limits=recipe.limits)
             | "spread" >> beam.Reshuffle()
             | "hash and prove"
             >> beam.Map(
                 _keyed,
-                known=AsSingleton(pipeline | "known verdicts" >> beam.Create([known])),
+                known=AsSingleton(pipeline | "known verdicts" >> given([known], running)),
                 max_bytes=recipe.images.max_bytes,
                 limits=recipe.limits,
-                progress=progress,
+                progress=telling,
             )
             | "same picture" >> beam.GroupByKey()
             | "first of each"
@@ -127,6 +129,7 @@ def _keyed(
 ) -> tuple[str, Reject | Picture]:
     """(key, picture), or a reject under its URI, which no key looks like."""
     advance(progress, "read", 1)
+    count("read", 1)
     if isinstance(found, images.Reject):
         return found.uri, Reject(step="read", reason=found.reason, detail=found.detail, source=found.uri)
     try:

@@ -18,6 +18,7 @@ from florenz.images import sources as images
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
 from florenz.pipeline import scenes
 from florenz.pipeline.recipe import Recipe
+from florenz.pipeline.runners.contract import facts_of, runner_of
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
 from florenz.stores.models import check_translator, fingerprint_of_model
@@ -32,7 +33,7 @@ DISK_MARGIN = 1.3  # ledger, re-encoded images, tar padding
 
 def check(recipe: Recipe) -> None:
     """Raises RecipeError with one line per problem."""
-    checks = (_styles, scenes.problems, _tools, _out, _images, _disk, _captioner, _translator, _server)
+    checks = (_runner, _styles, scenes.problems, _tools, _out, _images, _disk, _captioner, _translator, _server)
     if problems := [problem for check in checks for problem in check(recipe)]:
         raise RecipeError(problems)
 
@@ -40,6 +41,24 @@ def check(recipe: Recipe) -> None:
 def warnings(recipe: Recipe) -> list[str]:
     """What runs but is most likely not meant."""
     return [*scenes.warnings(recipe)]
+
+
+def _runner(recipe: Recipe) -> Iterator[str]:
+    """What its engine needs, and that its workers can find what the recipe names."""
+    yield from runner_of(recipe.running).problems(recipe.running)
+    facts = facts_of(recipe.running)
+    if facts.is_on_this_machine:
+        return
+    who = f"the workers of {recipe.beam.runner}"
+    both = "a path that is the same there" if facts.may_share_folders else "gs://... or s3://..."
+    for label, path in {"OUT": recipe.out, "IMAGES": recipe.images.source}.items():
+        is_drawn = label == "IMAGES" and recipe.images.is_playground  # into OUT
+        if "://" not in path and not is_drawn and not (os.path.isabs(path) and facts.may_share_folders):
+            yield f"{label} {path!r} is a path of this machine, and {who} are elsewhere: give {both}"
+    for label, model in {"captioner": recipe.captioner.model, "translator": recipe.translator.settings.model}.items():
+        if os.path.isdir(model) and not os.path.isabs(model):
+            advice = "give a path that is the same there, or a model of the hub"
+            yield f"{label}: model {model!r} is a relative path, and {who} are elsewhere: {advice}"
 
 
 def _styles(recipe: Recipe) -> Iterator[str]:
@@ -148,7 +167,7 @@ def _server(recipe: Recipe) -> Iterator[str]:
     try:
         if recipe.translator.endpoint:
             check_endpoint(recipe.translator.endpoint, recipe.translator.settings.model, limits=recipe.limits)
-        else:
+        elif facts_of(recipe.running).is_on_this_machine:
             require_vllm()
     except (ServerError, ValueError) as problem:
         yield f"translator: {problem}"

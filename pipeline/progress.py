@@ -1,8 +1,9 @@
 """Live progress: how many items of a step are done, at which rate, and how long the rest will take.
 
-Beam shows metrics when a graph has ended; this shows them on the way. Workers, which may be other processes, send
-datagrams to a socket on loopback; whoever runs the graph adds them up and draws a bar. A datagram that is lost costs a
-wrong number on the screen and nothing else, which is why nothing is counted this way that goes into a report.
+On this machine Beam shows metrics when a graph has ended; this shows them on the way. Workers, which may be other
+processes, send datagrams to a socket on loopback; whoever runs the graph adds them up and draws a bar. A datagram that
+is lost costs a wrong number on the screen and nothing else, which is why nothing is counted this way that goes into a
+report. Workers elsewhere can't reach that socket: they count in Beam's metrics, which the launcher asks the engine for.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tqdm import tqdm
 
+if TYPE_CHECKING:
+    from apache_beam.runners.runner import PipelineResult
+
 ProgressAddress = tuple[str, int] | None  # None: nobody looks
+NAMESPACE = "florenz"  # of our metrics: engines list their own among them
 _STOP = b"stop"
 REDRAW_EVERY_S = 1.0
 
@@ -27,6 +32,29 @@ def advance(address: ProgressAddress, step: str, items: int) -> None:
     if address is not None:
         with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(f"{step} {items}".encode(), address)
+
+
+def count(step: str, items: int) -> None:
+    """The same in Beam's metrics, for a step that is being run by a worker; in its own thread, or nobody counts it."""
+    from apache_beam.metrics import Metrics
+
+    Metrics.counter(NAMESPACE, step).inc(items)
+
+
+def num_done(result: PipelineResult, step: str) -> int:
+    """What the workers of a job have counted; 0 where the engine does not tell."""
+    import grpc
+    from apache_beam.metrics.metric import MetricsFilter
+    from google.api_core.exceptions import GoogleAPICallError
+
+    result._metrics = None  # PortableRunner's result keeps the first answer for ever
+    try:
+        found = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE).with_name(step))["counters"]
+    except (RuntimeError, LookupError, OSError, grpc.RpcError, GoogleAPICallError):
+        # A job that has just begun, or a server that is busy.
+        return 0
+    # Engines mix attempts with what was committed, and one gives floats: a bundle that was tried twice counts once.
+    return sum(int(one.committed if one.committed is not None else one.attempted or 0) for one in found)
 
 
 @contextlib.contextmanager

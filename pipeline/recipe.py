@@ -20,6 +20,8 @@ from florenz.languages.codes import SOURCE, language_problems
 from florenz.limits.errors import advice, excess
 from florenz.limits.printable import printable
 from florenz.limits.table import IMAGE_BYTES, SIDE_RATIO, Limits
+from florenz.pipeline.jobs.settings import BeamSettings, DataflowSettings, with_options
+from florenz.pipeline.runners.contract import Running
 from florenz.recipes.checks import below_1, blank, not_among, raise_if
 from florenz.recipes.kinds import KindError, load_kind
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
@@ -46,6 +48,12 @@ VARIABLES = {
     "IMAGES": "images.source",
     "COUNT": "images.count",
     "ENDPOINT": "translator.endpoint",
+    "RUNNER": "beam.runner",
+    "FLINK_MASTER": "beam.flink_master",
+    "FLINK_JAR": "beam.flink_jar",
+    "JOB_ENDPOINT": "beam.job_endpoint",
+    "PROJECT": "dataflow.project",
+    "REGION": "dataflow.region",
 }
 
 
@@ -141,6 +149,8 @@ class Recipe:
     filters: FilterSettings = field(default_factory=FilterSettings)
     shards: ShardSettings = field(default_factory=ShardSettings)
     limits: Limits = field(default_factory=Limits)
+    beam: BeamSettings = field(default_factory=BeamSettings)
+    dataflow: DataflowSettings = field(default_factory=DataflowSettings)
 
     def __post_init__(self) -> None:
         problems = _plan_problems({name: getattr(self, name) for name in _PLAN})
@@ -159,6 +169,11 @@ class Recipe:
         """Where the pictures lie once a playground is drawn; the truth about them lies beside them, not looked at."""
         return files.join(self.out, "images", "*.jpg") if self.images.is_playground else self.images.source
 
+    @property
+    def running(self) -> Running:
+        """Where its graphs run."""
+        return Running(out=self.out, workers=self.workers, beam=self.beam, dataflow=self.dataflow)
+
     def to_dict(self) -> dict[str, Any]:
         """The whole recipe as JSON can hold it, keyed as in the TOML file; `held_out` is null when it was left out.
 
@@ -172,7 +187,8 @@ class Recipe:
 
 SECTIONS: dict[str, type] = {
     "images": Images, "captioner": CaptionerSettings, "translator": Translator,
-    "filters": FilterSettings, "shards": ShardSettings, "limits": Limits,
+    "filters": FilterSettings, "shards": ShardSettings, "limits": Limits, "beam": BeamSettings,
+    "dataflow": DataflowSettings,
 }  # fmt: skip
 
 
@@ -183,6 +199,8 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
     """
     table = read_recipe_file(path)
     overriding = _override(table, overrides or {})
+    if isinstance(table.get("beam"), dict):
+        table["beam"] = with_options(table["beam"])
     known, unknown_kinds = _sections_of(table)
     reader = SectionReader(homes=_homes(known), variables={key: name for name, key in VARIABLES.items()})
     reader.problems += overriding + unknown_kinds

@@ -35,10 +35,11 @@ from florenz.pipeline.assemble.graph import rejects_path, run_assembly
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.c_messages import c_messages_to
 from florenz.pipeline.index import Index, build_index, expected_images
+from florenz.pipeline.jobs.logs import local_log
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, screen_table, write_report
-from florenz.pipeline.runners.local import local_log
+from florenz.pipeline.runners.contract import facts_of
 from florenz.recipes.fingerprints import fingerprint
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
@@ -55,6 +56,7 @@ class Run:
 
     def __init__(self, recipe: Recipe, say: Say, *, may_replace: bool) -> None:
         self.recipe, self.say, self.may_replace = recipe, say, may_replace
+        self.workers_are = facts_of(recipe.running)
         self.ledger = Ledger(recipe.out)
         self.answers = CurrentAnswers(self.ledger, makers_of(recipe), styles=recipe.captioner.styles)
         self.seconds: dict[str, float] = {}
@@ -137,17 +139,18 @@ def _caption(this: Run, index: Index, server: Server) -> None:
     tasks = this.answers.missing_captions(index.images)
     if not tasks:
         return
-    if not this.recipe.translator.endpoint:
+    if this.workers_are.is_on_this_machine and not this.recipe.translator.endpoint:
         _start(this, server)  # it takes longer to come up than a thousand captions take
     # Imported here: Beam's RunInference imports torch, seconds that a rerun need not wait.
     from florenz.pipeline.answers.captioning import CaptionerError, load_captioner
     from florenz.pipeline.answers.graphs import run_captioning
 
-    try:
-        load_captioner(this.recipe.captioner)
-    except CaptionerError as problem:
-        raise RecipeError([str(problem)]) from problem
-    if this.recipe.workers > 1:
+    if this.workers_are.is_on_this_machine:
+        try:
+            load_captioner(this.recipe.captioner)
+        except CaptionerError as problem:
+            raise RecipeError([str(problem)]) from problem
+    if not this.workers_are.shares_memory:
         load_captioner.cache_clear()  # each worker process has its own
     with this.step("caption", len(tasks)) as progress:
         run_captioning(this.recipe, tasks, progress)
@@ -161,7 +164,7 @@ def _translate(this: Run, index: Index, server: Server) -> None:
     while tasks := this.answers.missing_translations(index.images):
         this.asked["translations"] = this.asked["translations"] or len(tasks)  # the first time: all that is missing
         endpoint = this.recipe.translator.endpoint
-        if not endpoint:
+        if not endpoint and this.workers_are.is_on_this_machine:  # elsewhere each worker machine has its own
             _start(this, server)
             endpoint = _ready_endpoint(this, server)
         from florenz.pipeline.answers.graphs import run_translation
@@ -171,7 +174,8 @@ def _translate(this: Run, index: Index, server: Server) -> None:
                 run_translation(this.recipe, tasks, endpoint, progress)
             return
         except ServerError:
-            if this.recipe.translator.endpoint or _answers(endpoint, this.recipe):
+            is_ours = this.workers_are.is_on_this_machine and not this.recipe.translator.endpoint
+            if not is_ours or _answers(endpoint, this.recipe):
                 raise
             this.say("warning: the translation server died; starting it again")
             server.restart()
@@ -220,7 +224,7 @@ def _assemble(this: Run, index: Index) -> RunFacts:
         this.say(f"warning: {line}: this run assembles the build again")
     if damage or not is_assembled(recipe.out, build):
         with this.step("assemble", len(index.images)) as progress:
-            run_assembly(replace(assembly, build=build), this.answers, progress, workers=recipe.workers)
+            run_assembly(replace(assembly, build=build), this.answers, progress, recipe.running)
     summary = read_summary(recipe.out, build)
     if not this.may_replace and build != current_build(recipe.out):
         replacement.check_build(recipe, summary.shards)

@@ -133,7 +133,7 @@ def assemble(recipe: Recipe) -> tuple[str, Index]:
     index = build_index(recipe, list_sources(recipe.images.source), None)
     build = name_of(recipe, index)
     assembly = replace(assembly_of(recipe, makers_for(recipe)), build=build)
-    run_assembly(assembly, answers_for(recipe), None, workers=recipe.workers)
+    run_assembly(assembly, answers_for(recipe), None, recipe.running)
     return build, index
 
 

@@ -12,19 +12,22 @@ import psutil
 import pytest
 from pipeline_examples import ROOT
 
-from florenz.pipeline.runners.local import local_graph, local_log
+from florenz.pipeline.jobs.logs import local_log
+from florenz.pipeline.runners.contract import Running
+from florenz.pipeline.runners.local import graph
 
 STUCK = """
 import sys, time
 sys.path.insert(0, "tests")
 import apache_beam as beam
-from florenz.pipeline.runners.local import local_graph
+from florenz.pipeline.runners.contract import Running
+from florenz.pipeline.runners.local import graph
 
 def wait(path):
     open(path, "w").close()
     time.sleep(600)
 
-with local_graph(sys.argv[1], 2) as pipeline:
+with graph(Running(out=sys.argv[1], workers=2), "read") as pipeline:
     _ = pipeline | beam.Create([sys.argv[2]]) | beam.Map(wait)
 """
 
@@ -33,11 +36,12 @@ STILLBORN = """
 import os, sys
 sys.path.insert(0, "tests")
 import apache_beam as beam
-from florenz.pipeline.runners.local import local_graph
+from florenz.pipeline.runners.contract import Running
+from florenz.pipeline.runners.local import graph
 
 sys.executable = "/bin/false"
 try:
-    with local_graph(sys.argv[1], 2) as pipeline:
+    with graph(Running(out=sys.argv[1], workers=2), "read") as pipeline:
         _ = pipeline | beam.Create([1])
 except ChildProcessError as problem:
     print(problem, flush=True)
@@ -50,7 +54,7 @@ def test_a_graph_runs_in_this_process_or_in_others(tmp_path: Path, workers: int)
     def note_process(number: int) -> None:  # local, so that Beam ships its code: the workers don't know this file
         (tmp_path / f"{number}-{os.getpid()}").touch()
 
-    with local_graph(str(tmp_path / "out"), workers) as pipeline:
+    with graph(Running(out=str(tmp_path / "out"), workers=workers), "read") as pipeline:
         _ = pipeline | beam.Create(range(8)) | beam.Reshuffle() | beam.Map(note_process)
     pids = {int(path.name.partition("-")[2]) for path in tmp_path.glob("*-*")}
     assert len(list(tmp_path.glob("*-*"))) == 8
@@ -59,7 +63,7 @@ def test_a_graph_runs_in_this_process_or_in_others(tmp_path: Path, workers: int)
 
 def test_nothing_runs_when_the_graph_could_not_be_built(tmp_path: Path) -> None:
     marker = tmp_path / "ran"
-    with pytest.raises(KeyError), local_graph(str(tmp_path / "out"), 1) as pipeline:
+    with pytest.raises(KeyError), graph(Running(out=str(tmp_path / "out")), "read") as pipeline:
         _ = pipeline | beam.Create([str(marker)]) | beam.Map(lambda path: open(path, "w").close())
         raise KeyError
     assert not marker.exists()

@@ -20,7 +20,7 @@ from florenz.images.sources import DEFAULTS, ImageRef, read_image_bytes
 from florenz.limits.table import SIDE_RATIO, Limits
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.questions import CaptionTask
-from florenz.pipeline.progress import ProgressAddress, advance
+from florenz.pipeline.progress import ProgressAddress, advance, count
 
 
 @cache
@@ -88,6 +88,7 @@ class CaptionHandler(ModelHandler[CaptionTask, CaptionRow, Captioner]):
             rows += _captions(readable, prepared, model)
         Ledger(self._out).append_captions(self._fingerprint, rows)
         advance(self._progress, "caption", len(batch))
+        count("caption", len(batch))
         return rows
 
     def _picture(self, source: str) -> Image:

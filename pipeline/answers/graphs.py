@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
 from florenz.pipeline.answers.captioning import CaptionHandler
@@ -18,7 +17,8 @@ from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
 from florenz.pipeline.answers.translation import TranslationHandler
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.recipe import Recipe
-from florenz.pipeline.runners.local import local_graph
+from florenz.pipeline.runners.contract import facts_of, graph, workers_progress
+from florenz.pipeline.workers.given import given
 
 
 def run_captioning(recipe: Recipe, tasks: Sequence[CaptionTask], progress: ProgressAddress) -> None:
@@ -30,10 +30,11 @@ def run_captioning(recipe: Recipe, tasks: Sequence[CaptionTask], progress: Progr
         max_pixels=recipe.images.max_pixels,
         max_side_ratio=recipe.images.max_side_ratio,
         limits=recipe.limits,
-        progress=progress,
+        progress=workers_progress(recipe.running, progress),
     )
-    with local_graph(recipe.out, recipe.workers) as pipeline:
-        _ = pipeline | "missing captions" >> beam.Create(tasks) | "caption" >> RunInference(handler)
+    asking = RunInference(handler).with_resource_hints(**facts_of(recipe.running).gpu_hints)
+    with graph(recipe.running, "caption", progress) as pipeline:
+        _ = pipeline | "missing captions" >> given(tasks, recipe.running) | "caption" >> asking
 
 
 def run_translation(recipe: Recipe, tasks: Sequence[TranslationTask], endpoint: str, progress: ProgressAddress) -> None:
@@ -42,8 +43,11 @@ def run_translation(recipe: Recipe, tasks: Sequence[TranslationTask], endpoint: 
         endpoint=endpoint,
         out=recipe.out,
         fingerprint=translation_fingerprint(recipe.translator.settings),
-        progress=progress,
+        progress=workers_progress(recipe.running, progress),
         limits=recipe.limits,
     )
-    with local_graph(recipe.out, recipe.workers) as pipeline:
-        _ = pipeline | "missing translations" >> beam.Create(tasks) | "translate" >> RunInference(handler)
+    asking = RunInference(handler)
+    if not endpoint:  # the model is at the worker; named endpoints need no GPU there
+        asking = asking.with_resource_hints(**facts_of(recipe.running).gpu_hints)
+    with graph(recipe.running, "translate", progress) as pipeline:
+        _ = pipeline | "missing translations" >> given(tasks, recipe.running) | "translate" >> asking

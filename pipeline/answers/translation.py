@@ -16,7 +16,7 @@ from apache_beam.ml.inference.base import ModelHandler
 from florenz.limits.table import Limits
 from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.pipeline.answers.questions import TranslationTask
-from florenz.pipeline.progress import ProgressAddress, advance
+from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.translators.answer import Answer
 from florenz.translators.client import Client
 from florenz.translators.endpoint import DEFAULTS
@@ -59,6 +59,7 @@ class TranslationHandler(ModelHandler[TranslationTask, TranslationRow, Client]):
             keep = partial(self._keep, tasks)
             answers = model.translate([task.source_text for task in tasks], language, keep)
             rows += [_row(task, answer) for task, answer in zip(tasks, answers, strict=True)]
+            count("translate", len(tasks))
         return rows
 
     def _keep(self, tasks: Sequence[TranslationTask], place: int, answers: Sequence[Answer]) -> None:

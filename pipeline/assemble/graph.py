@@ -25,8 +25,9 @@ from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts
 from florenz.pipeline.assemble.rejects import Reject, write_rejects
 from florenz.pipeline.assemble.work import Assembly, covered, placed, slots_of, texts_of_image, written
 from florenz.pipeline.index import Index, read_index
-from florenz.pipeline.progress import ProgressAddress, advance
-from florenz.pipeline.runners.local import local_graph
+from florenz.pipeline.progress import ProgressAddress, advance, count
+from florenz.pipeline.runners.contract import Running, graph, workers_progress
+from florenz.pipeline.workers.given import given
 from florenz.shards.plan import SPLITS
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
@@ -41,12 +42,14 @@ def rejects_path(out: str, build: str) -> str:
     return files.join(out, "rejects", f"{build}.parquet")
 
 
-def run_assembly(assembly: Assembly, answers: CurrentAnswers, progress: ProgressAddress, *, workers: int = 1) -> None:
-    with local_graph(assembly.out, workers) as pipeline:
-        start = pipeline | "start" >> beam.Create([None])
+def run_assembly(assembly: Assembly, answers: CurrentAnswers, progress: ProgressAddress, running: Running) -> None:
+    """`running`: where; its OUT is the assembly's."""
+    telling = workers_progress(running, progress)
+    with graph(running, "assemble", progress) as pipeline:
+        start = pipeline | "start" >> given([None], running)
         images = start | "images" >> beam.FlatMap(lambda _: read_index(assembly.out).images.items())
         captions = start | "captions" >> beam.FlatMap(lambda _: _captions(answers))
-        languages = pipeline | "languages" >> beam.Create(assembly.languages)
+        languages = start | "languages" >> beam.FlatMap(lambda _: assembly.languages) | beam.Reshuffle()
         translations = languages | "translations" >> beam.FlatMap(lambda language: _translations(answers, language))
 
         images_with_examples = (
@@ -54,7 +57,7 @@ def run_assembly(assembly: Assembly, answers: CurrentAnswers, progress: Progress
             | "by image" >> beam.CoGroupByKey()
             | "gather" >> beam.FlatMapTuple(partial(texts_of_image, assembly=assembly))
             | "filter and cover"
-            >> beam.Map(_covered, chain=FilterChain(assembly.filters), assembly=assembly, progress=progress)
+            >> beam.Map(_covered, chain=FilterChain(assembly.filters), assembly=assembly, progress=telling)
         )
         slots = (
             images_with_examples
@@ -100,6 +103,7 @@ def _translations(answers: CurrentAnswers, language: str) -> Iterator[tuple[str,
 
 def _covered(texts: ImageTexts, chain: FilterChain, assembly: Assembly, progress: ProgressAddress) -> CoveredImage:
     advance(progress, "assemble", 1)
+    count("assemble", 1)
     return covered(texts, chain, assembly)
 
 

@@ -1,4 +1,4 @@
-"""Where graphs run: in a thread of this process, or in worker processes of their own.
+"""Without RUNNER: graphs run in a thread of this process, or in worker processes of their own.
 
 A thread, because Beam would otherwise run user code in the main thread and turn a Ctrl-C there into one more failed
 element. Worker processes start through this file instead of Beam's own entry: what they print (the traceback of every
@@ -22,30 +22,46 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
-
-from florenz.pipeline.runners.errors import faults_of_graphs
+from florenz.pipeline.jobs.errors import faults_of_graphs
+from florenz.pipeline.jobs.logs import local_log
+from florenz.pipeline.jobs.options import option_problems
+from florenz.pipeline.progress import ProgressAddress
+from florenz.pipeline.runners.contract import Facts, Running
 from florenz.stores import files
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 HOST = "127.0.0.1"
 GRACE_S = 10.0  # at the end of a graph the workers go first
 BEAMS_STARTER = "run_worker"  # the name of Beam's thread that starts a worker and waits for it
 
 
+def facts(running: Running) -> Facts:
+    return Facts(is_on_this_machine=True, shares_memory=running.workers == 1, may_share_folders=True)
+
+
+def problems(running: Running) -> Iterator[str]:
+    yield from option_problems(running.beam)
+
+
 @contextlib.contextmanager
-def local_graph(out: str, workers: int) -> Iterator[beam.Pipeline]:
+def graph(running: Running, step: str, progress: ProgressAddress = None) -> Iterator[beam.Pipeline]:
     """A pipeline that is run, on so many worker processes, when the block ends; their log lies in OUT.
 
     Raises:
         What the code in the graph raised, as `faults_of_graphs` says. KeyboardInterrupt: at once, with the graph still
         running; the process should end.
     """
-    options = PipelineOptions([f"--direct_num_workers={workers}"])
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    out, workers = running.out, running.workers
+    options = PipelineOptions([f"--direct_num_workers={workers}", *running.beam.options])
     with contextlib.ExitStack() as stack:
         bond = stack.enter_context(Bond()) if workers > 1 else None
         environment = _worker_processes(out, bond) if bond else None
@@ -53,15 +69,15 @@ def local_graph(out: str, workers: int) -> Iterator[beam.Pipeline]:
         yield pipeline
         executor = ThreadPoolExecutor(1)
         stack.callback(executor.shutdown, wait=False)
-        graph = executor.submit(lambda: pipeline.run().wait_until_finish())
+        run = executor.submit(lambda: pipeline.run().wait_until_finish())
         if bond:
             stack.enter_context(_thread_errors_to(local_log(out, "workers"), bond))
-            wait([graph, bond.broken], return_when=FIRST_COMPLETED)
-            wait([graph], timeout=GRACE_S)
-            if not graph.done():
+            wait([run, bond.broken], return_when=FIRST_COMPLETED)
+            wait([run], timeout=GRACE_S)
+            if not run.done():
                 raise ChildProcessError("a worker process died (killed, or out of memory: try fewer WORKERS)")
         with faults_of_graphs():
-            graph.result()
+            run.result()
 
 
 class Bond:
@@ -127,14 +143,9 @@ def _thread_errors_to(log: Path, bond: Bond) -> Iterator[None]:
     )
 
 
-def local_log(out: str, name: str) -> Path:
-    """A local file: in OUT, or, where OUT is an object store, in the working folder."""
-    if "://" in out:
-        return Path(f"{name}-{os.getpid()}.log").absolute()
-    return Path(out).absolute() / "logs" / f"{name}.log"
-
-
 def _worker_processes(out: str, bond: Bond) -> SubprocessSDKEnvironment:
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
     log = local_log(out, "workers")
     log.parent.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", "florenz.pipeline.runners.local", str(bond.port), str(log), out]

@@ -9,13 +9,16 @@ import re
 from collections.abc import Iterator
 
 from florenz.languages.identification import LanguageModelError
+from florenz.pipeline.workers.errors import ADVICE, WorkerError
 from florenz.stores.files import StoreError, WriteError
 from florenz.translators.endpoint import ServerError
 
 # "translators.client.ServerError: the message [while running 'translate/...']", as it ends a worker's traceback.
 _LAST_LINE = re.compile(r"^([\w.]+(?:Error|Exception))(?::\s*(.*?))?(?:\s*\[while running '.*)?$", re.MULTILINE)
+_NO_FLORENZ = re.compile(r"ModuleNotFoundError: No module named 'florenz\b")
 _STEP = re.compile(r" \[while running '.*'\]$")
 _KNOWN: dict[str, type[Exception]] = {
+    "WorkerError": WorkerError,
     "ServerError": ServerError,
     "StoreError": StoreError,
     "WriteError": WriteError,
@@ -47,6 +50,8 @@ def faults_of_graphs() -> Iterator[None]:
 
 def original_fault(text: str) -> Exception | None:
     """The last known error that the text of tracebacks names; None if there is none that a user could act on."""
+    if _NO_FLORENZ.search(text):
+        return WorkerError(f"the workers have no Florenz: {ADVICE}")
     found = [(kind.rpartition(".")[2], message or "") for kind, message in _LAST_LINE.findall(text)]
     known = [(kind, message) for kind, message in found if kind in _KNOWN]
     if not known:

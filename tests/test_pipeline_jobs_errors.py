@@ -7,7 +7,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from florenz.languages.identification import LanguageModelError
-from florenz.pipeline.runners.errors import faults_of_graphs, original_fault
+from florenz.pipeline.jobs.errors import faults_of_graphs, original_fault
 from florenz.stores.files import StoreError
 from florenz.translators.endpoint import ServerError
 

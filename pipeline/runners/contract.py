@@ -1,0 +1,88 @@
+"""What a runner is: a module of this room with three functions. `RUNNER=FlinkRunner` selects `flink.py`.
+
+The light half, `facts` and `problems`, says what can be known before anything is staged; it is imported wherever a
+recipe is read, so it imports no Beam. The heavy half, `graph`, runs what is built in its block. Callers ask for facts
+and never for a runner's name. `tests/contracts/runner.py` holds each of them to what is said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, cast
+
+from florenz.pipeline.jobs.settings import ROOM, BeamSettings, DataflowSettings
+from florenz.pipeline.progress import ProgressAddress
+from florenz.recipes.kinds import load_kind
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Where and how the graphs of a run are run.
+
+    out: as in the recipe. workers: processes on this machine, for a runner that starts them itself.
+    """
+
+    out: str
+    workers: int = 1
+    beam: BeamSettings = field(default_factory=BeamSettings)
+    dataflow: DataflowSettings = field(default_factory=DataflowSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What holds of the workers of a runner with these settings."""
+
+    is_on_this_machine: bool = False
+    """They see the files of the launcher under its relative paths, and reach its servers and sockets on loopback."""
+
+    shares_memory: bool = False
+    """They are threads of the launcher: a model that it has loaded is loaded for them too."""
+
+    may_share_folders: bool = False
+    """They may have folders of the launcher's machine mounted under the same absolute paths."""
+
+    gpu_hints: Mapping[str, str] = field(default_factory=dict)
+    """Beam's resource hints for a step that asks a model which runs at the worker; empty where the engine has none."""
+
+
+class RunnerKind(Protocol):
+    """A module of this room."""
+
+    def facts(self, running: Running) -> Facts: ...
+
+    def problems(self, running: Running) -> Iterable[str]:
+        """What would stop a graph, as far as it can be known in seconds; one line each, with what to do."""
+
+    def graph(self, running: Running, step: str, progress: ProgressAddress) -> AbstractContextManager[beam.Pipeline]:
+        """A pipeline that has been run, to its end, when the block ends.
+
+        step: read, caption, translate or assemble. An error in the block runs nothing.
+
+        Raises:
+            What the code in the graph raised, as `jobs.errors` says. KeyboardInterrupt: the job is cancelled, or its
+            workers end with this process.
+        """
+
+
+def runner_of(running: Running) -> RunnerKind:
+    """The module; its heavy half is not imported."""
+    return cast(RunnerKind, load_kind(ROOM, running.beam.kind))
+
+
+def facts_of(running: Running) -> Facts:
+    return runner_of(running).facts(running)
+
+
+def graph(running: Running, step: str, progress: ProgressAddress = None) -> AbstractContextManager[beam.Pipeline]:
+    """`RunnerKind.graph` of the runner that the recipe names."""
+    return runner_of(running).graph(running, step, progress)
+
+
+def workers_progress(running: Running, progress: ProgressAddress) -> ProgressAddress:
+    """What workers are told of the launcher's socket: nothing where they can't reach it, and Beam's metrics serve."""
+    return progress if facts_of(running).is_on_this_machine else None
