@@ -1,7 +1,7 @@
 """Flink 1.19, with workers in processes that share nothing with the launcher but OUT.
 
-Through the Java driver of tests/engines, behind Beam's job API; and, where FLINK_JAR names Beam's own job server, through
-Beam's FlinkRunner as well.
+Through the Java driver of tests/engines, behind Beam's job API; and, where FLINK_JAR names Beam's own job server,
+through Beam's FlinkRunner as well.
 """
 
 import os

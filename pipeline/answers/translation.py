@@ -18,13 +18,49 @@ from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.pipeline.answers.questions import TranslationTask
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.translators.answer import Answer
-from florenz.translators.client import Client
-from florenz.translators.endpoint import DEFAULTS
+from florenz.translators.client import Client, Keep
+from florenz.translators.endpoint import DEFAULTS, ServerError, check_endpoint
 from florenz.translators.settings import TranslatorSettings
+from florenz.translators.shared_server import SharedServer
 
 
-class TranslationHandler(ModelHandler[TranslationTask, TranslationRow, Client]):
-    """What RunInference needs to know about translating. The server is up when the graph starts."""
+class ServerHere:
+    """Translations from the server of the worker's own machine, which is started again when it has died.
+
+    Settings travel; the server is looked for, or started, where a worker loads its model.
+    """
+
+    def __init__(self, settings: TranslatorSettings, limits: Limits) -> None:
+        self._settings, self._limits, self._server = settings, limits, SharedServer(settings)
+        self._client = self._connect()
+
+    def translate(self, texts: Sequence[str], language: str, keep: Keep) -> list[Answer]:
+        """As `Client.translate`. ServerError when the server lives and fails, or has died too often."""
+        while True:
+            client = self._client
+            try:
+                return client.translate(texts, language, keep)
+            except ServerError:
+                if self._lives(client):
+                    raise
+                self._client = self._connect()
+
+    def _connect(self) -> Client:
+        return Client(self._server.endpoint(), self._settings.model, self._settings, limits=self._limits)
+
+    def _lives(self, client: Client) -> bool:
+        try:
+            check_endpoint(client.endpoint, client.model, limits=self._limits)
+        except ServerError:
+            return False
+        return True
+
+
+class TranslationHandler(ModelHandler[TranslationTask, TranslationRow, "Client | ServerHere"]):
+    """What RunInference needs to know about translating.
+
+    endpoint: of a server that is up when the graph starts; empty for one on each worker's own machine.
+    """
 
     def __init__(
         self,
@@ -40,7 +76,9 @@ class TranslationHandler(ModelHandler[TranslationTask, TranslationRow, Client]):
         self._settings, self._endpoint, self._limits = settings, endpoint, limits
         self._out, self._fingerprint, self._progress = out, fingerprint, progress
 
-    def load_model(self) -> Client:
+    def load_model(self) -> Client | ServerHere:
+        if not self._endpoint:
+            return ServerHere(self._settings, self._limits)
         return Client(self._endpoint, self._settings.model, self._settings, limits=self._limits)
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
@@ -49,7 +87,7 @@ class TranslationHandler(ModelHandler[TranslationTask, TranslationRow, Client]):
         return {"min_batch_size": size, "max_batch_size": size}
 
     def run_inference(
-        self, batch: Sequence[TranslationTask], model: Client, inference_args: dict[str, Any] | None = None
+        self, batch: Sequence[TranslationTask], model: Client | ServerHere, inference_args: dict[str, Any] | None = None
     ) -> Iterable[TranslationRow]:
         by_language: dict[str, list[TranslationTask]] = defaultdict(list)
         for task in batch:

@@ -101,6 +101,7 @@ def job_options(running: Running, step: str) -> list[str]:
         "--sdk_location=container",  # the image has it all
         "--no_save_main_session",  # the launcher's globals are no worker's business
         "--experiments=use_runner_v2",
+        "--experiments=disable_logging_submission_environment",  # nor what packages it has
         f"--labels=florenz-step={step}",
     ]
     if needs_model:

@@ -26,7 +26,7 @@ from florenz.stores import files
 
 # Whose code decides what a worker writes.
 ROOMS = (
-    "captioners", "filters", "images", "languages", "pipeline", "recipes", "shards", "stores", "translators",
+    "captioners", "filters", "images", "languages", "limits", "pipeline", "recipes", "shards", "stores", "translators",
 )  # fmt: skip
 _MARK = "seen-by-workers"
 
@@ -69,7 +69,7 @@ def expected_of_workers(out: str) -> dict[str, str]:
     """What the launcher tells them. Leaves a mark in a local OUT, by which they know it."""
     expected = {"python": python_minor(), "florenz": code_of_florenz(), "out": "", "mark": ""}
     if "://" not in out:
-        mark = secrets.token_hex(8)
+        mark = _mark_of_this_process()
         with files.atomic_write(_mark_path(out)) as file:
             file.write(mark.encode())
         expected |= {"out": os.path.abspath(out), "mark": mark}
@@ -105,6 +105,11 @@ def code_of_florenz() -> str:
             if path.suffix in (".py", ".toml"):
                 digest.update(f"{room}/{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+@cache
+def _mark_of_this_process() -> str:
+    return secrets.token_hex(8)
 
 
 def _mark_path(out: str) -> str:
