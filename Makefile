@@ -5,7 +5,8 @@ PYTHON_ENV := .venv/bin/python
 PYTHON ?= python3
 
 RECIPE := configs/playground.toml
-VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS REPLACE
+VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS REPLACE \
+	RUNNER PROJECT REGION FLINK_MASTER FLINK_JAR JOB_ENDPOINT
 TRAIN_RECIPE := configs/train.toml
 TRAIN_VARIABLES := DATA OUT SIZE SEED STEPS WORKERS DEVICE
 EVALUATE_VARIABLES := MAX_IMAGES BENCHMARK BENCHMARK_DATA
@@ -35,7 +36,7 @@ ROOMS := $(patsubst %/__init__.py,%,$(filter-out florenz/% installation/% benchm
 TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/florenz/*.py build/types/florenz/ && \
 	ln -s $(ROOMS:%=$(CURDIR)/%) build/types/florenz/ && $(PYTHON_ENV) -m mypy
 
-.PHONY: help typed env doctor lock dataset retry train evaluate verify test test-fresh check format captioner \
+.PHONY: help typed env doctor lock dataset retry train evaluate verify test test-engines test-fresh check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-ledger \
 	bench-stream bench-generate bench-train torture clean
 
@@ -75,6 +76,9 @@ verify: env  ## prove the coverage contract from the bytes of the shards: make v
 
 test: env  ## the quick tests: no real server, no killed runs, no trainings
 	@$(PYTHON_ENV) -m pytest -q -m 'not slow'
+
+test-engines: env  ## the graphs on real engines: Prism (needs Go), Flink (needs a JDK and Maven), Dataflow's request
+	@$(PYTHON_ENV) -m pytest -q tests/test_pipeline_runners_*.py tests/test_run_engines.py
 
 test-fresh: typed  ## the README's commands in a minimal Debian made for it (as root, with debootstrap)
 	@tests/fresh_debian.sh $(if $(filter COMMANDS,$(TYPED)),$(call quote,$(COMMANDS)))
