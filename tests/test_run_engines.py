@@ -1,7 +1,7 @@
 """The whole of `make dataset` on an engine whose workers share nothing with the launcher but OUT.
 
-The captioner is the real tiny one, loaded at the workers. In vLLM's place there stands a program that answers at once, started
-by the workers themselves: one for their machine.
+The captioner is the real tiny one, loaded at the workers. In vLLM's place there stands a program that answers at once,
+started by the workers themselves: one for their machine.
 """
 
 import os
@@ -62,8 +62,8 @@ def run(recipe: Path, *variables: str) -> "subprocess.CompletedProcess[str]":
 
 def beam_section(pool: str, *more: str) -> str:
     lines = [
-        "[beam]", 'environment_type = "EXTERNAL"', f'environment_config = "{pool}"', f"job_timeout_s = {ENDED_WITHIN_S}",
-        f'prism_location = "{prism_program()}"', *more,
+        "[beam]", 'environment_type = "EXTERNAL"', f'environment_config = "{pool}"',
+        f"job_timeout_s = {ENDED_WITHIN_S}", f'prism_location = "{prism_program()}"', *more,
     ]  # fmt: skip
     return "\n".join(lines)
 
@@ -82,9 +82,8 @@ def test_a_whole_dataset_by_workers_elsewhere_is_that_of_this_machine_byte_for_b
 
     starts = (tmp_path / "starts").read_text().split()
     assert len(starts) == 1, "one server for all worker processes of the machine"
-    _, alive = psutil.wait_procs(
-        [psutil.Process(int(pid)) for pid in starts if psutil.pid_exists(int(pid))], timeout=60
-    )
+    servers = [psutil.Process(int(pid)) for pid in starts if psutil.pid_exists(int(pid))]
+    _, alive = psutil.wait_procs(servers, timeout=60)
     assert alive == [], "it ended with the workers"
 
     shutil.copytree(there / "ledger", here / "ledger")
