@@ -1,8 +1,9 @@
 """Coverage-guided fuzzing of every reader of strangers' bytes: `python -m benchmarks.fuzz MINUTES [TARGET ...]`.
 
 Each target is a function of bytes that may raise what its reader promises to raise, and nothing else. atheris
-(libFuzzer for Python) mutates the seeds towards lines that no input has reached; each target has a process and an equal share of
-the time. What breaks one becomes a file under tests/fuzz_finds/, which `tests/test_hostile_fuzz.py` runs ever after.
+(libFuzzer for Python) mutates the seeds towards lines that no input has reached; each target has a process and an
+equal share of the time. What breaks one becomes a file under tests/fuzz_finds/, which `tests/test_hostile_fuzz.py` runs
+ever after.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ OWN = {
     "pipeline/index.py": "our own index, written by the same run",
     "pipeline/assemble/rejects.py": "our own rejects, under the hash in the build's summary",
     "pipeline/assemble/build.py": "our own summaries, and the language ID model of the installation",
+    "pipeline/workers/agreement.py": "the sources of this program, and a mark of our own",
     "train/log.py": "our own log of the same training",
 }
 WHOLE = {"read_bytes", "read_text", "readlines", "readall", "getvalue"}

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from florenz.limits.table import LOG_BYTES
 from florenz.translators.server import GUARD, STOP_WITHIN_S, free_port
 
 HOST = "127.0.0.1"
@@ -71,7 +72,10 @@ def _wait_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path, with
 
 
 def _end_of(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    with log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
+        text = file.read(LOG_BYTES).decode(errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"{' | '.join(lines[-LAST_LINES:]) or 'it wrote nothing'}; the whole log is {log}"
 
 
