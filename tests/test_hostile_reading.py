@@ -31,6 +31,7 @@ OWN = {
     "pipeline/assemble/rejects.py": "our own rejects, under the hash in the build's summary",
     "pipeline/assemble/build.py": "our own summaries, and the language ID model of the installation",
     "pipeline/workers/agreement.py": "the sources of this program, and a mark of our own",
+    "translators/shared_server.py": "a record of our own in a folder that only its user can write",
     "train/log.py": "our own log of the same training",
 }
 WHOLE = {"read_bytes", "read_text", "readlines", "readall", "getvalue"}
