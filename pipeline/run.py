@@ -20,6 +20,7 @@ from florenz.pipeline import preflight, scenes
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Makers, makers_of
+from florenz.pipeline.answers.reading import check_reading
 from florenz.pipeline.answers.retry import forget_rejected
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.build import (
@@ -154,6 +155,8 @@ def _caption(this: Run, index: Index, server: Server) -> None:
         load_captioner.cache_clear()  # each worker process has its own
     with this.step("caption", len(tasks)) as progress:
         run_captioning(this.recipe, tasks, progress)
+    if not this.workers_are.is_on_this_machine:
+        check_reading(this.ledger, makers_of(this.recipe).captioner.fingerprint, tasks, this.recipe.image_source)
     load_captioner.cache_clear()  # its memory is the translator's now
     this.asked["captions"] = sum(len(task.styles) for task in tasks)
     this.ledger.compact()  # thousands of small parts are about to be read

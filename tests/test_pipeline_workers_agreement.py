@@ -1,22 +1,23 @@
 """A worker that does not fit to its launcher is refused in one line, before anything else is unpacked there."""
 
 import base64
+import bz2
 import pickletools
 import shutil
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import apache_beam as beam
 import pytest
-from apache_beam.internal import pickler
+from apache_beam.portability import common_urns
+from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
 from engines.worker_pool import ROOT, worker_pool
 
 from florenz.pipeline.jobs.settings import BeamSettings
 from florenz.pipeline.runners.contract import Running, graph
 from florenz.pipeline.workers import agreement
-from florenz.pipeline.workers.agreement import CheckWorker, expected_of_workers, problem_here
+from florenz.pipeline.workers.agreement import Given, expected_of_workers, problem_here
 from florenz.pipeline.workers.errors import WorkerError
 from florenz.pipeline.workers.given import given
 
@@ -48,13 +49,20 @@ def test_another_python_other_code_or_another_out_is_told(
     assert problem is not None and "\n" not in problem and all(word in problem for word in words), problem
 
 
-def test_the_check_is_unpacked_by_any_python(out: Path) -> None:
-    """No code object and no closure in it: the class by its name, and texts."""
-    step = beam.ParDo(CheckWorker(expected_of_workers(str(out))))
-    packed = base64.b64decode(pickler.dumps(step._pardo_fn_data(), use_zlib=True))
-    words = [argument for _, argument, _ in pickletools.genops(zlib.decompress(packed)) if isinstance(argument, str)]
-    assert {"florenz.pipeline.workers.agreement", "CheckWorker"} <= set(words)
-    assert not [word for word in words if "cloudpickle" in word or word == "CodeType"]
+def test_the_check_is_unpacked_by_any_python() -> None:
+    """In what is sent it is a class by its name, and texts: no code object, which belongs to one Python."""
+    pipeline = beam.Pipeline()
+    _ = pipeline | Given([1], {"python": "3.11"})
+    steps = pipeline.to_runner_api().components.transforms.values()
+    (sent,) = [
+        beam_runner_api_pb2.ParDoPayload.FromString(step.spec.payload).do_fn.payload
+        for step in steps
+        if "check worker" in step.unique_name and step.spec.urn == common_urns.primitives.PAR_DO.urn
+    ]
+    packed = bz2.decompress(base64.b64decode(sent))
+    words = {argument for _, argument, _ in pickletools.genops(packed) if isinstance(argument, str)}
+    assert {"florenz.pipeline.workers.agreement", "CheckWorker", "python", "3.11"} <= words
+    assert not [word for word in words if "cloudpickle" in word or word in ("CodeType", "_make_function")]
 
 
 def test_a_file_that_changes_changes_the_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
