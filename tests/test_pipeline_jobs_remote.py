@@ -43,7 +43,14 @@ class Engine(PipelineRunner):  # type: ignore[misc]
 @contextmanager
 def job(engine: Engine, timeout_s: float | None = None, **more: Any) -> Iterator[None]:
     where = remote_graph(
-        engine, [], step="caption", progress=None, timeout_s=timeout_s, say_where=lambda result: None, **more
+        engine,
+        [],
+        step="caption",
+        progress=None,
+        timeout_s=timeout_s,
+        log=Path("/dev/null"),
+        say_where=lambda result: None,
+        **more,
     )
     with where as pipeline:
         _ = pipeline | beam.Create([1])

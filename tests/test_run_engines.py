@@ -6,6 +6,7 @@ started by the workers themselves: one for their machine.
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -96,14 +97,16 @@ def test_a_whole_dataset_by_workers_elsewhere_is_that_of_this_machine_byte_for_b
     assert bytes_of(here) == bytes_of(there)
 
 
-def test_a_job_whose_worker_is_killed_ends_with_the_time_limit_and_the_next_run_goes_on(
+def test_a_job_whose_workers_never_answer_ends_with_the_time_limit_and_the_next_run_goes_on(
     tmp_path: Path, pool: str
 ) -> None:
     """Prism itself would wait for ever."""
     write_pictures(tmp_path / "pictures", NUM_PICTURES)
     variables = [f"IMAGES={tmp_path / 'pictures'}", f"OUT={tmp_path / 'out'}", "RUNNER=PrismRunner"]
-    deaf = recipe(tmp_path, beam_section("127.0.0.1:9").replace(str(ENDED_WITHIN_S), "5"))
-    done = run(deaf, *variables)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # a pool that never answers, as one whose machine has died
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        impatient = recipe(tmp_path, beam_section(address).replace(str(ENDED_WITHIN_S), "5"))
+        done = run(impatient, *variables)
     assert done.returncode == 1, done.stderr
     assert "the job of step read was not done after 5 s (job_timeout_s in [beam]) and is cancelled" in done.stderr
     assert done.stderr.count("\n") == 2, done.stderr

@@ -7,9 +7,12 @@ from Beam's metrics and goes to the launcher's own progress bar.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from florenz.pipeline.jobs.errors import faults_of_graphs
@@ -36,11 +39,13 @@ def remote_graph(
     step: str,
     progress: ProgressAddress,
     timeout_s: float | None,
+    log: Path,
     say_where: Callable[[PipelineResult], None],
     engine_errors: tuple[type[Exception], ...] = (),
 ) -> Iterator[beam.Pipeline]:
     """A pipeline that is run by this runner, with these options, when the block ends.
 
+    log: takes the tracebacks of Beam's own threads, which die when a job server goes away.
     engine_errors: what the engine's own library raises, beside Beam's RuntimeError, for a job that failed.
 
     Raises:
@@ -52,7 +57,7 @@ def remote_graph(
     pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(list(options)))
     yield pipeline
     try:
-        with faults_of_graphs():
+        with _thread_errors_to(log), faults_of_graphs():
             result = pipeline.run()
             say_where(result)
             try:
@@ -69,6 +74,22 @@ def remote_graph(
         raise JobError(f"the job of step {step} failed: {words[-1].strip()[:MAX_CHARS]}") from problem
 
 
+@contextlib.contextmanager
+def _thread_errors_to(log: Path) -> Iterator[None]:
+    """Not back to the screen after an error: such threads end later than the job, and the process after them."""
+    before = threading.excepthook
+
+    def note(arguments: threading.ExceptHookArgs) -> None:
+        with contextlib.suppress(OSError):
+            log.parent.mkdir(exist_ok=True)
+            with log.open("a") as file:
+                traceback.print_exception(arguments.exc_value, file=file)
+
+    threading.excepthook = note
+    yield
+    threading.excepthook = before
+
+
 def _wait(result: PipelineResult, step: str, progress: ProgressAddress, timeout_s: float | None) -> None:
     """Until the job has ended; what workers have counted since the last look goes to the progress bar."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -80,7 +101,7 @@ def _wait(result: PipelineResult, step: str, progress: ProgressAddress, timeout_
         shown = _show(result, step, progress, shown)
         if deadline is not None and time.monotonic() > deadline:
             raise JobError(
-                f"the job of step {step} was not done after {timeout_s:g} s (job_timeout_s) and is cancelled"
+                f"the job of step {step} was not done after {timeout_s:g} s (job_timeout_s in [beam]) and is cancelled"
             )
     state = ended.result()
     _show(result, step, progress, shown)

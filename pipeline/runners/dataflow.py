@@ -17,6 +17,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from florenz.console import say
+from florenz.pipeline.jobs.logs import local_log
 from florenz.pipeline.jobs.options import option_problems
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.runners.contract import Facts, Running
@@ -68,6 +69,7 @@ def graph(running: Running, step: str, progress: ProgressAddress = None) -> Iter
         step=step,
         progress=progress,
         timeout_s=running.beam.job_timeout_s,
+        log=local_log(running.out, "jobs"),
         say_where=lambda result: say(f"job        {step}: {_address(running, result)}"),
         engine_errors=(DataflowRuntimeException, GoogleAPICallError),
     ) as pipeline:

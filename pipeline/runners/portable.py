@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from florenz.console import say
 from florenz.pipeline.jobs.job_server import reach
+from florenz.pipeline.jobs.logs import local_log
 from florenz.pipeline.jobs.options import option_problems
 from florenz.pipeline.jobs.settings import BeamSettings
 from florenz.pipeline.progress import ProgressAddress
@@ -60,6 +61,7 @@ def job_of(
         step=step,
         progress=progress,
         timeout_s=running.beam.job_timeout_s,
+        log=local_log(running.out, "jobs"),
         say_where=lambda result: say(f"job        {step}: {result._job_id} at {endpoint}"),
     ) as pipeline:
         yield pipeline
