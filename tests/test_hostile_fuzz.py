@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.fuzz import FINDS, TARGETS
+from benchmarks.fuzz_targets import FINDS, TARGETS
 
 FOUND = sorted(path for path in FINDS.glob("*/*") if path.is_file())
 
