@@ -27,6 +27,7 @@ KNOWN_train := TRAIN_RECIPE $(TRAIN_VARIABLES)
 KNOWN_evaluate := $(KNOWN_train) $(EVALUATE_VARIABLES)
 KNOWN_verify := OUT
 KNOWN_test-fresh := COMMANDS
+KNOWN_fuzz := MINUTES
 KNOWN = PYTHON $(foreach goal,$(MAKECMDGOALS),$(KNOWN_$(goal)))
 UNKNOWN = $(filter-out $(KNOWN),$(TYPED))
 UNSEEN = $(foreach name,$(KNOWN),$(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
@@ -38,7 +39,7 @@ TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/fl
 
 .PHONY: help typed env doctor lock dataset retry train evaluate verify test test-engines test-fresh check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-ledger \
-	bench-stream bench-generate bench-train torture clean
+	bench-stream bench-generate bench-train torture bench-hostile bench-damage bench-load fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -121,6 +122,18 @@ bench-generate: env  ## generation with a key-value cache against without
 
 bench-train: env  ## training from the stream against training from memory
 	@$(PYTHON_ENV) -m benchmarks.train
+
+bench-hostile: env  ## all that once got through, as files and servers, each in a run of its own (about ten minutes)
+	@$(PYTHON_ENV) -m benchmarks.hostile
+
+bench-damage: env  ## how much damage to JPEGs is found, and how many sound ones are called damaged
+	@$(PYTHON_ENV) -m benchmarks.damage
+
+bench-load: env  ## 200,000 items against a server that is slow, refuses, resets and cuts off
+	@$(PYTHON_ENV) -m benchmarks.load
+
+fuzz: env  ## fuzz every reader of strangers' bytes; finds become tests: make fuzz MINUTES=10
+	@$(PYTHON_ENV) -m benchmarks.fuzz $(call quote,$(call typed_or,MINUTES,10))
 
 torture: env  ## kill real runs at 200 points, run them again and compare every byte (about half an hour)
 	@$(PYTHON_ENV) -m benchmarks.torture

@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+MAX_INPUT_BYTES = 1 << 16
+
 
 def fuzz(name: str, seconds: int) -> None:
     """Never returns: libFuzzer ends the process, with another exit code than 0 for a find."""

@@ -36,7 +36,7 @@ from florenz.translators.client import _ItemFault, _read_reply
 from florenz.translators.endpoint import normal_endpoint
 
 FINDS = Path(__file__).resolve().parents[1] / "tests" / "fuzz_finds"
-MAX_INPUT_BYTES = 1 << 16
+
 KEY = "0" * 32
 SCRATCH = tempfile.TemporaryDirectory(prefix="fuzz-")  # readers that want a path find the bytes here
 
