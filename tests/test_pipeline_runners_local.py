@@ -10,6 +10,7 @@ from pathlib import Path
 import apache_beam as beam
 import psutil
 import pytest
+from contracts.runner import RunnerSuite
 from pipeline_examples import ROOT
 
 from florenz.pipeline.jobs.logs import local_log
@@ -47,6 +48,19 @@ except ChildProcessError as problem:
     print(problem, flush=True)
     os._exit(3)
 """
+
+
+class TestOneProcess(RunnerSuite):
+    @pytest.fixture
+    def running(self, out: Path) -> Running:
+        return Running(out=str(out))
+
+
+@pytest.mark.slow
+class TestTwoWorkerProcesses(RunnerSuite):
+    @pytest.fixture
+    def running(self, out: Path) -> Running:
+        return Running(out=str(out), workers=2)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

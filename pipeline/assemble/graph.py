@@ -23,7 +23,7 @@ from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import KEPT, Tally, rejected, to_json
 from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts
 from florenz.pipeline.assemble.rejects import Reject, write_rejects
-from florenz.pipeline.assemble.work import Assembly, covered, placed, slots_of, texts_of_image, written
+from florenz.pipeline.assemble.work import Assembly, WrittenShard, covered, placed, slots_of, texts_of_image, written
 from florenz.pipeline.index import Index, read_index
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.pipeline.runners.contract import Running, graph, workers_progress
@@ -72,25 +72,34 @@ def run_assembly(assembly: Assembly, answers: CurrentAnswers, progress: Progress
             | "by shard" >> beam.GroupByKey()
             | "write" >> beam.MapTuple(partial(written, assembly=assembly))
         )
-        outcomes = (images_with_examples, shards) | "outcomes" >> beam.Flatten()
-        tally = (
-            outcomes
-            | "tallies" >> beam.Map(lambda outcome: outcome.tally)
-            | "add up" >> beam.CombineGlobally(_add_tallies)
-        )
-        rejects = (
-            outcomes
-            | "rejects" >> beam.FlatMap(lambda outcome: outcome.rejects)
-            | "all rejects" >> beam.combiners.ToList()
-        )
+        # Apart, and not flattened into one: Flink's fuser loses a collection that a Flatten and another step both read.
+        image_tally, image_rejects = _counted("images", images_with_examples)
+        shard_tally, shard_rejects = _counted("shards", shards)
         infos = shards | "infos" >> beam.Map(lambda shard: shard.info) | "all infos" >> beam.combiners.ToList()
         _ = start | "summary" >> beam.Map(
             _summarise,
             assembly=assembly,
-            tally=AsSingleton(tally),
-            rejects=AsSingleton(rejects),
+            image_tally=image_tally,
+            image_rejects=image_rejects,
+            shard_tally=shard_tally,
+            shard_rejects=shard_rejects,
             infos=AsSingleton(infos),
         )
+
+
+def _counted(name: str, outcomes: beam.PCollection[CoveredImage | WrittenShard]) -> tuple[AsSingleton, AsSingleton]:
+    """The books and the rejects of all outcomes, as side inputs."""
+    tally = (
+        outcomes
+        | f"tallies of {name}" >> beam.Map(lambda outcome: outcome.tally)
+        | f"add up {name}" >> beam.CombineGlobally(_add_tallies)
+    )
+    rejects = (
+        outcomes
+        | f"rejects of {name}" >> beam.FlatMap(lambda outcome: outcome.rejects)
+        | f"all rejects of {name}" >> beam.combiners.ToList()
+    )
+    return AsSingleton(tally), AsSingleton(rejects)
 
 
 def _captions(answers: CurrentAnswers) -> Iterator[tuple[str, CaptionRow]]:
@@ -114,20 +123,29 @@ def _add_tallies(tallies: Iterable[Tally]) -> Tally:
     return total
 
 
-def _summarise(_: None, assembly: Assembly, tally: Tally, rejects: list[Reject], infos: list[ShardInfo | None]) -> None:
+def _summarise(
+    _: None,
+    assembly: Assembly,
+    image_tally: Tally,
+    image_rejects: list[Reject],
+    shard_tally: Tally,
+    shard_rejects: list[Reject],
+    infos: list[ShardInfo | None],
+) -> None:
     """The last thing that the graph does: rejects, then the summary; its presence means that the build is complete."""
     out, build = assembly.out, assembly.build
     read = read_index(out)
+    rejects = [*read.rejects, *image_rejects, *shard_rejects]
     rejects_sha256 = write_rejects(
         rejects_path(out, build),
-        [replace(reject, source=relative_uri(reject.source, assembly.images)) for reject in [*read.rejects, *rejects]],
+        [replace(reject, source=relative_uri(reject.source, assembly.images)) for reject in rejects],
     )
     shards = sorted(
         (info for info in infos if info is not None), key=lambda info: (SPLITS.index(info.split), info.path)
     )
     record = {
         "shards": [asdict(info) for info in shards],
-        "books": to_json(tally + read_tally(read)),
+        "books": to_json(image_tally + shard_tally + read_tally(read)),
         "rejects_sha256": rejects_sha256,
     }
     with files.atomic_write(summary_path(out, build)) as file:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 from florenz.pipeline.jobs.settings import BeamSettings
 
@@ -53,7 +54,7 @@ def beam_options() -> frozenset[str]:
     )
 
 
-def _below(kind: type) -> Iterator[type]:
+def _below(kind: Any) -> Iterator[Any]:
     for one in kind.__subclasses__():
         if "_add_argparse_args" in vars(one):
             yield one
