@@ -15,7 +15,6 @@ from typing import Any
 import apache_beam as beam
 import pytest
 from pipeline_examples import (
-    assemble,
     bytes_of,
     jpeg_of,
     key_of,
@@ -132,7 +131,6 @@ class RunnerSuite:
         outs = [tmp_path / "plain", Path(running.out)]
         for recipe in (recipe_for(outs[0], pictures), self.recipe(running, pictures, outs[1])):
             write_ledger(recipe, keys, rows_per_part=5)
-            assemble(recipe)
             published(recipe)
         plain, there = map(bytes_of, outs)
         assert len([name for name in plain if name.endswith(".tar")]) >= 5
