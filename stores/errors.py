@@ -7,6 +7,10 @@ class StoreError(ValueError):
     """A URL that cannot be opened from here, or a store that lacks an ability; the message says what is missing."""
 
 
+class StoreUnavailable(OSError):
+    """A store did not answer as it should, however often it was asked; the message is one line. It may pass."""
+
+
 class WriteError(OSError):
     """A local file could not be written or a pinned folder is gone; the message is one line and says what to do."""
 
@@ -26,3 +30,7 @@ def in_words(problem: OSError) -> str:
         return str(problem)
     where = f"{problem.filename}: " if problem.filename else ""
     return f"{where}{problem.strerror}; {_ADVICE.get(problem.errno, 'see whether its disk is there and well')}"
+
+
+class OutInUse(ValueError):
+    """Somebody else holds OUT; the message says who and what to do."""

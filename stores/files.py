@@ -9,19 +9,22 @@ A local folder can be pinned: then nothing is written or listed below it unless 
 import importlib
 import pkgutil
 import posixpath
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import cache
 from typing import BinaryIO, cast
 
 from florenz.stores import schemes
-from florenz.stores.contract import PARTIAL_NAME, Store
-from florenz.stores.errors import StoreError, WriteError, in_words
+from florenz.stores.contract import PARTIAL_NAME, Entry, Range, Store, Versioned
+from florenz.stores.errors import StoreError, StoreUnavailable, WriteError, in_words
 from florenz.stores.pinning import pinned_folder
 from florenz.stores.schemes.local import system_path
 
 __all__ = [
-    "StoreError", "WriteError", "atomic_write", "create", "exists", "in_words", "join", "list_files", "local_path",
-    "open_read", "pinned", "read_bytes", "remove", "remove_partials", "store_of",
+    "Entry", "StoreError", "StoreUnavailable", "Versioned", "WriteError", "atomic_write", "can_swap", "create",
+    "exists", "in_words", "join", "list_entries", "list_files", "local_path", "open_read", "pinned", "read_bytes",
+    "read_ranges", "read_versioned", "remove", "remove_partials", "store_of", "swap",
 ]  # fmt: skip
 
 LOCAL, REMOTE = "local", "remote"  # the two files of schemes/ that are not named after a scheme
@@ -43,7 +46,8 @@ def _store_for(scheme: str) -> Store:
     """The folder is the table: its files are listed, and the chosen one alone is imported."""
     names = {module.name for module in pkgutil.iter_modules(schemes.__path__)}
     name = LOCAL if scheme == "file" else scheme if scheme in names and scheme != LOCAL else REMOTE
-    return cast(Store, importlib.import_module(f"{schemes.__name__}.{name}"))
+    module = importlib.import_module(f"{schemes.__name__}.{name}")
+    return cast(Store, getattr(module, "STORE", module))
 
 
 def local_path(path: str) -> str | None:
@@ -67,6 +71,33 @@ def open_read(path: str) -> BinaryIO:
 def read_bytes(path: str) -> bytes:
     """All bytes of a file. `FileNotFoundError` if there is none."""
     return store_of(path).read_bytes(path)
+
+
+def read_ranges(path: str, ranges: Sequence[Range]) -> list[bytes]:
+    """Pieces of a file, given as (offset, size), in their order; a shorter one where the file ends."""
+    store = store_of(path)
+    if store.FACTS.reads_ranges:
+        return store.read_ranges(path, ranges)
+    with store.open_read(path) as file:
+        return [file.read(size) for offset, size in ranges if file.seek(offset) == offset]
+
+
+def can_swap(path: str) -> bool:
+    """Whether `read_versioned` and `swap` are to be had for this path."""
+    return store_of(path).FACTS.can_swap
+
+
+def read_versioned(path: str) -> Versioned | None:
+    """All bytes of a file and which version that is; None if there is none. For stores that `can_swap`."""
+    return store_of(path).read_versioned(path)
+
+
+def swap(path: str, content: bytes, version: str | None) -> str | None:
+    """Replace this version of a file (None: there must be none) in one step; the new version.
+
+    None if it is no longer that version: somebody else was faster. For stores that `can_swap`.
+    """
+    return store_of(path).swap(path, content, version)
 
 
 def atomic_write(path: str) -> AbstractContextManager[BinaryIO]:
@@ -117,6 +148,19 @@ def list_files(folder: str) -> list[str]:
     Linked folders are followed, each real folder once. Unfinished writes are left out. No folder: an empty list.
     """
     return sorted(join(folder, name) for name in store_of(folder).list_names(folder) if not _is_partial(name))
+
+
+def list_entries(folder: str) -> Iterator[Entry]:
+    """As `list_files`, in any order, one by one: each file's path as `name`, its size, when it changed, and its stamp.
+
+    Without a stamp where the store keeps none.
+    """
+    store = store_of(folder)
+    if store.FACTS.has_stamps:
+        entries = iter(store.list_entries(folder))
+    else:
+        entries = (Entry(name=name, size=0, modified=0.0, stamp="") for name in store.list_names(folder))
+    return (replace(entry, name=join(folder, entry.name)) for entry in entries if not _is_partial(entry.name))
 
 
 def join(base: str, *parts: str) -> str:

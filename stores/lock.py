@@ -1,6 +1,7 @@
 """One run, or one training, at a time in one OUT.
 
-The lock belongs to the process, not to the file: a run that was killed leaves none behind.
+On a local disk the lock belongs to the process, not to the file: a run that was killed leaves none behind. In an object
+store it is an object with an owner and a lease (`lease.py`).
 """
 
 from __future__ import annotations
@@ -10,29 +11,52 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from florenz.stores import files
+from florenz.stores.errors import OutInUse
+
+__all__ = ["Held", "OutInUse", "lock_out"]
 
 MAX_HOLDER_CHARS = 64  # of what stands in the lock: a process's number
 
 
-class OutInUse(ValueError):
-    """Somebody else holds OUT; the message says who and what to do."""
+class Held(Protocol):
+    """OUT as the one who holds it has it."""
+
+    def check(self) -> None:
+        """Before what can't be undone. `OutInUse` if another has taken OUT over; nothing else tells of that."""
+
+
+class _Local:
+    def check(self) -> None:
+        """The system keeps it for us as long as we live."""
 
 
 @contextlib.contextmanager
-def lock_out(out: str) -> Iterator[None]:
+def lock_out(out: str) -> Iterator[Held]:
     """Hold OUT while the block runs.
 
     Raises:
-        OutInUse: another run holds it. An object store has no such lock: two runs there do work twice and lose
-        nothing, since ledger parts are named by their content.
+        OutInUse: another run holds it; or, on leaving, one has taken it over because we were not heard of for a lease.
+        A store that can't tell who came first is not locked: two runs there do work twice and lose nothing, since
+        ledger parts are named by their content.
     """
     local = files.local_path(out)
-    if local is None:
-        yield
-        return
-    folder = Path(local)
+    if local is not None:
+        with _local_lock(out, Path(local)):
+            yield _Local()
+    elif files.can_swap(out):
+        from florenz.stores.lease import lease_out
+
+        with lease_out(out) as lease:
+            yield lease
+    else:
+        yield _Local()
+
+
+@contextlib.contextmanager
+def _local_lock(out: str, folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a+") as file:
         try:

@@ -5,6 +5,7 @@ takes too long to come up to be started twice, and every file test_run_*, which 
 a few seconds bear the marker themselves.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from benchmarks.stand_in_stores import StandInStore, stand_in_store
 from florenz.pipeline.recipe import load_recipe
 from florenz.translators.server import Server
 
@@ -41,3 +43,42 @@ def translation_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     with Server(patient, tmp_path_factory.mktemp("server") / "vllm.log") as server:
         server.wait_ready()
         yield server.endpoint
+
+
+@pytest.fixture(scope="session")
+def _s3_process() -> Iterator[StandInStore]:
+    with stand_in_store("s3") as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def _gs_process() -> Iterator[StandInStore]:
+    with stand_in_store("gs") as store:
+        yield store
+
+
+@pytest.fixture
+def s3_store(_s3_process: StandInStore, monkeypatch: pytest.MonkeyPatch) -> StandInStore:
+    """A running S3 that does as it is told, and an environment in which it is the one that s3:// means."""
+    return _entered(_s3_process, monkeypatch)
+
+
+@pytest.fixture
+def gs_store(_gs_process: StandInStore, monkeypatch: pytest.MonkeyPatch) -> StandInStore:
+    return _entered(_gs_process, monkeypatch)
+
+
+@pytest.fixture(params=["s3", "gs"])
+def object_store(request: pytest.FixtureRequest) -> StandInStore:
+    """Each of both, one after the other."""
+    store: StandInStore = request.getfixturevalue(f"{request.param}_store")
+    return store
+
+
+def _entered(store: StandInStore, monkeypatch: pytest.MonkeyPatch) -> StandInStore:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "STORAGE_"))]:
+        monkeypatch.delenv(name)
+    for name, value in store.variables.items():
+        monkeypatch.setenv(name, value)
+    store.order()
+    return store

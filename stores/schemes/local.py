@@ -8,15 +8,15 @@ import contextlib
 import os
 import posixpath
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
-from florenz.stores.contract import Facts
+from florenz.stores.contract import Entry, Facts, Range
 from florenz.stores.errors import WriteError, in_words
 from florenz.stores.pinning import check_pinned
 
-FACTS = Facts(is_local=True, can_create_only=True)
+FACTS = Facts(is_local=True, can_create_only=True, has_stamps=True, reads_ranges=True)
 
 
 def system_path(path: str) -> str:
@@ -78,6 +78,27 @@ def list_names(folder: str) -> Iterator[str]:
         folders.sort()
         for name in names:
             yield posixpath.normpath(posixpath.join(os.path.relpath(parent, root), name))
+
+
+def list_entries(folder: str) -> Iterator[Entry]:
+    """As `list_names`; what can't be looked at has no stamp.
+
+    The stamp holds the time of the last change of the inode besides the file's own: `utime` sets the latter at will.
+    """
+    root = system_path(folder)
+    for name in list_names(folder):
+        try:
+            found = os.stat(os.path.join(root, name))
+        except OSError:  # a dangling link, a folder that may not be entered: reading it will say so
+            yield Entry(name=name, size=0, modified=0.0, stamp="")
+            continue
+        stamp = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+        yield Entry(name=name, size=found.st_size, modified=max(found.st_mtime, found.st_ctime), stamp=stamp)
+
+
+def read_ranges(path: str, ranges: Sequence[Range]) -> list[bytes]:
+    with open_read(path) as file:
+        return [os.pread(file.fileno(), size, offset) for offset, size in ranges]
 
 
 def _unless_missing(problem: OSError) -> None:

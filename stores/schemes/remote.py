@@ -1,11 +1,8 @@
-"""Every URL whose scheme has no file of its own, through fsspec: gs://, s3://, memory://, and what else it knows.
+"""Every URL whose scheme has no file of its own, through fsspec: memory://, and what else it knows.
 
-Object stores have no rename, and fsspec's own writers publish what they have when an exception unwinds them, so bytes
+Such stores have no rename, and fsspec's own writers publish what they have when an exception unwinds them, so bytes
 are staged in a temporary local file and uploaded in one piece at the end. The price is disk space for one file and an
 upload that starts late; what it buys is that a failed write leaves nothing behind.
-
-gs:// needs the package gcsfs and s3:// needs s3fs. Both read their settings from the environment, for example
-FSSPEC_S3_ENDPOINT_URL or STORAGE_EMULATOR_HOST.
 """
 
 import contextlib

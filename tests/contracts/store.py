@@ -238,3 +238,90 @@ class StoreSuite:
     def _needs_create(self) -> None:
         if not self.store.FACTS.can_create_only:
             pytest.skip("it cannot create only")
+
+    # -- swapping -----------------------------------------------------------------------------------------------------
+
+    def test_a_file_is_swapped_only_for_the_version_that_was_read(self, folder: str) -> None:
+        self._needs(self.store.FACTS.can_swap)
+        path = files.join(folder, "a", "b.json")
+        assert self.store.read_versioned(path) is None
+        first = self.store.swap(path, b"first", None)
+        assert first is not None and self.store.swap(path, b"another", None) is None
+        found = self.store.read_versioned(path)
+        assert found is not None and (found.content, found.version) == (b"first", first)
+        second = self.store.swap(path, b"second", found.version)
+        assert second not in (None, first) and self.get(path) == b"second"
+        assert self.store.swap(path, b"too late", first) is None and self.get(path) == b"second"
+        assert self.store.swap(path, b"third", second) is not None and self.get(path) == b"third"
+
+    def test_what_another_wrote_or_removed_meanwhile_is_not_swapped(self, folder: str) -> None:
+        self._needs(self.store.FACTS.can_swap)
+        path = files.join(folder, "a.json")
+        version = self.store.swap(path, b"mine", None)
+        self.put(path, b"theirs")
+        assert self.store.swap(path, b"mine again", version) is None and self.get(path) == b"theirs"
+        found = self.store.read_versioned(path)
+        self.store.remove(path)
+        assert found is not None and self.store.swap(path, b"mine", found.version) is None and self.get(path) is None
+
+    def test_of_two_who_swap_one_version_exactly_one_does_every_time(self, folder: str) -> None:
+        self._needs(self.store.FACTS.can_swap)
+        path = files.join(folder, "manifest.json")
+        version = self.store.swap(path, b"start", None)
+        with ThreadPoolExecutor(2) as pool:
+            for number in range(NUM_RACES):
+                start = threading.Barrier(2)
+                contents = (b"one %d" % number, b"two %d" % number)
+                race = [pool.submit(self._swap_after, start.wait, path, content, version) for content in contents]
+                won = [one.result() for one in race]
+                assert [one is None for one in won].count(True) == 1
+                version = won[0] or won[1]
+                assert self.get(path) == contents[won[0] is None]
+
+    # -- stamps and ranges --------------------------------------------------------------------------------------------
+
+    def test_a_listing_says_how_large_each_file_is_and_whether_it_was_written_anew(self, folder: str) -> None:
+        self._needs(self.store.FACTS.has_stamps)
+        for name, content in (("a/b.bin", b"12345"), ("c.bin", b"")):
+            self.put(files.join(folder, name), content)
+        first = {entry.name: entry for entry in self.store.list_entries(folder)}
+        again = {entry.name: entry for entry in self.store.list_entries(folder)}
+        assert first == again and {name: entry.size for name, entry in first.items()} == {"a/b.bin": 5, "c.bin": 0}
+        assert all(entry.stamp and entry.modified > 1.7e9 for entry in first.values())
+        self.put(files.join(folder, "a/b.bin"), b"54321")
+        after = {entry.name: entry for entry in self.store.list_entries(folder)}
+        assert after["a/b.bin"].stamp != first["a/b.bin"].stamp and after["c.bin"] == first["c.bin"]
+
+    def test_pieces_of_a_file_come_in_the_order_in_which_they_are_asked_for(self, folder: str) -> None:
+        self._needs(self.store.FACTS.reads_ranges)
+        content = random.Random(1).randbytes(3_000_000)
+        path = files.join(folder, "a.tar")
+        self.put(path, content)
+        ranges = [(2_000_000, 10), (0, 1), (5, 0), (2_999_999, 1), (7, 1_500_000), (1, 1), (2_000_003, 4)]
+        assert self.store.read_ranges(path, ranges) == [content[at : at + size] for at, size in ranges]
+        assert (
+            self.store.read_ranges(path, [(2_999_998, 10)]) == [content[-2:]] and self.store.read_ranges(path, []) == []
+        )
+        with pytest.raises(FileNotFoundError, match="none.bin"):
+            self.store.read_ranges(files.join(folder, "none.bin"), [(0, 1)])
+
+    def test_a_file_is_read_from_anywhere_in_steps_of_any_size(self, folder: str) -> None:
+        content = random.Random(2).randbytes(2_500_000)
+        path = files.join(folder, "large.bin")
+        self.put(path, content)
+        rng = random.Random(3)
+        with self.store.open_read(path) as file:
+            for _ in range(40):
+                at, size = rng.randrange(len(content) + 10), rng.choice((1, 512, 70_000, 300_000, -1))
+                file.seek(at)
+                assert file.read(size) == (content[at:] if size < 0 else content[at : at + size])
+            file.seek(0)
+            assert b"".join(iter(lambda: file.read(100_000), b"")) == content
+
+    def _swap_after(self, wait: Callable[[], int], path: str, content: bytes, version: str | None) -> str | None:
+        wait()
+        return self.store.swap(path, content, version)
+
+    def _needs(self, ability: bool) -> None:
+        if not ability:
+            pytest.skip("it says that it cannot")
