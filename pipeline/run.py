@@ -43,8 +43,10 @@ from florenz.pipeline.report import RunFacts, screen_table, write_report
 from florenz.pipeline.runners.contract import facts_of
 from florenz.recipes.fingerprints import fingerprint
 from florenz.recipes.recipe_file import RecipeError
+from florenz.shards.manifest import manifest_path
 from florenz.stores import files
 from florenz.stores.lock import lock_out
+from florenz.stores.publication import Publication
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.kernels import check_kernels
 from florenz.translators.server import Server
@@ -55,8 +57,8 @@ Say = Callable[[str], None]
 class Run:
     """The parts of a run share its recipe, its ledger and its clock."""
 
-    def __init__(self, recipe: Recipe, say: Say, *, may_replace: bool) -> None:
-        self.recipe, self.say, self.may_replace = recipe, say, may_replace
+    def __init__(self, recipe: Recipe, say: Say, *, may_replace: bool, publication: Publication) -> None:
+        self.recipe, self.say, self.may_replace, self.publication = recipe, say, may_replace, publication
         self.workers_are = facts_of(recipe.running)
         self.ledger = Ledger(recipe.out)
         self.answers = CurrentAnswers(self.ledger, makers_of(recipe), styles=recipe.captioner.styles)
@@ -87,18 +89,19 @@ def run(recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool
 
     Raises:
         RecipeError, OutInUse: nothing was started.
-        ServerError, BooksError, OSError: stopped; the ledger is whole, run again.
+        ServerError, BooksError, OutLost, OSError: stopped; the ledger is whole, run again.
     """
     preflight.check(recipe)
     for warning in preflight.warnings(recipe):
         say(f"warning: {warning}")
     server = Server(recipe.translator.settings, local_log(recipe.out, "translation-server"))
-    with lock_out(recipe.out), contextlib.ExitStack() as stack:
+    with lock_out(recipe.out) as held, contextlib.ExitStack() as stack:
         stack.enter_context(files.pinned(recipe.out))
         stack.callback(server.stop)  # not entered as a context: it starts when it turns out to be needed
         files.remove_partials(recipe.out)  # nobody else writes there while we hold the lock
         stack.enter_context(c_messages_to(local_log(recipe.out, "run")))
-        return _run(Run(recipe, say, may_replace=may_replace), server, retry)
+        publication = Publication(manifest_path(recipe.out), held)  # now: what others publish from here on stays
+        return _run(Run(recipe, say, may_replace=may_replace, publication=publication), server, retry)
 
 
 def _run(this: Run, server: Server, retry: str | None) -> RunFacts:
@@ -231,7 +234,7 @@ def _assemble(this: Run, index: Index) -> RunFacts:
     summary = read_summary(recipe.out, build)
     if not this.may_replace and build != current_build(recipe.out):
         replacement.check_build(recipe, summary.shards)
-    manifest = publish(recipe, build, summary, index, _models(recipe, makers))
+    manifest = publish(recipe, build, summary, index, _models(recipe, makers), this.publication)
     facts = RunFacts(
         out=recipe.out,
         manifest=manifest,

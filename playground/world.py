@@ -9,21 +9,24 @@ import hashlib
 import io
 import json
 import re
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from florenz.playground.captions import LANGUAGES, STYLES, state
 from florenz.playground.draw import draw_scene
 from florenz.playground.scene import Group, Scene, is_unseen, random_for, sample_scene
+from florenz.stores import files
 
 TRUTH = "scenes.parquet"
 VERSION = 1  # raise it when the same seed draws another world
 JPEG_QUALITY = 90
+WRITES_IN_FLIGHT = 16  # in an object store each picture is a request
 _PICTURE = re.compile(r"scene-\d{6,}\.jpg")
 
 
@@ -32,25 +35,32 @@ def draw_world(folder: str, *, count: int, seed: int, advance: Callable[[int], N
 
     Scenes are those that the captioner was not trained on, so that what it scores is what it can do.
     """
-    filesystem, root = fsspec.core.url_to_fs(folder)
-    truth = f"{root}/{TRUTH}"
+    truth = files.join(folder, TRUTH)
     wanted = {"version": str(VERSION), "count": str(count), "seed": str(seed)}
-    if filesystem.exists(truth) and _drawn(filesystem, truth) == wanted:
+    if _drawn(truth) == wanted:
         return False
-    if filesystem.exists(root):
-        _remove_pictures(filesystem, root)
-    filesystem.makedirs(root, exist_ok=True)
+    _remove_pictures(folder)
     rows = []
-    for number in range(count):
-        name, data, scene = picture(seed, number)
-        filesystem.pipe_file(f"{root}/{name}", data)
-        rows.append(_row(name, data, scene))
-        advance(1)
+    with ThreadPoolExecutor(WRITES_IN_FLIGHT) as pool:
+        waiting: deque[Future[None]] = deque()
+        for number in range(count):
+            name, data, scene = picture(seed, number)
+            waiting.append(pool.submit(_write, files.join(folder, name), data))
+            rows.append(_row(name, data, scene))
+            if len(waiting) > WRITES_IN_FLIGHT:
+                waiting.popleft().result()
+            advance(1)
+        for writing in waiting:
+            writing.result()
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows).replace_schema_metadata(wanted), buffer)
-    filesystem.pipe_file(f"{truth}.partial", buffer.getvalue())
-    filesystem.mv(f"{truth}.partial", truth)  # last: its presence means that every picture is there
+    _write(truth, buffer.getvalue())  # last: its presence means that every picture is there
     return True
+
+
+def _write(path: str, content: bytes) -> None:
+    with files.atomic_write(path) as file:
+        file.write(content)
 
 
 def picture(seed: int, number: int) -> tuple[str, bytes, Scene]:
@@ -66,8 +76,7 @@ def picture(seed: int, number: int) -> tuple[str, bytes, Scene]:
 
 def read_truth(folder: str) -> dict[str, Scene]:
     """File name -> scene."""
-    filesystem, root = fsspec.core.url_to_fs(folder)
-    rows = pq.read_table(io.BytesIO(filesystem.cat_file(f"{root}/{TRUTH}"))).to_pylist()
+    rows = pq.read_table(io.BytesIO(files.read_bytes(files.join(folder, TRUTH)))).to_pylist()
     return {row["file"]: _scene(json.loads(row["scene"])) for row in rows}
 
 
@@ -88,24 +97,24 @@ def _row(name: str, data: bytes, scene: Scene) -> dict[str, Any]:
 
 def drawn_seed(folder: str) -> int | None:
     """The seed of the world that lies in `folder`; None without one."""
-    filesystem, root = fsspec.core.url_to_fs(folder)
-    truth = f"{root}/{TRUTH}"
-    seed = _drawn(filesystem, truth).get("seed") if filesystem.exists(truth) else None
+    seed = _drawn(files.join(folder, TRUTH)).get("seed")
     return None if seed is None else int(seed)
 
 
-def _drawn(filesystem: Any, truth: str) -> dict[str, str]:
-    """What the truth says it was drawn from; nothing if it is damaged, so that the world is drawn again."""
+def _drawn(truth: str) -> dict[str, str]:
+    """What the truth says it was drawn from; nothing if it is damaged or absent, so that the world is drawn again."""
     try:
-        metadata = pq.read_schema(io.BytesIO(filesystem.cat_file(truth))).metadata or {}
-    except pa.ArrowInvalid:
+        metadata = pq.read_schema(io.BytesIO(files.read_bytes(truth))).metadata or {}
+    except (pa.ArrowInvalid, FileNotFoundError):
         return {}
     return {name.decode(): value.decode() for name, value in metadata.items()}
 
 
-def _remove_pictures(filesystem: Any, root: str) -> None:
+def _remove_pictures(folder: str) -> None:
     """The truth first: a world that is half removed must not look complete. Files that we did not draw stay."""
-    drawn = [path for path in filesystem.ls(root, detail=False) if _PICTURE.fullmatch(path.rpartition("/")[2])]
-    for path in (f"{root}/{TRUTH}", *sorted(drawn)):
-        if filesystem.exists(path):
-            filesystem.rm_file(path)
+    paths = files.list_files(folder)
+    drawn = [path for path in paths if _PICTURE.fullmatch(path.removeprefix(files.join(folder, "")))]
+    files.remove(files.join(folder, TRUTH))
+    with ThreadPoolExecutor(WRITES_IN_FLIGHT) as pool:
+        for _ in pool.map(files.remove, drawn):
+            pass

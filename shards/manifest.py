@@ -7,7 +7,7 @@ is not finished. What it says about the shards is a claim: `shards.verify` opens
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -91,20 +91,28 @@ def count_examples(shards: Iterable[ShardInfo]) -> Counts:
     return counts
 
 
-def write_manifest(out: str, manifest: Manifest) -> None:
-    """Make this the current build of OUT, in one step."""
+def manifest_path(out: str) -> str:
+    return files.join(out, NAME)
+
+
+def write_manifest(out: str, manifest: Manifest, write: Callable[[bytes], None] | None = None) -> None:
+    """Make this the current build of OUT, in one step. `write`: puts the bytes there, by default over whatever is."""
     assert manifest.schema_version == SCHEMA_VERSION, "a dataset of an earlier version is read, and not written"
     record = asdict(manifest)
     record["shards"] = [
         {**asdict(shard), "path": shard_path("", manifest.build, shard.path)} for shard in manifest.shards
     ]
-    with files.atomic_write(files.join(out, NAME)) as file:
-        file.write((json.dumps(sealed(record), ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode())
+    content = (json.dumps(sealed(record), ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+    if write is not None:
+        write(content)
+        return
+    with files.atomic_write(manifest_path(out)) as file:
+        file.write(content)
 
 
 def read_manifest(out: str) -> Manifest:
     """The manifest of OUT. `ManifestError` if there is none or it cannot be read."""
-    path = files.join(out, NAME)
+    path = manifest_path(out)
     try:
         with files.open_read(path) as file:
             content = read_whole(file, MANIFEST_BYTES, path)

@@ -34,3 +34,7 @@ def in_words(problem: OSError) -> str:
 
 class OutInUse(ValueError):
     """Somebody else holds OUT; the message says who and what to do."""
+
+
+class OutLost(ValueError):
+    """OUT was ours and is no longer: another run took it over, or published in it. Nothing was written over it."""

@@ -7,6 +7,7 @@ A local folder can be pinned: then nothing is written or listed below it unless 
 """
 
 import importlib
+import os
 import pkgutil
 import posixpath
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from florenz.stores.schemes.local import system_path
 __all__ = [
     "Entry", "StoreError", "StoreUnavailable", "Versioned", "WriteError", "atomic_write", "can_swap", "create",
     "exists", "in_words", "join", "list_entries", "list_files", "local_path", "open_read", "pinned", "read_bytes",
-    "read_ranges", "read_versioned", "remove", "remove_partials", "store_of", "swap",
+    "read_ranges", "read_versioned", "remove", "remove_partials", "sizes_below", "store_of", "swap",
 ]  # fmt: skip
 
 LOCAL, REMOTE = "local", "remote"  # the two files of schemes/ that are not named after a scheme
@@ -161,6 +162,17 @@ def list_entries(folder: str) -> Iterator[Entry]:
     else:
         entries = (Entry(name=name, size=0, modified=0.0, stamp="") for name in store.list_names(folder))
     return (replace(entry, name=join(folder, entry.name)) for entry in entries if not _is_partial(entry.name))
+
+
+def sizes_below(folder: str) -> dict[str, int]:
+    """Path -> size in bytes of each file that `list_files` gives."""
+    if store_of(folder).FACTS.has_stamps:
+        return {entry.name: entry.size for entry in list_entries(folder)}
+    sizes = {}
+    for path in list_files(folder):
+        with open_read(path) as file:
+            sizes[path] = file.seek(0, os.SEEK_END)
+    return sizes
 
 
 def join(base: str, *parts: str) -> str:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
 from florenz.stores import files
-from florenz.stores.errors import OutInUse, StoreError, StoreUnavailable
+from florenz.stores.errors import OutInUse, OutLost, StoreError, StoreUnavailable
 
 LEASE_S = 60.0
 RENEWALS_PER_LEASE = 4
@@ -54,7 +54,7 @@ def lock_path(out: str) -> str:
 
 @contextlib.contextmanager
 def lease_out(out: str, lease_s: float = LEASE_S) -> Iterator[Lease]:
-    """Hold OUT while the block runs. Raises OutInUse, as `lock_out` says."""
+    """Hold OUT while the block runs. Raises OutInUse and OutLost, as `lock_out` says."""
     lease = Lease(out, lease_s)
     lease.acquire()
     renewing = threading.Thread(target=lease.keep, daemon=True)
@@ -63,7 +63,7 @@ def lease_out(out: str, lease_s: float = LEASE_S) -> Iterator[Lease]:
         yield lease
     except KeyboardInterrupt as interrupt:
         if lease.lost:  # it was we who interrupted
-            raise OutInUse(lease.lost) from interrupt
+            raise OutLost(lease.lost) from interrupt
         raise
     finally:
         lease.stop.set()
@@ -95,14 +95,14 @@ class Lease:
         raise OutInUse(f"OUT {self.out!r} is wanted by many runs at once: try again, or choose another OUT")
 
     def check(self) -> None:
-        """Raises OutInUse if it is ours no longer, or can't be known to be."""
+        """Raises OutLost if it is ours no longer, or can't be known to be."""
         if not self.lost and time.monotonic() - self._renewed > self.holder.lease_s:
             self.lost = (
-                f"OUT {self.out!r} could not be kept for this run (nothing heard of the store for "
-                f"{self.holder.lease_s:.0f} s): run the same command to go on"
+                f"OUT {self.out!r} could not be kept for this run (the store was not heard of for "
+                f"{self.holder.lease_s:.0f} s)"
             )
         if self.lost:
-            raise OutInUse(self.lost)
+            raise OutLost(self.lost)
 
     def keep(self) -> None:
         """Renew it until `stop`; interrupt the run when it is lost."""
@@ -110,7 +110,7 @@ class Lease:
             try:
                 self.renew()
                 self.check()
-            except OutInUse:
+            except OutLost:
                 _thread.interrupt_main(signal.SIGTERM if _answers_sigterm() else signal.SIGINT)
                 return
 
@@ -125,8 +125,8 @@ class Lease:
         except (StoreError, StoreUnavailable):
             return
         if version is None:
-            self.lost = f"OUT {self.out!r} was taken over by {self._who_now()}: wait for it, or choose another OUT"
-            raise OutInUse(self.lost)
+            self.lost = f"OUT {self.out!r} was taken over by {self._who_now()}"
+            raise OutLost(self.lost)
         self._version, self._renewed = version, asked
 
     def _version_of_ours(self) -> str | None:

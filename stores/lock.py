@@ -25,7 +25,7 @@ class Held(Protocol):
     """OUT as the one who holds it has it."""
 
     def check(self) -> None:
-        """Before what can't be undone. `OutInUse` if another has taken OUT over; nothing else tells of that."""
+        """Before what can't be undone. `OutLost` if another has taken OUT over, or may have."""
 
 
 class _Local:
@@ -38,7 +38,8 @@ def lock_out(out: str) -> Iterator[Held]:
     """Hold OUT while the block runs.
 
     Raises:
-        OutInUse: another run holds it; or, on leaving, one has taken it over because we were not heard of for a lease.
+        OutInUse: another run holds it.
+        OutLost: another run has taken it over, since we were not heard of for a lease; the block is interrupted.
         A store that can't tell who came first is not locked: two runs there do work twice and lose nothing, since
         ledger parts are named by their content.
     """

@@ -17,7 +17,7 @@ DOORS: dict[str, set[str]] = {
     "captioners": {"stores", "recipes", "images"},
     "translators": {"limits", "stores", "recipes", "languages"},
     "shards": {"limits", "stores", "languages", "images"},
-    "playground": set(),
+    "playground": {"stores"},
     "train": {"limits", "stores", "recipes", "languages", "images", "shards"},
     "pipeline": {
         "limits", "stores", "recipes", "languages", "images", "filters", "captioners", "translators", "shards",

@@ -40,7 +40,7 @@ from florenz.pipeline.assemble.graph import rejects_path, run_assembly, summary_
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.index import build_index
 from florenz.pipeline.recipe import Recipe
-from florenz.shards.manifest import Manifest, read_manifest, shard_path
+from florenz.shards.manifest import read_manifest, shard_path
 from florenz.shards.reader import iter_samples
 from florenz.shards.verify import verify
 
@@ -233,7 +233,7 @@ def test_the_old_build_stays_whole_until_the_manifest_is_swapped(
 ) -> None:
     before = bytes_of(own_out)
 
-    def no_space(out: str, manifest: Manifest) -> None:
+    def no_space(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(build_module, "write_manifest", no_space)

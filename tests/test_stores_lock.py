@@ -16,6 +16,7 @@ from pipeline_examples import ROOT
 
 from benchmarks.stand_in_stores import Faults, StandInStore
 from florenz.stores import files, lease, objects
+from florenz.stores.errors import OutLost
 from florenz.stores.lease import Lease, lock_path
 from florenz.stores.lock import OutInUse, lock_out
 
@@ -169,9 +170,9 @@ def test_a_holder_that_was_renewed_stays_and_one_that_was_taken_over_is_told(out
     assert found is not None
     theirs = {**json.loads(found.content), "owner": "somebody", "host": "elsewhere", "pid": 7}
     assert files.swap(lock_path(out), json.dumps(theirs).encode(), found.version)
-    with pytest.raises(OutInUse, match=r"was taken over by another run \(process 7 on elsewhere\)"):
+    with pytest.raises(OutLost, match=r"was taken over by another run \(process 7 on elsewhere\)"):
         mine.renew()
-    with pytest.raises(OutInUse, match="taken over"):
+    with pytest.raises(OutLost, match="taken over"):
         mine.check()
     mine.let_go()
     assert read_lock(out)["owner"] == "somebody" and read_lock(out)["is_held"]
@@ -185,7 +186,7 @@ def test_a_run_that_hears_nothing_of_the_store_for_a_lease_stops_by_itself(
     mine.check()
     now = time.monotonic()
     monkeypatch.setattr("time.monotonic", lambda: now + 61)
-    with pytest.raises(OutInUse, match="could not be kept for this run"):
+    with pytest.raises(OutLost, match="could not be kept for this run"):
         mine.check()
 
 
@@ -208,13 +209,13 @@ def test_a_run_is_interrupted_when_its_out_is_taken_over(out: str) -> None:
     code = """
 import sys, threading
 from florenz.stores import files, lease
-from florenz.stores.errors import OutInUse
+from florenz.stores.errors import OutLost
 try:
     with lease.lease_out(sys.argv[1], lease_s=4.0):
         print("held", flush=True)
         for _ in range(600):
             threading.Event().wait(0.1)
-except OutInUse as problem:
+except OutLost as problem:
     print(problem)
 """
     with subprocess.Popen([sys.executable, "-c", code, out], stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:

@@ -34,6 +34,7 @@ from florenz.shards.manifest import (
     Manifest,
     ManifestError,
     count_examples,
+    manifest_path,
     read_manifest,
     shard_folders,
     shard_path,
@@ -43,6 +44,8 @@ from florenz.shards.plan import HELDOUT
 from florenz.shards.schema import SCHEMA_VERSION
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
+from florenz.stores.errors import OutLost
+from florenz.stores.publication import Publication
 from florenz.stores.seals import check_seal, sha256_of
 
 
@@ -115,8 +118,14 @@ def is_assembled(out: str, build: str) -> bool:
         summary = read_summary(out, build)
     except (FileNotFoundError, BrokenSummary):
         return False
-    has_shards = all(_size(shard_path(out, build, shard.path)) == shard.bytes for shard in summary.shards)
-    return has_shards and _size(rejects_path(out, build)) is not None
+    return _has_shards(out, build, summary) and files.exists(rejects_path(out, build))
+
+
+def _has_shards(out: str, build: str, summary: Summary) -> bool:
+    """At their full size: a listing for each folder, where looking into each shard would be a request for each."""
+    folders = shard_folders(out, build)
+    sizes = {path: size for folder in folders for path, size in files.sizes_below(folder).items()}
+    return all(sizes.get(shard_path(out, build, shard.path)) == shard.bytes for shard in summary.shards)
 
 
 def damage_of(out: str, build: str) -> list[str]:
@@ -146,14 +155,6 @@ def current_build(out: str) -> str | None:
         return None
 
 
-def _size(path: str) -> int | None:
-    try:
-        with files.open_read(path) as file:
-            return file.seek(0, os.SEEK_END)
-    except FileNotFoundError:
-        return None
-
-
 def read_summary(out: str, build: str) -> Summary:
     """`FileNotFoundError` without one. Raises BrokenSummary."""
     path = summary_path(out, build)
@@ -170,11 +171,21 @@ def read_summary(out: str, build: str) -> Summary:
         raise BrokenSummary(f"{path} is damaged ({' '.join(str(problem).split())})") from problem
 
 
-def publish(recipe: Recipe, build: str, summary: Summary, index: Index, models: dict[str, Any]) -> Manifest:
+def publish(
+    recipe: Recipe,
+    build: str,
+    summary: Summary,
+    index: Index,
+    models: dict[str, Any],
+    publication: Publication | None = None,
+) -> Manifest:
     """Check the books, swap the manifest, then drop the builds before, save the last `recipe.keep_builds`. Doing it
     again changes nothing.
 
+    `publication`: made when OUT was taken, so that what others have published since is not replaced.
+
     Raises:
+        OutLost: OUT was taken over, or published in, by another run; the manifest is the other's.
         BooksError: something was lost on the way; the manifest stays as it was.
         EmptyBuild: not one sample was written; the same.
     """
@@ -200,11 +211,15 @@ def publish(recipe: Recipe, build: str, summary: Summary, index: Index, models: 
         models=models,
         filters={"language_id_sha256": language_id_checksum()},
     )
+    publication = publication or Publication(manifest_path(recipe.out))
+    publication.check()
+    if not _has_shards(recipe.out, build, summary):
+        raise OutLost(f"shards of {build} are gone from {recipe.out!r}: another run has cleaned up there")
     kept = _builds_to_keep(recipe, build)
     _keep_manifest(recipe.out, kept)
     _write_json(_history_path(recipe.out), [*kept, build])
-    write_manifest(recipe.out, manifest)
-    _remove_builds_but(recipe.out, {build, *kept})
+    write_manifest(recipe.out, manifest, publication.write)
+    _remove_builds_but(recipe.out, {build, *kept}, publication)
     return manifest
 
 
@@ -245,7 +260,7 @@ def _write_json(path: str, record: Any) -> None:
         file.write((json.dumps(record, indent=1) + "\n").encode())
 
 
-def _remove_builds_but(out: str, builds: set[str]) -> None:
+def _remove_builds_but(out: str, builds: set[str], publication: Publication) -> None:
     kept = {_history_path(out)}
     for build in builds:
         kept |= {rejects_path(out, build), summary_path(out, build), kept_manifest_path(out, build)}
@@ -254,6 +269,7 @@ def _remove_builds_but(out: str, builds: set[str]) -> None:
         root = files.join(out, folder)
         for path in files.list_files(root):
             if path not in kept and not path.startswith(folders):
+                publication.check()  # each time: what a run that took over is writing is not ours to remove
                 files.remove(path)
                 with contextlib.suppress(OSError):  # not empty yet, not a local folder, or the root itself
                     parent = os.path.dirname(path)
