@@ -26,6 +26,7 @@ KNOWN_retry := $(KNOWN_dataset) REASON
 KNOWN_train := TRAIN_RECIPE $(TRAIN_VARIABLES)
 KNOWN_evaluate := $(KNOWN_train) $(EVALUATE_VARIABLES)
 KNOWN_verify := OUT
+KNOWN_torture := STORE
 KNOWN_test-fresh := COMMANDS
 KNOWN_fuzz := MINUTES
 KNOWN = PYTHON $(foreach goal,$(MAKECMDGOALS),$(KNOWN_$(goal)))
@@ -135,8 +136,8 @@ bench-load: env  ## 200,000 items against a server that is slow, refuses, resets
 fuzz: env  ## fuzz every reader of strangers' bytes; finds become tests: make fuzz MINUTES=10
 	@$(PYTHON_ENV) -m benchmarks.fuzz $(call quote,$(call typed_or,MINUTES,10))
 
-torture: env  ## kill real runs at 200 points, run them again and compare every byte (about half an hour)
-	@$(PYTHON_ENV) -m benchmarks.torture
+torture: env  ## kill real runs at 200 points, run them again and compare every byte (about half an hour); STORE=s3 or gs
+	@$(PYTHON_ENV) -m $(if $(filter STORE,$(TYPED)),benchmarks.torture_store --store $(call quote,$(STORE)),benchmarks.torture)
 
 bench-shards: env  ## writing shards against webdataset's ShardWriter
 	@$(PYTHON_ENV) -m benchmarks.shards

@@ -212,14 +212,20 @@ class QuotaFile(io.FileIO):
 @contextlib.contextmanager
 def torture_bench(folder: Path, num_images: int = 12) -> Iterator[Bench]:
     """Pictures (two of them broken), a recipe and a running stand-in server in `folder`."""
-    images, out, recipe = folder / "images", folder / "out", folder / "recipe.toml"
+    images, out, recipe = draw_torture_world(folder, num_images), folder / "out", folder / "recipe.toml"
+    with stand_in_process() as endpoint:
+        recipe.write_text(RECIPE.format(out=out, images=images, endpoint=endpoint))
+        yield Bench(recipe=recipe, out=out)
+
+
+def draw_torture_world(folder: Path, num_images: int = 12) -> Path:
+    """Pictures, two of them broken, in a folder below this one."""
+    images = folder / "images"
     draw_world(str(images), count=num_images, seed=7)
     (images / "scenes.parquet").unlink()
     (images / "broken.jpg").write_bytes((images / "scene-000000.jpg").read_bytes()[:900])
     (images / "notes.txt").write_text("no image")
-    with stand_in_process() as endpoint:
-        recipe.write_text(RECIPE.format(out=out, images=images, endpoint=endpoint))
-        yield Bench(recipe=recipe, out=out)
+    return images
 
 
 def undisturbed(bench: Bench) -> tuple[dict[str, str], int, float]:

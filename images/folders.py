@@ -3,8 +3,9 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -13,7 +14,7 @@ from florenz.images.references import ImageRef, Reject, shown, uri_of
 from florenz.images.source_files import file_faults, local_name, open_file
 from florenz.limits.errors import TooLarge
 from florenz.limits.table import Limits
-from florenz.stores.files import exists, list_files
+from florenz.stores.files import Entry, entry_of, exists, list_entries
 
 # A name that ends so is taken for an image until its bytes are decoded: a look into each file costs a request.
 IMAGE_SUFFIXES = (
@@ -21,15 +22,17 @@ IMAGE_SUFFIXES = (
     ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".heic", ".heif", ".jxl", ".ico", ".psd",
 )  # fmt: skip
 FOLDER_DEPTH, SHOWN_PATH_CHARS = "[limits] folder_depth", 100
+CLOCK_STEP_S = 10.0  # the coarsest file system counts in 2 s; and clocks of machines differ
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """One file of a source and how it is opened."""
+    """One file of a source and how it is opened. stamp: another once it has changed; "" where that can't be told."""
 
     path: str
     kind: Literal["file", "tar", "parquet"]
+    stamp: str = ""
 
 
 def list_sources(source: str, limits: Limits = Limits()) -> list[SourceFile]:  # noqa: B008 - frozen
@@ -38,41 +41,53 @@ def list_sources(source: str, limits: Limits = Limits()) -> list[SourceFile]:  #
     Hidden files and folders and `.partial` files are left out. Raises ValueError where nothing is found, and where
     folders lie in each other more than `folder_depth` deep.
     """
+    listed_at = time.time()
     try:
-        paths = _listed(source)
+        entries = _listed(source)
     except PermissionError as error:
         raise ValueError(f"can't list {error.filename or source!r}: make it readable, or name the files") from error
     except (RecursionError, OSError) as error:  # the first: os.walk of Python 3.11
         if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
             raise
         raise TooLarge("a folder in it", None, limits.folder_depth, "folders above it", FOLDER_DEPTH) from error
-    for path in paths:
+    for path in (entry.name for entry in entries):
         depth = path.removeprefix(source).strip("/").count("/")
         if depth > limits.folder_depth:
             where = f"{path[:SHOWN_PATH_CHARS]!r}..."
             raise TooLarge(f"the file at {where}", depth, limits.folder_depth, "folders above it", FOLDER_DEPTH)
-    if not paths:
+    if not entries:
         raise ValueError(f"no images at {source!r}: name a folder, glob, image, .tar or .parquet that exists")
-    return [SourceFile(path=path, kind=_kind(path)) for path in sorted(paths)]
+    return [
+        SourceFile(path=entry.name, kind=_kind(entry.name), stamp=_stamp(entry, listed_at))
+        for entry in sorted(entries, key=lambda entry: entry.name)
+    ]
 
 
-def _listed(source: str) -> list[str]:
+def _stamp(entry: Entry, listed_at: float) -> str:
+    """None for a file that was written just now: once more within a step of its clock, and nobody would see it."""
+    return entry.stamp if entry.modified < listed_at - CLOCK_STEP_S else ""
+
+
+def _listed(source: str) -> list[Entry]:
     if not exists(source):
         return _globbed(source) if re.search(r"[*?[]", source) else []
-    paths = _visible(source, list_files(source))
-    is_empty_folder = not paths and os.path.isdir(local_name(source) or "")
-    return paths if paths or is_empty_folder else [source]
+    entries = _visible(source, list_entries(source))
+    is_empty_folder = not entries and os.path.isdir(local_name(source) or "")
+    return entries if entries or is_empty_folder else [entry_of(source)]
 
 
-def _globbed(pattern: str) -> list[str]:
+def _globbed(pattern: str) -> list[Entry]:
     folder = re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0]
     if pattern.startswith("/") and not folder:
         folder = "/"
     base = folder or "."
     wanted = pattern.removeprefix(folder).lstrip("/").split("/")
-    names = [path.removeprefix(base).lstrip("/") for path in _visible(base, list_files(base))]
-    matching = [name for name in names if _matches(name.split("/"), wanted)]
-    return [f"{folder.rstrip('/')}/{name}" if folder else name for name in matching]
+    entries = [
+        replace(entry, name=entry.name.removeprefix(base).lstrip("/")) for entry in _visible(base, list_entries(base))
+    ]
+    matching = [entry for entry in entries if _matches(entry.name.split("/"), wanted)]
+    start = f"{folder.rstrip('/')}/" if folder else ""
+    return [replace(entry, name=f"{start}{entry.name}") for entry in matching]
 
 
 def _matches(parts: list[str], wanted: list[str]) -> bool:
@@ -83,9 +98,9 @@ def _matches(parts: list[str], wanted: list[str]) -> bool:
     return bool(parts) and fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
 
 
-def _visible(folder: str, paths: list[str]) -> list[str]:
-    names = ((path, path.removeprefix(folder).lstrip("/")) for path in paths)
-    return [path for path, name in names if not is_hidden(name) and not name.endswith(".partial")]
+def _visible(folder: str, entries: Iterable[Entry]) -> list[Entry]:
+    names = ((entry, entry.name.removeprefix(folder).lstrip("/")) for entry in entries)
+    return [entry for entry, name in names if not is_hidden(name) and not name.endswith(".partial")]
 
 
 def is_hidden(name: str) -> bool:

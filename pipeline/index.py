@@ -1,7 +1,8 @@
 """Step 1, read: which images there are, each with its key and where its bytes lie.
 
 A graph of its own, because both others start from its result and neither should hash every image again. The index is a
-Parquet file of references, rewritten by every run: the images may have changed.
+Parquet file of references, made anew where a file of the source has changed, come or gone; only such files are read
+(`known_sources.py`).
 
 Each picture is also proved here (`images/proof.py`), once: before anything is paid for, and in old datasets too. A
 damaged one is rejected, or, with `on_damage = "reencode"`, stays and is noted, so that a shard gets it written anew.
@@ -10,22 +11,26 @@ damaged one is rejected, or, with `on_damage = "reencode"`, stays and is noted, 
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
 import apache_beam as beam
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from apache_beam.pvalue import AsSingleton
 
 from florenz.images import sources as images
 from florenz.images.decoding import BadImage
 from florenz.images.proof import prove
-from florenz.images.references import relative_uri
+from florenz.images.references import parse_uri, relative_uri, uri_of
 from florenz.images.sources import ImageRef, SourceFile
 from florenz.limits.table import Limits
 from florenz.pipeline.assemble.rejects import Reject
+from florenz.pipeline.known_sources import FOUND, PASSING, keep_rows, known_rows, listing_of, with_paths
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.pipeline.proofs import read_proofs, write_proofs
 from florenz.pipeline.recipe import Recipe
@@ -33,7 +38,9 @@ from florenz.pipeline.runners.contract import graph, workers_progress
 from florenz.pipeline.workers.given import given
 from florenz.stores import files
 
-_SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "source", "reason", "detail")])
+_LISTING = b"florenz_listing"
+READS_IN_FLIGHT = 16  # in an object store each image is a request
+MAX_BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,36 +65,56 @@ def index_path(out: str) -> str:
 
 
 def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: ProgressAddress) -> Index:
-    """Run the graph over the files that `images.list_sources` found, and read its result."""
-    sources: list[SourceFile] | list[str] = list(source_files)
+    """Run the graph over those files that are new or changed, of those that `images.list_sources` found."""
     if recipe.images.limit is not None:
         # "The first N in sorted order" is a sequence: one worker lists the references, hashing is still spread out.
-        sources = [recipe.image_source]
-    known = read_proofs(recipe.out)
+        _write(_found_in(recipe, [recipe.image_source], progress), recipe, {})
+        return read_index(recipe.out)
+    listing = listing_of(source_files, rules=f"{recipe.images.max_bytes} {recipe.limits}")
+    rules = f"{listing.digest()} {recipe.images.keeps_damaged} {recipe.image_source}"
+    digest = {_LISTING: rules.encode("utf-8", "surrogateescape")} if listing.is_stamped else {}
+    if digest and digest.items() <= _metadata_of(index_path(recipe.out)).items():
+        return read_index(recipe.out)
+    rows = known_rows(recipe.out, listing)
+    paths = set(rows["path"].to_pylist())
+    changed = [file for file in source_files if uri_of(file.path) not in paths]
+    if changed:
+        rows = pa.concat_tables([rows, with_paths(_found_in(recipe, changed, progress), listing, changed)])
+        keep_rows(recipe.out, listing, rows)
+    may_pass = pc.any(pc.is_in(rows["reason"], value_set=PASSING)).as_py()
+    _write(rows.filter(pc.not_equal(rows["source"], "")), recipe, {} if may_pass else digest)
+    return read_index(recipe.out)
+
+
+def _found_in(recipe: Recipe, sources: Sequence[SourceFile | str], progress: ProgressAddress) -> pa.Table:
+    """Rows of FOUND, in any order."""
+    known, path = read_proofs(recipe.out), files.join(recipe.out, "ledger", "found.parquet")
     running, telling = recipe.running, workers_progress(recipe.running, progress)
     with graph(running, "read", progress) as pipeline:
-        (
+        _ = (
             pipeline
             | "sources" >> given(sources, running)
             | "read" >> beam.FlatMap(_references, count=recipe.images.limit, limits=recipe.limits)
             | "spread" >> beam.Reshuffle()
+            | "batch" >> beam.BatchElements(min_batch_size=1, max_batch_size=MAX_BATCH)
             | "hash and prove"
-            >> beam.Map(
-                _keyed,
+            >> beam.FlatMap(
+                _rows,
                 known=AsSingleton(pipeline | "known verdicts" >> given([known], running)),
                 max_bytes=recipe.images.max_bytes,
                 limits=recipe.limits,
                 progress=telling,
             )
-            | "same picture" >> beam.GroupByKey()
-            | "first of each"
-            >> beam.FlatMapTuple(
-                partial(_unique, source=recipe.image_source, keeps_damaged=recipe.images.keeps_damaged)
-            )
             | "all" >> beam.combiners.ToList()
-            | "write index" >> beam.Map(_write, out=recipe.out, known=known)
+            | "write found" >> beam.Map(_write_found, path=path)
         )
-    return read_index(recipe.out)
+    found = pq.read_table(io.BytesIO(files.read_bytes(path)))
+    files.remove(path)
+    read = found.filter(pc.not_equal(found["key"], ""))
+    verdicts = known | dict(zip(read["key"].to_pylist(), read["detail"].to_pylist(), strict=True))
+    if verdicts != known:
+        write_proofs(recipe.out, verdicts)
+    return found
 
 
 def expected_images(recipe: Recipe, source_files: Sequence[SourceFile]) -> int | None:
@@ -120,24 +147,40 @@ class Picture:
     damage: str
 
 
-def _keyed(
-    found: ImageRef | images.Reject,
+def _rows(
+    batch: Sequence[ImageRef | images.Reject],
     known: Mapping[str, str],
     max_bytes: int,
     limits: Limits,
     progress: ProgressAddress,
-) -> tuple[str, Reject | Picture]:
-    """(key, picture), or a reject under its URI, which no key looks like."""
-    advance(progress, "read", 1)
-    count("read", 1)
+) -> list[dict[str, str]]:
+    """Each as a row of FOUND. Requests to an object store are under way together, reads from a disk are not."""
+    look = partial(_row, known=known, max_bytes=max_bytes, limits=limits)
+    is_remote = any(files.local_path(parse_uri(found.uri)[0]) is None for found in batch)
+    if is_remote and len(batch) > 1:
+        with ThreadPoolExecutor(READS_IN_FLIGHT) as pool:
+            rows = list(pool.map(look, batch))
+    else:
+        rows = [look(found) for found in batch]
+    advance(progress, "read", len(batch))
+    count("read", len(batch))
+    return rows
+
+
+def _row(found: ImageRef | images.Reject, known: Mapping[str, str], max_bytes: int, limits: Limits) -> dict[str, str]:
+    """An image has a key and no reason; its detail is what is wrong with its bytes, "" for nothing."""
     if isinstance(found, images.Reject):
-        return found.uri, Reject(step="read", reason=found.reason, detail=found.detail, source=found.uri)
+        return {"source": found.uri, "key": "", "reason": found.reason, "detail": found.detail}
     try:
         data = images.read_image_bytes(found, max_bytes=max_bytes, limits=limits)
     except BadImage as bad:
-        return found.uri, Reject(step="read", reason=bad.reason, detail=bad.detail, source=found.uri)
+        return {"source": found.uri, "key": "", "reason": bad.reason, "detail": bad.detail}
     key = images.key_of(data)
-    return key, Picture(uri=found.uri, damage=known[key] if key in known else prove(data).damage)
+    return {"source": found.uri, "key": key, "reason": "", "detail": known[key] if key in known else prove(data).damage}
+
+
+def _write_found(rows: list[dict[str, str]], path: str) -> None:
+    _write_table(pa.Table.from_pylist(rows, schema=FOUND), path)
 
 
 def _unique(
@@ -157,24 +200,39 @@ def _unique(
         yield key, Reject(key=key, step="read", reason="duplicate_image", detail=detail, source=copy.uri)
 
 
-def _write(found: Iterable[tuple[str, Reject | Picture]], out: str, known: Mapping[str, str]) -> None:
-    found = list(found)
-    rows = [
+def _write(found: pa.Table, recipe: Recipe, metadata: Mapping[bytes, bytes]) -> None:
+    """The index: rows of FOUND in one order; copies, and what is damaged, as rejects."""
+    counts = pc.value_counts(found.filter(pc.not_equal(found["key"], ""))["key"])
+    several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    is_damaged = pc.and_(pc.not_equal(found["key"], ""), pc.not_equal(found["detail"], ""))
+    is_special = pc.or_(pc.is_in(found["key"], value_set=several), is_damaged)
+    pictures: dict[str, list[Reject | Picture]] = defaultdict(list)
+    for row in found.filter(is_special).to_pylist():
+        pictures[row["key"]].append(Picture(uri=row["source"], damage=row["detail"]))
+    judged = [
         {"key": item.key, "source": item.source, "reason": item.reason, "detail": item.detail}
         if isinstance(item, Reject)
         else {"key": key, "source": item.uri, "reason": "", "detail": item.damage}
-        for key, item in found
+        for key, of_key in pictures.items()
+        for _, item in _unique(key, of_key, recipe.image_source, recipe.images.keeps_damaged)
     ]
-    rows.sort(key=lambda row: (row["key"], row["source"], row["reason"]))
+    plain = found.filter(pc.invert(is_special)).select(FOUND.names)
+    table = pa.concat_tables([plain, pa.Table.from_pylist(judged, schema=FOUND)])
+    order = [(name, "ascending") for name in ("key", "source", "reason")]
+    columns = ["key", "source", "reason", "detail"]
+    table = table.sort_by(order).select(columns).replace_schema_metadata(metadata or None)
+    _write_table(table, index_path(recipe.out))
+
+
+def _write_table(table: pa.Table, path: str) -> None:
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), buffer, compression="zstd")
-    verdicts = dict(known)
-    for key, item in found:
-        if isinstance(item, Picture):
-            verdicts[key] = item.damage
-        elif item.reason == "damaged_image":
-            verdicts[key] = item.detail
-    if verdicts != known:
-        write_proofs(out, verdicts)
-    with files.atomic_write(index_path(out)) as file:
-        file.write(buffer.getvalue())
+    pq.write_table(table, buffer, compression="zstd")
+    with files.atomic_write(path) as file:
+        file.write(buffer.getbuffer())
+
+
+def _metadata_of(path: str) -> dict[bytes, bytes]:
+    try:
+        return dict(pq.read_schema(io.BytesIO(files.read_bytes(path))).metadata or {})
+    except (FileNotFoundError, pa.ArrowException):
+        return {}

@@ -22,6 +22,7 @@ from florenz.pipeline.runners.contract import facts_of, runner_of
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
 from florenz.stores.models import check_translator, fingerprint_of_model
+from florenz.stores.reach import reach_problems
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.prompts import render_problems
 from florenz.translators.server import require_vllm
@@ -61,6 +62,21 @@ def _runner(recipe: Recipe) -> Iterator[str]:
             yield f"{label}: model {model!r} is a relative path, and {who} are elsewhere: {advice}"
 
 
+def off_this_machine(recipe: Recipe) -> list[str]:
+    """What stands in the way of a runner on other machines: paths that only this one has. A line for each."""
+    named = {"OUT": recipe.out}
+    if not recipe.images.is_playground:
+        named["IMAGES"] = recipe.images.source
+    models = {"captioner model": recipe.captioner.model, "translator model": recipe.translator.settings.model}
+    # A name on the hub looks like a relative path, and is one only where there is such a folder.
+    named |= {name: model for name, model in models.items() if _is_folder(model)}
+    return list(reach_problems(named))
+
+
+def _is_folder(model: str) -> bool:
+    return "://" in model or model.startswith((".", "~", "/")) or Path(model).is_dir()
+
+
 def _styles(recipe: Recipe) -> Iterator[str]:
     captioner = recipe.captioner
     known = kind_of(captioner).known_styles(captioner)
@@ -88,13 +104,13 @@ def _out(recipe: Recipe) -> Iterator[str]:
         yield f"OUT {recipe.out!r} is {whole}, in which a run would clear up: name a folder of its own"
         return
     try:
-        if "://" in recipe.out:
+        if files.local_path(recipe.out) is None:
             probe = files.join(recipe.out, ".writable")
             with files.atomic_write(probe) as file:
                 file.write(b"")
             files.remove(probe)
         else:
-            with tempfile.TemporaryFile(dir=_nearest_folder(recipe.out)) as unnamed:
+            with tempfile.TemporaryFile(dir=_nearest_folder(files.local_path(recipe.out) or "")) as unnamed:
                 unnamed.write(b"x")
     except (OSError, files.StoreError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
@@ -113,13 +129,20 @@ def _images(recipe: Recipe) -> Iterator[str]:
     if recipe.images.is_playground:
         return
     source, out = recipe.images.source, recipe.out
-    if "://" not in source + out and Path(out).resolve().is_relative_to(Path(source).resolve()):
+    if _lies_inside(out, source):
         yield f"OUT {out!r} lies inside IMAGES {source!r}, so a rerun would read its own shards: choose another OUT"
         return
     try:
         images.list_sources(source, recipe.limits)
     except ValueError as problem:
         yield f"IMAGES: {problem}"
+
+
+def _lies_inside(out: str, source: str) -> bool:
+    local_out, local_source = files.local_path(out), files.local_path(source)
+    if local_out is not None and local_source is not None:
+        return Path(local_out).resolve().is_relative_to(Path(local_source).resolve())
+    return files.join(out, "").startswith(files.join(source, ""))
 
 
 def _disk(recipe: Recipe) -> Iterator[str]:

@@ -34,7 +34,7 @@ class Facts:
     """`read_versioned` and `swap`: a file is replaced only if it is still the version that was read."""
 
     has_stamps: bool = False
-    """`list_entries`: a listing says of each file whether it has changed, without a look into it."""
+    """`list_entries` and `entry_of`: a listing says of each file whether it has changed, without a look into it."""
 
     reads_ranges: bool = False
     """`read_ranges`: many pieces of a file in one call, without opening it."""
@@ -72,7 +72,7 @@ Range = tuple[int, int]  # offset and size in bytes
 class Store(Protocol):
     """What a module in `stores/schemes/` offers. Paths are whole, as the user gave them, with their scheme.
 
-    The last four only where its FACTS say so. What the network or the other side does to a request is a
+    The last five only where its FACTS say so. What the network or the other side does to a request is a
     `StoreUnavailable`, after retries; what a user has to mend is a `StoreError`.
     """
 
@@ -102,6 +102,9 @@ class Store(Protocol):
 
     def list_entries(self, folder: str) -> Iterable[Entry]:
         """As `list_names`, with what the listing knows of each file."""
+
+    def entry_of(self, path: str) -> Entry | None:
+        """What a listing of its folder would say of this file, under the name ""; None if there is none."""
 
     def read_ranges(self, path: str, ranges: Sequence[Range]) -> list[bytes]:
         """These pieces, in their order; a shorter one where the file ends. `FileNotFoundError` as above."""

@@ -24,8 +24,8 @@ from florenz.stores.schemes.local import system_path
 
 __all__ = [
     "Entry", "StoreError", "StoreUnavailable", "Versioned", "WriteError", "atomic_write", "can_swap", "create",
-    "exists", "in_words", "join", "list_entries", "list_files", "local_path", "open_read", "pinned", "read_bytes",
-    "read_ranges", "read_versioned", "remove", "remove_partials", "sizes_below", "store_of", "swap",
+    "entry_of", "exists", "in_words", "join", "list_entries", "list_files", "local_path", "open_read", "pinned",
+    "read_bytes", "read_ranges", "read_versioned", "remove", "remove_partials", "sizes_below", "store_of", "swap",
 ]  # fmt: skip
 
 LOCAL, REMOTE = "local", "remote"  # the two files of schemes/ that are not named after a scheme
@@ -162,6 +162,13 @@ def list_entries(folder: str) -> Iterator[Entry]:
     else:
         entries = (Entry(name=name, size=0, modified=0.0, stamp="") for name in store.list_names(folder))
     return (replace(entry, name=join(folder, entry.name)) for entry in entries if not _is_partial(entry.name))
+
+
+def entry_of(path: str) -> Entry:
+    """What `list_entries` says of one file; without a stamp where the store keeps none, or there is no such file."""
+    store = store_of(path)
+    found = store.entry_of(path) if store.FACTS.has_stamps else None
+    return replace(found, name=path) if found else Entry(name=path, size=0, modified=0.0, stamp="")
 
 
 def sizes_below(folder: str) -> dict[str, int]:

@@ -128,6 +128,12 @@ class ObjectStore:
                     raise self._translated(problem, folder, "list") from problem
                 time.sleep(pause_s)
 
+    def entry_of(self, path: str) -> Entry | None:
+        try:
+            return self._tried(path, "look at", lambda bucket, key: _entry("", obstore.head(bucket, key)))
+        except FileNotFoundError:
+            return None
+
     def read_ranges(self, path: str, ranges: Sequence[Range]) -> list[bytes]:
         if not ranges:
             return []

@@ -4,9 +4,9 @@ import uuid
 
 import pytest
 from contracts.store import StoreSuite
-from object_stores import Way, way_into
+from object_stores import way_into
 
-from benchmarks.stand_in_stores import StandInStore
+from benchmarks.stand_in_stores import StandInStore, Way
 from florenz.stores.schemes import gs
 
 

@@ -20,6 +20,15 @@ def test_twelve_killed_runs_end_as_the_undisturbed_one() -> None:
     assert ran.returncode == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_killed_runs_in_an_object_store_end_as_the_undisturbed_one(scheme: str) -> None:
+    command = [sys.executable, "-m", "benchmarks.torture_store", "--store", scheme, "--points", "20", "--seed", "5"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.stdout.splitlines()[-1] == f"torture-{scheme}: 20 of 20 (goal 20)", ran.stdout + ran.stderr
+    assert ran.returncode == 0
+
+
 def test_kill_points_cover_the_whole_run_and_come_from_the_seed() -> None:
     points = kill_points(20, events=100, seconds=5.0, seed=1)
     assert points == kill_points(20, events=100, seconds=5.0, seed=1)

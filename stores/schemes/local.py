@@ -87,13 +87,21 @@ def list_entries(folder: str) -> Iterator[Entry]:
     """
     root = system_path(folder)
     for name in list_names(folder):
-        try:
-            found = os.stat(os.path.join(root, name))
-        except OSError:  # a dangling link, a folder that may not be entered: reading it will say so
-            yield Entry(name=name, size=0, modified=0.0, stamp="")
-            continue
-        stamp = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
-        yield Entry(name=name, size=found.st_size, modified=max(found.st_mtime, found.st_ctime), stamp=stamp)
+        yield _entry(name, os.path.join(root, name)) or Entry(name=name, size=0, modified=0.0, stamp="")
+
+
+def entry_of(path: str) -> Entry | None:
+    return _entry("", system_path(path))
+
+
+def _entry(name: str, path: str) -> Entry | None:
+    """None for a dangling link or what may not be looked at: reading it will say so."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    stamp = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+    return Entry(name=name, size=found.st_size, modified=max(found.st_mtime, found.st_ctime), stamp=stamp)
 
 
 def read_ranges(path: str, ranges: Sequence[Range]) -> list[bytes]:

@@ -1,0 +1,197 @@
+"""Files that have not changed are not read again, and one that has changed is, however well that is hidden."""
+
+import builtins
+import io
+import os
+import shutil
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from object_stores import way_into
+from pipeline_examples import jpeg_of, key_of, recipe_for, write_pictures
+
+from benchmarks.stand_in_stores import StandInStore
+from florenz.images import folders
+from florenz.images import sources as images
+from florenz.images.sources import list_sources
+from florenz.pipeline import index as index_module
+from florenz.pipeline.index import Index, build_index, index_path
+from florenz.pipeline.recipe import Images, Recipe
+
+
+def index_of(recipe: Recipe) -> Index:
+    return build_index(recipe, list_sources(recipe.images.source), None)
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The references whose bytes were read, in the order in which they were."""
+    seen: list[str] = []
+    read = images.read_image_bytes
+
+    def noted(ref: images.ImageRef, *, max_bytes: int) -> bytes:
+        seen.append(ref.uri)
+        return read(ref, max_bytes=max_bytes)
+
+    monkeypatch.setattr(images, "read_image_bytes", noted)
+    return seen
+
+
+@pytest.fixture
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all files had been written long before they are listed: tests can't wait so long, nor set a ctime."""
+    monkeypatch.setattr(folders, "CLOCK_STEP_S", -1e9)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    folder = tmp_path / "pictures"
+    write_pictures(folder, 4)
+    (folder / "copy.jpg").write_bytes(jpeg_of(0))
+    (folder / "notes.md").write_text("no image")
+    with tarfile.open(folder / "more.tar", "w") as tar:
+        for number in (7, 8):
+            info = tarfile.TarInfo(f"{number}.jpg")
+            info.size = len(jpeg_of(number))
+            tar.addfile(info, io.BytesIO(jpeg_of(number)))
+    with tarfile.open(folder / "nothing.tar", "w"):
+        pass
+    return recipe_for(tmp_path / "out", folder)
+
+
+def fresh(recipe: Recipe) -> Index:
+    """What a run finds that knows nothing."""
+    other = replace(recipe, out=f"{recipe.out}-fresh")
+    shutil.rmtree(other.out, ignore_errors=True)
+    return index_of(other)
+
+
+def test_an_unchanged_source_is_not_read_again_and_the_index_stays_as_it_is(
+    recipe: Recipe, looked: list[str], _settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = index_of(recipe)
+    content = Path(index_path(recipe.out)).read_bytes()
+    assert len(looked) == 7
+    looked.clear()
+    monkeypatch.setattr(index_module, "local_graph", None)  # no graph, either
+    assert index_of(recipe) == first and looked == [] and Path(index_path(recipe.out)).read_bytes() == content
+
+
+def test_only_what_changed_came_or_went_is_read(recipe: Recipe, looked: list[str], _settled: None) -> None:
+    index_of(recipe)
+    folder = Path(recipe.images.source)
+    (folder / "001.jpg").write_bytes(jpeg_of(21))
+    (folder / "new.jpg").write_bytes(jpeg_of(22))
+    (folder / "000.jpg").unlink()
+    looked.clear()
+    index = index_of(recipe)
+    assert sorted(Path(uri).name for uri in looked) == ["001.jpg", "new.jpg"]
+    assert index == fresh(recipe)
+    assert index.images[key_of(jpeg_of(0))].endswith("copy.jpg"), "the copy of what went is the image now"
+
+
+def test_a_rewrite_in_place_of_the_same_size_is_seen_though_its_time_is_put_back(
+    recipe: Recipe, _settled: None
+) -> None:
+    index_of(recipe)
+    path = Path(recipe.images.source) / "002.jpg"
+    before, other = path.stat(), jpeg_of(3)[:-2] + b"xx"
+    other = other[: before.st_size].ljust(before.st_size, b"x")
+    with path.open("r+b") as file:
+        file.write(other)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
+    assert key_of(other) in index_of(recipe).images
+
+
+def test_a_file_that_was_written_just_now_is_read_by_the_next_run_too(recipe: Recipe, looked: list[str]) -> None:
+    """Another writing within the same step of its clock, of the same size, would have the same stamp."""
+    index_of(recipe)
+    looked.clear()
+    index_of(recipe)
+    assert len(looked) == 7
+
+
+@pytest.mark.parametrize("change", ["limit", "code", "damage", "removed"])
+def test_what_was_found_under_other_rules_is_not_taken_over(
+    recipe: Recipe, looked: list[str], _settled: None, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    index_of(recipe)
+    looked.clear()
+    known = Path(recipe.out) / "ledger" / "sources.parquet"
+    if change == "limit":
+        recipe = replace(recipe, images=Images(source=recipe.images.source, max_bytes=1 << 20))
+    elif change == "code":
+        monkeypatch.setattr("florenz.pipeline.known_sources.code_checksum", lambda entries: "mended")
+    else:
+        Path(index_path(recipe.out)).unlink()
+        known.unlink() if change == "removed" else known.write_bytes(b"PAR1 no more")
+    assert index_of(recipe) == fresh(recipe) and len(looked) >= 7
+
+
+def test_what_could_not_be_read_is_tried_again(recipe: Recipe, _settled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(recipe.images.source) / "003.jpg"
+    opened = builtins.open
+
+    def broken(file: object, *arguments: object, **options: object) -> object:
+        if str(file) == str(path):
+            raise OSError(5, "Input/output error", str(file))
+        return opened(file, *arguments, **options)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "open", broken)
+        assert [reject.source for reject in index_of(recipe).rejects if reject.reason == "unreadable_file"] == [
+            str(path)
+        ]
+    assert key_of(jpeg_of(3)) in index_of(recipe).images
+
+
+def test_the_first_count_images_are_looked_for_anew(recipe: Recipe, _settled: None) -> None:
+    whole = index_of(recipe)
+    two = replace(recipe, images=Images(source=recipe.images.source, count=2))
+    assert len(index_of(two).images) == 2
+    assert index_of(recipe) == whole
+
+
+@pytest.mark.slow
+@settings(max_examples=6)
+@given(steps=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), min_size=1, max_size=6))
+def test_after_any_history_the_index_is_that_of_a_run_that_knows_nothing(
+    steps: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """0: remove; else write picture n. Files settle at once, as they would in 10 s."""
+    root = tmp_path_factory.mktemp("history")
+    folder = root / "pictures"
+    write_pictures(folder, 1)
+    recipe = recipe_for(root / "out", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folders, "CLOCK_STEP_S", -1e9)
+        for name, number in steps:
+            path = folder / f"{name}.jpg"
+            path.unlink(missing_ok=True)
+            if number:
+                path.write_bytes(jpeg_of(number))
+            index = index_of(recipe)
+        assert index == fresh(recipe)
+
+
+def test_objects_that_have_not_changed_are_listed_and_not_read(
+    object_store: StandInStore, tmp_path: Path, _settled: None
+) -> None:
+    way, source = way_into(object_store), f"{object_store.bucket}/known-{tmp_path.name}"
+    for number in range(5):
+        way.put(f"{source}/{number}.jpg", jpeg_of(number))
+    recipe = recipe_for(tmp_path / "out", source)
+    first = index_of(recipe)
+    object_store.order()
+    assert index_of(recipe) == first and len(first.images) == 5
+    assert object_store.seen().total() <= 3
+    way.put(f"{source}/3.jpg", jpeg_of(9))
+    object_store.order()
+    assert set(index_of(recipe).images) == {key_of(jpeg_of(number)) for number in (0, 1, 2, 4, 9)}
+    assert object_store.seen()["GET"] <= 4
