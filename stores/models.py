@@ -19,6 +19,7 @@ from florenz.limits.errors import TooLarge
 from florenz.limits.reading import read_path
 from florenz.limits.table import CONFIG_BYTES
 from florenz.stores import files
+from florenz.stores.model_cache import fetched
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 HUB_TIMEOUT_S = 8.0
@@ -29,6 +30,22 @@ class ModelProblem(ValueError):
     """The model is not there or can't be what the recipe wants it for; one line with what to do."""
 
 
+def local_model(name: str) -> str:
+    """Where a model can be loaded from: a hub name or a folder as it is, one in an object store as its local copy.
+
+    Raises:
+        ModelProblem: it can't be fetched.
+    """
+    if "://" not in name:
+        return name
+    try:
+        local = files.local_path(name)
+        return local if local is not None else fetched(name)
+    except (files.StoreError, OSError) as problem:
+        words = files.in_words(problem) if isinstance(problem, OSError) else str(problem)
+        raise ModelProblem(words) from problem
+
+
 def check_translator(name: str, revision: str) -> None:
     """Raises ModelProblem unless `name` is a model; whether it can be served is for the server to say."""
     read_config(name, revision)
@@ -36,11 +53,12 @@ def check_translator(name: str, revision: str) -> None:
 
 def read_config(name: str, revision: str) -> dict[str, Any]:
     """What config.json holds. Raises ModelProblem if there is none that can be read."""
+    given, name = name, local_model(name)
     path = Path(name)
     if path.is_dir():
         if not (path / CONFIG).is_file():
-            raise ModelProblem(f"the folder {name!r} has no {CONFIG}, so it is not a model: give the folder of one")
-        return _parsed(_read(path / CONFIG, name), name)
+            raise ModelProblem(f"the folder {given!r} has no {CONFIG}, so it is not a model: give the folder of one")
+        return _parsed(_read(path / CONFIG, given), given)
     if name.startswith((".", "~")) or not HUB_NAME.fullmatch(name) or path.parts[0] in ("playground", "models"):
         raise ModelProblem(f"there is no model folder {name!r}: check the path, or make the model first")
     return _parsed(_from_hub(name, revision), name)
@@ -106,6 +124,7 @@ def fingerprint_of_model(model: str, revision: str = "") -> str:
     their time stamps in them. A hub name without a revision means its main branch, which can move: only a commit hash
     pins it. `ValueError` for a folder that is empty or missing.
     """
+    model = local_model(model)
     paths = [path for path in files.list_files(model) if not _is_hidden(_below(model, path))] if model else []
     if paths:
         return _fingerprint_of_folder(model, paths)

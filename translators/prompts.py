@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from florenz.languages.codes import NAMES
+from florenz.stores.models import local_model
 from florenz.translators.contract import ChatTemplate, Turns
 from florenz.translators.family_files import family_named, family_names
 from florenz.translators.settings import TranslatorSettings
@@ -95,7 +96,7 @@ def load_tokenizer(model: str, revision: str) -> Any:
     from transformers import AutoTokenizer  # 2 s to import, and only chat templates need it
 
     try:
-        return AutoTokenizer.from_pretrained(model, revision=revision or None, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(local_model(model), revision=revision or None, trust_remote_code=False)
     except (OSError, ValueError) as error:
         first_line = str(error).strip().partition("\n")[0]
         problem = f"model {model!r}: its tokenizer can't be loaded ({first_line})"

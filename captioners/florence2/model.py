@@ -16,6 +16,7 @@ from transformers import AutoProcessor, Florence2ForConditionalGeneration
 from florenz.captioners.contract import Answer, CaptionerError
 from florenz.captioners.florence2.settings import Settings
 from florenz.captioners.florence2.tasks import TASK_OF_STYLE
+from florenz.stores.models import local_model
 
 MAX_NAMES_TOLD = 3
 
@@ -24,7 +25,7 @@ class Florence:
     """A Florence-2 and its processor. Shapes: B images, C colours, H x W px, T tokens, D dimensions."""
 
     def __init__(self, settings: Settings) -> None:
-        name, revision = settings.model, settings.revision or None
+        name, revision = local_model(settings.model), settings.revision or None
         self._settings = settings
         self._device = _device(settings.device)
         if settings.cpu_threads is not None:
