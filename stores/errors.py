@@ -7,6 +7,10 @@ class StoreError(ValueError):
     """A URL that cannot be opened from here, or a store that lacks an ability; the message says what is missing."""
 
 
+class ForkedProcess(StoreError):
+    """An object store was used before this process was forked off, and can't be used in it."""
+
+
 class StoreUnavailable(OSError):
     """A store did not answer as it should, however often it was asked; the message is one line. It may pass."""
 

@@ -2,8 +2,8 @@
 
 ~/.cache/florenz/models/<hash of URL, names, sizes and stamps>/ holds a model; the folder appears under that name when
 all of its files are there at their listed sizes. A model that changes in the store has another name here;
-XDG_CACHE_HOME moves the cache. Whoever loads it hashes its files as it would those of any folder, so its answers bear the same
-fingerprint as those of a copy that the user made by hand.
+XDG_CACHE_HOME moves the cache. Whoever loads it hashes its files as it would those of any folder, so its answers bear
+the same fingerprint as those of a copy that the user made by hand.
 """
 
 import contextlib

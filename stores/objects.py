@@ -25,7 +25,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
 
 from florenz.stores.contract import Entry, Facts, Range, Versioned
-from florenz.stores.errors import StoreError, StoreUnavailable
+from florenz.stores.errors import ForkedProcess, StoreError, StoreUnavailable
 from florenz.stores.object_errors import is_missing_file, is_out_of_range, is_transient, translated
 from florenz.stores.range_reader import FIRST_BYTES, RangeReader
 
@@ -239,7 +239,7 @@ def _check_not_forked() -> None:
     if not _owner:
         _owner.append(os.getpid())
     if _owner[0] != os.getpid():
-        raise StoreError("an object store was used before this process was forked: start it by spawn or forkserver")
+        raise ForkedProcess("an object store was used before this process was forked: start it by spawn or forkserver")
 
 
 def _opened(bucket: Any, key: str) -> tuple[bytes, Any]:

@@ -11,7 +11,7 @@ any example of the mix, a sample that is broken) therefore makes batches smaller
 that have an example are dealt evenly to its batches. Each of them is seen exactly once per epoch.
 
 The trade-off: samples are read one by one, not as a stream of bytes. From a local disk that costs nothing measurable;
-shards in an object store are copied first (train/tar_index.py).
+shards in an object store are copied first, ahead of their turn (train/data/read_ahead.py).
 """
 
 import atexit
@@ -37,6 +37,7 @@ from florenz.shards.schema import Example, SchemaError
 from florenz.train.data.mix import Mix, choose
 from florenz.train.data.order import SampleOrder, Window, even_parts
 from florenz.train.data.pictures import decode_picture
+from florenz.train.data.read_ahead import ReadAhead
 from florenz.train.data.tar_index import CACHE_BYTES, ShardCache, ShardFiles, StreamError
 
 __all__ = ["Batch", "Stream", "StreamError", "TrainingExample", "examples_of"]
@@ -109,6 +110,7 @@ class Stream:
             bucket_batches=bucket_batches,
         )
         cache = ShardCache(folder=cache_folder, max_bytes=cache_bytes)
+        self._order = order
         self.num_samples = order.num_samples
         self.batches_per_epoch = order.batches_per_epoch
         self.skipped = 0
@@ -136,8 +138,18 @@ class Stream:
         source = _MicroBatches(
             self._windows, self._collate, self._image_px, first=first + self._rank, step=self._world_size
         )
-        with closing(self._deliveries(source)) as deliveries:
-            for delivery in deliveries:
+        num_prefetched = self._num_workers * self._prefetch_batches
+        ahead = ReadAhead(
+            self._windows.files,
+            self._order,
+            first=first + self._rank,
+            step=self._world_size,
+            num_prefetched=num_prefetched,
+        )
+        with ahead, closing(self._deliveries(source)) as deliveries:
+            ahead.look(first + self._rank)
+            for number, delivery in enumerate(deliveries, 1):
+                ahead.look(first + self._rank + number * self._world_size)
                 self._account(delivery)
                 assert delivery.batch is not None
                 yield delivery.batch

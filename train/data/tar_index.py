@@ -22,6 +22,7 @@ from florenz.shards.manifest import Manifest, shard_path
 from florenz.shards.tar import NO_END_MARK, ShardError, check_end
 from florenz.shards.writer import BLOCK_BYTES, CHECKSUM_AT, MAX_NAME_BYTES, SIZE_AT, ShardInfo
 from florenz.stores import files
+from florenz.stores.errors import ForkedProcess
 from florenz.stores.seals import sha256_of_open
 
 READ_BYTES = 1 << 20
@@ -208,6 +209,23 @@ class ShardFiles:
         while self._open:
             self._open.popitem()[1][0].close()
 
+    @property
+    def is_remote(self) -> bool:
+        return any(files.local_path(path) is None for path in self._paths[:1])
+
+    def remote_shard(self, shard: int) -> tuple[str, ShardInfo, ShardCache]:
+        """What `ShardCache.open` needs to have it, and the cache."""
+        return self._paths[shard], self._shards[shard], self._cache
+
+    def _open_remote(self, path: str, info: ShardInfo) -> BinaryIO:
+        try:
+            return self._cache.open(path, info)
+        except ForkedProcess:
+            from florenz.train.data.read_ahead import fetch_apart
+
+            fetch_apart(path, info, self._cache)
+            return self._cache.open(path, info)
+
     def _opened(self, shard: int) -> tuple[BinaryIO, TarIndex]:
         if shard in self._open:
             self._open.move_to_end(shard)
@@ -215,9 +233,8 @@ class ShardFiles:
         if len(self._open) >= MAX_OPEN_SHARDS:
             self._open.popitem(last=False)[1][0].close()
         info, path = self._shards[shard], self._paths[shard]
-        is_remote = "://" in path.removeprefix("file://")
         try:
-            file = self._cache.open(path, info) if is_remote else files.open_read(path)
+            file = self._open_remote(path, info) if self.is_remote else files.open_read(path)
         except FileNotFoundError as problem:
             raise StreamError(f"{path} is listed in the manifest but not there: {MEND}") from problem
         except OSError as problem:
