@@ -241,7 +241,7 @@ class ShardFiles:
             raise StreamError(f"{path} cannot be opened: {problem}") from problem
         try:
             tar = _checked_index(path, file.fileno(), info)
-            if shard not in self._is_proved and not is_remote:  # a copy was hashed when it was fetched
+            if shard not in self._is_proved and not self.is_remote:  # a copy was hashed when it was fetched
                 _check_bytes(path, file, info)
             self._is_proved.add(shard)
             self._open[shard] = file, tar
