@@ -26,6 +26,7 @@ OWN = {
     "stores/files.py": "the layer itself",
     "pipeline/assemble/code.py": "the sources of this program",
     "pipeline/answers/ledger.py": "our own parts, each under the hash of its bytes",
+    "pipeline/known_sources.py": "our own table of what the sources held",
     "pipeline/index.py": "our own index, written by the same run",
     "pipeline/assemble/rejects.py": "our own rejects, under the hash in the build's summary",
     "pipeline/assemble/build.py": "our own summaries, and the language ID model of the installation",
