@@ -26,6 +26,8 @@ OWN = {
     "stores/files.py": "the layer itself",
     "pipeline/assemble/code.py": "the sources of this program",
     "pipeline/answers/ledger.py": "our own parts, each under the hash of its bytes",
+    "stores/lease.py": "what the kernel says of processes",
+    "playground/world.py": "the truth beside our own pictures",
     "pipeline/known_sources.py": "our own table of what the sources held",
     "pipeline/index.py": "our own index, written by the same run",
     "pipeline/assemble/rejects.py": "our own rejects, under the hash in the build's summary",

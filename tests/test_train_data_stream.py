@@ -356,7 +356,7 @@ def test_a_damaged_shard_stops_whatever_is_allowed(out: Path, num_workers: int) 
     content = bytearray(path.read_bytes())
     content[3] ^= 1
     path.write_bytes(content)
-    with pytest.raises(StreamError, match=rf"{SHARD} is damaged at byte 0: .*run python -m shards.verify") as problem:
+    with pytest.raises(StreamError, match=rf"{SHARD} is damaged at byte 0: .*run make verify to see") as problem:
         one_epoch(make_stream(out, max_skips=100, num_workers=num_workers))
     assert "\n" not in str(problem.value)
 
