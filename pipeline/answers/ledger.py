@@ -271,7 +271,7 @@ def _parse_part(path: str, content: bytes, schema: pa.Schema) -> pa.Table:
         raise DamagedPart("its bytes do not fit the hash in its name")
     try:
         table = pq.ParquetFile(pa.BufferReader(content)).read()  # pq.read_table takes twice as long for a small part
-    except (pa.ArrowException, OSError) as problem:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as problem:
         raise DamagedPart(f"not a readable Parquet file: {problem}") from problem
     if not table.schema.equals(schema):
         raise DamagedPart(f"its columns are {table.column_names}, not {schema.names}")
