@@ -5,6 +5,7 @@ through Beam's FlinkRunner as well.
 """
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,12 +38,29 @@ class TestFlinkBehindAJobServer(RunnerSuite):
 @pytest.mark.skipif(not os.environ.get("FLINK_JAR"), reason="FLINK_JAR does not name Beam's job server for Flink")
 class TestFlinkThroughBeamsOwnRunner(RunnerSuite):
     @pytest.fixture
-    def running(self, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-        monkeypatch.setattr(flink, "_master_problem", lambda url: None)  # [local] is a Flink inside the job server
+    def running(self, out: Path, tmp_path: Path) -> Iterator[Running]:
         with worker_pool(tmp_path / "pool") as pool:
             options = ("--environment_type=EXTERNAL", f"--environment_config={pool}")
             jar = os.environ["FLINK_JAR"]
             beam = BeamSettings(
-                runner="FlinkRunner", flink_jar=jar, flink_master="[local]:0", job_timeout_s=TIMEOUT_S, options=options
+                runner="FlinkRunner", flink_jar=jar, flink_master="[local]", job_timeout_s=TIMEOUT_S, options=options
             )
             yield Running(out=str(out), beam=beam)
+
+
+def test_what_flink_lacks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(**settings: str) -> list[str]:
+        return list(flink.problems(Running(out="/out", beam=BeamSettings(runner="FlinkRunner", **settings))))
+
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    java, master = told()
+    assert "needs Java" in java and "FLINK_MASTER=host:port" in master
+    monkeypatch.setattr("shutil.which", lambda name: "/bin/true")
+    assert told(flink_master="[local]") == []
+    (jar,) = told(flink_master="[local]", flink_jar=str(tmp_path / "no.jar"))
+    assert "no.jar' is no file" in jar
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        address = f"127.0.0.1:{somebody.getsockname()[1]}"
+        monkeypatch.setattr(flink, "REACHED_WITHIN_S", 0.2)
+        (silent,) = told(flink_master=address)
+    assert f"FLINK_MASTER {address!r} is out of reach (ReadTimeout)" in silent

@@ -27,7 +27,7 @@ class BeamSettings:
     """PrismRunner, FlinkRunner, PortableRunner or DataflowRunner; empty runs on this machine, without an engine."""
 
     flink_master: str = ""
-    """host:port of Flink's REST interface."""
+    """host:port of Flink's REST interface; "[local]" is a Flink inside the job server, for a trial."""
 
     flink_jar: str = ""
     """Beam's job server for Flink, a file on this machine; empty lets Beam download it."""
@@ -61,7 +61,7 @@ class BeamSettings:
             "flink_master (FLINK_MASTER)": self.flink_master,
             "job_endpoint (JOB_ENDPOINT)": self.job_endpoint,
         }.items():
-            if address and not re.fullmatch(r"(https?://)?[\w.\-\[\]:]+:\d{1,5}", address):
+            if address and not re.fullmatch(r"(https?://)?[\w.\-\[\]:]+:\d{1,5}|\[(local|auto)\]", address):
                 yield f"{label} is {address!r}: write it as host:port"
         for word in self.options:
             if not re.fullmatch(r"--[A-Za-z]\w*(=.*)?", word, re.DOTALL):

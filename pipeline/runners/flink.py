@@ -39,7 +39,7 @@ def problems(running: Running) -> Iterator[str]:
     master, jar = running.beam.flink_master, running.beam.flink_jar
     if not master:
         yield "FlinkRunner needs a cluster: give FLINK_MASTER=host:port, its REST interface (port 8081)"
-    elif problem := _master_problem(_url(master)):
+    elif not master.startswith("[") and (problem := _master_problem(_url(master))):
         yield f"FLINK_MASTER {master!r} {problem}: start the cluster, or name another"
     if jar and not os.path.isfile(jar):
         yield f"FLINK_JAR {jar!r} is no file: name Beam's job server, beam-runners-flink-1.19-job-server-2.x.jar"
