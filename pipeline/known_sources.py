@@ -23,8 +23,8 @@ from florenz.pipeline.assemble.code import code_checksum
 from florenz.stores import files
 
 FOUND = pa.schema([(name, pa.string()) for name in ("source", "key", "reason", "detail")])
-"""source: URI of an image or of what is none. key: "" for the latter. reason, detail: why it is none; an image's detail
-is what is wrong with its bytes.
+"""source: URI of an image or of what is none. key: "" for the latter. reason, detail: why it is none; the detail of an
+image is what is wrong with its bytes.
 """
 
 _SCHEMA = pa.schema([("path", pa.string()), ("stamp", pa.string()), *FOUND])

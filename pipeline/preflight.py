@@ -22,7 +22,7 @@ from florenz.pipeline.runners.contract import facts_of, runner_of
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
 from florenz.stores.models import check_translator, fingerprint_of_model
-from florenz.stores.reach import reach_problems
+from florenz.stores.reach import reaches_others
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.prompts import render_problems
 from florenz.translators.server import require_vllm
@@ -54,27 +54,12 @@ def _runner(recipe: Recipe) -> Iterator[str]:
     both = "a path that is the same there" if facts.may_share_folders else "gs://... or s3://..."
     for label, path in {"OUT": recipe.out, "IMAGES": recipe.images.source}.items():
         is_drawn = label == "IMAGES" and recipe.images.is_playground  # into OUT
-        if "://" not in path and not is_drawn and not (os.path.isabs(path) and facts.may_share_folders):
+        if not is_drawn and not reaches_others(path, may_share_folders=facts.may_share_folders):
             yield f"{label} {path!r} is a path of this machine, and {who} are elsewhere: give {both}"
     for label, model in {"captioner": recipe.captioner.model, "translator": recipe.translator.settings.model}.items():
         if os.path.isdir(model) and not os.path.isabs(model):
             advice = "give a path that is the same there, or a model of the hub"
             yield f"{label}: model {model!r} is a relative path, and {who} are elsewhere: {advice}"
-
-
-def off_this_machine(recipe: Recipe) -> list[str]:
-    """What stands in the way of a runner on other machines: paths that only this one has. A line for each."""
-    named = {"OUT": recipe.out}
-    if not recipe.images.is_playground:
-        named["IMAGES"] = recipe.images.source
-    models = {"captioner model": recipe.captioner.model, "translator model": recipe.translator.settings.model}
-    # A name on the hub looks like a relative path, and is one only where there is such a folder.
-    named |= {name: model for name, model in models.items() if _is_folder(model)}
-    return list(reach_problems(named))
-
-
-def _is_folder(model: str) -> bool:
-    return "://" in model or model.startswith((".", "~", "/")) or Path(model).is_dir()
 
 
 def _styles(recipe: Recipe) -> Iterator[str]:

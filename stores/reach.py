@@ -3,23 +3,14 @@
 Such a run would end well, with every image unreadable. So whoever sends work away asks here first.
 """
 
-from collections.abc import Iterator, Mapping
-
 from florenz.stores import files
 
-ADVICE = "give it as gs:// or s3://, or as an absolute path that all machines have"
 
+def reaches_others(path: str, *, may_share_folders: bool) -> bool:
+    """Whether other machines find the same thing under this path.
 
-def reach_problems(named: Mapping[str, str]) -> Iterator[str]:
-    """A line for each path that other machines can't find. named: what a user calls it -> the path.
-
-    An absolute path passes: whether it is a disk that all machines share, only they can tell.
+    may_share_folders: an absolute path may lie on a disk that all of them have; whether it does, only a user can tell.
     """
-    for name, path in named.items():
-        facts = files.store_of(path).FACTS
-        if facts.is_shared:
-            continue
-        if not facts.is_local:
-            yield f"{name} {path!r} is known to this process alone, and the work is done on other machines: {ADVICE}"
-        elif not path.removeprefix("file://").startswith("/"):
-            yield f"{name} {path!r} is a path of this machine, and the work is done on others: {ADVICE}"
+    facts = files.store_of(path).FACTS
+    is_absolute = path.removeprefix("file://").startswith("/")
+    return facts.is_shared or (facts.is_local and is_absolute and may_share_folders)

@@ -14,7 +14,7 @@ from benchmarks.stand_in_server import StandInServer
 from florenz.captioners.florence2 import Settings as Captioner
 from florenz.languages import identification as language_id
 from florenz.pipeline import preflight
-from florenz.pipeline.recipe import Images, Recipe, Translator
+from florenz.pipeline.recipe import Recipe, Translator
 from florenz.recipes.recipe_file import RecipeError
 from florenz.translators.settings import TranslatorSettings
 
@@ -249,19 +249,6 @@ def test_another_module_of_fasttexts_name_is_told(recipe: Recipe, monkeypatch: p
 def test_a_pillow_without_a_codec_is_told(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight.features, "check", lambda codec: codec not in ("webp", "libtiff"))
     assert the_problem(recipe).startswith("Pillow was built without WebP, TIFF: install a wheel")
-
-
-def test_paths_that_other_machines_lack_are_named_all_of_them(tmp_path: Path) -> None:
-    here = recipe_for(Path("data/out"), "photos", captioner=Captioner(model="playground/models/captioner"))
-    problems = preflight.off_this_machine(here)
-    assert [problem.partition(" is ")[0] for problem in problems] == [
-        "OUT 'data/out'",
-        "IMAGES 'photos'",
-        "captioner model 'playground/models/captioner'",
-    ]
-    away = replace(here, out="s3://bucket/out", images=Images(source="gs://bucket/photos"))
-    away = replace(away, captioner=Captioner(model="org/captioner"))
-    assert preflight.off_this_machine(away) == []
 
 
 def test_an_out_inside_the_images_is_refused_in_an_object_store_too() -> None:
