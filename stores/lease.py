@@ -27,6 +27,7 @@ from florenz.stores.errors import OutInUse, OutLost, StoreError, StoreUnavailabl
 LEASE_S = 60.0
 RENEWALS_PER_LEASE = 4
 CLOCK_STEP_S = 2.0  # stores tell times in whole seconds
+MAX_PROC_CHARS = 4096  # of a line in /proc
 MAX_LEASE_S = 86_400.0
 MAX_ROUNDS = 20  # others may be faster again and again; each of them then holds it, or has just let go
 
@@ -191,7 +192,7 @@ def _space() -> str:
     """This boot of this machine and our name space of processes; "" where the system does not tell."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
-            return f"{file.read().strip()} {os.stat('/proc/self/ns/pid').st_ino}"
+            return f"{file.read(MAX_PROC_CHARS).strip()} {os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
         return ""
 
@@ -200,7 +201,7 @@ def _start_of(pid: int) -> str | None:
     """When a process began, in ticks since boot; None if there is none, or it has ended and nobody has looked."""
     try:
         with open(f"/proc/{pid}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()  # the name before may hold anything
+            fields = file.read(MAX_PROC_CHARS).rpartition(")")[2].split()  # the name before may hold anything
     except OSError:
         return None
     return None if fields[0] in "ZX" else fields[19]

@@ -30,6 +30,7 @@ from florenz.stores.object_errors import is_missing_file, is_out_of_range, is_tr
 from florenz.stores.range_reader import FIRST_BYTES, RangeReader
 
 STAGED_BYTES = 8 << 20  # in memory; more goes through a temporary file
+SWAPPED_BYTES = 256 << 20  # a manifest is the largest file that is read to be swapped
 LIST_CHUNK = 1000
 MARK = "florenz-write"
 NUM_TRIES = 4
@@ -143,6 +144,8 @@ class ObjectStore:
     def read_versioned(self, path: str) -> Versioned | None:
         def read(bucket: Any, key: str) -> Versioned:
             found = obstore.get(bucket, key)
+            if found.meta["size"] > SWAPPED_BYTES:
+                raise StoreError(f"{path} has {found.meta['size']} bytes, more than what is swapped here: remove it")
             return Versioned(content=bytes(found.bytes()), version=_version(found.meta), modified=_modified(found.meta))
 
         try:

@@ -23,13 +23,14 @@ ROOMS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.p
 # Whole files that may be read as they are, and why.
 OWN = {
     "stores/schemes/local.py": "the layer itself: it is told what to read",
+    "stores/objects.py": "the layer itself; what is swapped has a limit",
     "stores/files.py": "the layer itself",
     "pipeline/assemble/code.py": "the sources of this program",
     "pipeline/answers/ledger.py": "our own parts, each under the hash of its bytes",
     "stores/lease.py": "what the kernel says of processes",
     "playground/world.py": "the truth beside our own pictures",
-    "pipeline/known_sources.py": "our own table of what the sources held",
     "pipeline/index.py": "our own index, written by the same run",
+    "pipeline/known_sources.py": "our own record of what was read, beside the index",
     "pipeline/assemble/rejects.py": "our own rejects, under the hash in the build's summary",
     "pipeline/assemble/build.py": "our own summaries, and the language ID model of the installation",
     "pipeline/workers/agreement.py": "the sources of this program, and a mark of our own",
