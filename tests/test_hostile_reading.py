@@ -23,7 +23,6 @@ ROOMS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.p
 # Whole files that may be read as they are, and why.
 OWN = {
     "stores/schemes/local.py": "the layer itself: it is told what to read",
-    "stores/objects.py": "the layer itself; what is swapped has a limit",
     "stores/files.py": "the layer itself",
     "pipeline/assemble/code.py": "the sources of this program",
     "pipeline/answers/ledger.py": "our own parts, each under the hash of its bytes",

@@ -1,0 +1,72 @@
+"""`python -m benchmarks.rerun`: what the read step of an unchanged rerun costs, up to so many images.
+
+The first reading goes round Beam (every file is hashed and proved in a loop), because it is not what is measured; the
+rerun is the pipeline's own code: list the folder, see that nothing has changed, read the index.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from florenz.images import folders
+from florenz.images.sources import list_sources
+from florenz.pipeline import index
+from florenz.pipeline.known_sources import FOUND
+from florenz.pipeline.recipe import Recipe, load_recipe
+
+GOAL_S_PER_MILLION = 60.0
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def write_files(folder: Path, count: int) -> None:
+    """Files of 4 KB, each its own, 1,000 in a folder. They need not be images: a name that ends so is believed."""
+    for number in range(count):
+        path = folder / f"{number // 1000:04d}" / f"{number:07d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(number.to_bytes(8, "big") * 512)
+
+
+def without_beam(recipe: Recipe, sources: Sequence[Any], progress: object) -> pa.Table:
+    rows = [
+        index._row(found, known={}, max_bytes=recipe.images.max_bytes, limits=recipe.limits)
+        for source in sources
+        for found in index._references(source, None, recipe.limits)
+    ]
+    # What was drawn above is no picture, and a reject for each would be another benchmark.
+    return pa.Table.from_pylist([{**row, "reason": "", "detail": ""} for row in rows], schema=FOUND)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=100_000)
+    count = parser.parse_args().images
+    vars(folders)["CLOCK_STEP_S"] = -1e9  # files settle at once, as they would in 10 s
+    vars(index)["_found_in"] = without_beam
+    with tempfile.TemporaryDirectory(prefix="florenz-rerun-") as name:
+        write_files(Path(name) / "images", count)
+        recipe = load_recipe(
+            str(ROOT / "configs" / "playground.toml"), {"IMAGES": f"{name}/images", "OUT": f"{name}/out"}
+        )
+        seconds = []
+        for what in ("first", "unchanged", "one changed"):
+            if what == "one changed":
+                (Path(name) / "images" / "0000" / "0000000.jpg").write_bytes(os.urandom(4096))
+            started = time.monotonic()
+            found = index.build_index(recipe, list_sources(recipe.images.source), None)
+            seconds.append(time.monotonic() - started)
+            assert len(found.images) == count, (what, len(found.images))
+            print(f"{what}: {seconds[-1]:.2f} s for {count} images", flush=True)
+    per_million = seconds[1] * 1e6 / count
+    print(f"bench-rerun: {per_million:.1f} s for a million unchanged images (goal {GOAL_S_PER_MILLION:.0f})")
+
+
+if __name__ == "__main__":
+    main()
