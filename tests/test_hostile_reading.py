@@ -26,7 +26,6 @@ OWN = {
     "stores/files.py": "the layer itself",
     "pipeline/assemble/code.py": "the sources of this program",
     "pipeline/answers/ledger.py": "our own parts, each under the hash of its bytes",
-    "stores/lease.py": "what the kernel says of processes",
     "playground/world.py": "the truth beside our own pictures",
     "pipeline/index.py": "our own index, written by the same run",
     "pipeline/known_sources.py": "our own record of what was read, beside the index",
