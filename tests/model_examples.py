@@ -3,6 +3,7 @@
 import string
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -157,7 +158,7 @@ def save_gemma(folder: Path) -> Gemma2ForCausalLM:
     return model
 
 
-def edit_settings(processor: Processor, **changes: int) -> Processor:
+def edit_settings(processor: Processor, **changes: Any) -> Processor:
     """The same processor with other settings."""
     return Processor(
         encoder_tokenizer=processor.encoder_tokenizer,

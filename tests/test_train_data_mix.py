@@ -6,6 +6,7 @@ from shards_dataset import COVERED, FRENCH, GERMAN, caption, translation, write_
 
 from florenz.shards.manifest import Manifest
 from florenz.shards.schema import Example
+from florenz.train.data.counting import MAX_SAMPLES, count_images, sampled
 from florenz.train.data.mix import Mix, choose
 
 ALL = {"caption/de": 1.0, "caption/en": 1.0, "translation/de": 1.0, "translation/fr": 1.0}
@@ -124,3 +125,52 @@ def test_a_split_without_examples_is_refused(manifest: Manifest) -> None:
 def test_a_weight_that_is_no_share_is_refused(weight: float) -> None:
     with pytest.raises(ValueError, match="the weight of caption/en is .*: give a number above 0, or leave"):
         Mix(weights={"caption/en": weight})
+
+
+def in_styles(examples: tuple[Example, ...], styles: tuple[str, ...]) -> list[Example]:
+    return [replace(example, style=style) for example in examples for style in styles]
+
+
+def test_two_styles_of_a_pair_are_one_image_to_the_mix(manifest: Manifest) -> None:
+    """Equal shares were 1 : 2 where one pair had two styles and the other one."""
+    examples = [*in_styles(COVERED[:1], ("short", "detailed")), *COVERED[1:2]]
+    images = [examples] * 10
+    counted = with_counts(manifest, caption_en=20, caption_de=10)
+    num_images = count_images(counted, "train", Mix(), iter(images))
+    assert num_images == {"caption/en": 10, "caption/de": 10}
+    weights = Mix().pair_weights(counted, "train", num_images)
+    assert shares(weights, [tuple(examples)]) == pytest.approx({"caption/en": 0.5, "caption/de": 0.5}, abs=0.015)
+
+
+def test_images_of_a_pair_are_those_that_have_it_in_the_styles_of_the_mix(manifest: Manifest) -> None:
+    both, one = in_styles(COVERED[:2], ("short", "detailed")), in_styles(COVERED[:2], ("detailed",))
+    counted = with_counts(manifest, caption_en=60, caption_de=60)  # 20 images of each kind
+    short = Mix(styles=("short",))
+    assert count_images(counted, "train", short, iter([both, one])) == {"caption/en": 20, "caption/de": 20}
+    assert {example.style for example in short.usable(both)} == {"short"} and short.usable(one) == []
+    nothing = count_images(counted, "train", Mix(styles=("paragraph",)), iter([both, one]))
+    with pytest.raises(ValueError, match="train has no examples in the style paragraph"):
+        Mix(styles=("paragraph",)).pair_weights(counted, "train", nothing)
+
+
+def test_a_pair_that_no_sampled_image_has_counts_its_texts(manifest: Manifest) -> None:
+    counted = with_counts(manifest, caption_en=100, translation_fr=3)
+    assert count_images(counted, "train", Mix(), iter([COVERED[:1]])) == {"caption/en": 100, "translation/fr": 3}
+
+
+def test_a_small_split_is_read_whole_and_a_large_one_in_a_few_shards() -> None:
+    assert list(sampled([2, 0, 1])) == [(0, 0), (0, 1), (2, 0)]
+    places = list(sampled([100_000] * 50))
+    assert len(places) == len(set(places)) == MAX_SAMPLES and len({shard for shard, _ in places}) == 4
+    assert all(0 <= index < 100_000 for _, index in places) and max(index for _, index in places) > 90_000
+    assert len(list(sampled([MAX_SAMPLES, 1]))) > MAX_SAMPLES // 4  # a shard smaller than its part is read whole
+
+
+def test_copies_of_english_are_a_pair_of_their_own(manifest: Manifest) -> None:
+    mix = Mix(copy_english=True)
+    assert "translation/en" in mix.pair_weights(manifest, "train")
+    copies = [example for example in mix.usable(COVERED) if (example.task, example.language) == ("translation", "en")]
+    (copy,) = copies
+    assert copy.text == copy.source_text == COVERED[0].text and copy.source_language == "en"
+    assert mix.usable(COVERED[1:]) == list(COVERED[1:])
+    assert "translation/en" not in Mix().pair_weights(manifest, "train")

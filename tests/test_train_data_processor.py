@@ -1,7 +1,10 @@
 """The processor: what becomes of texts, prompts, prefixes and pictures, and back."""
 
+import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,11 +13,11 @@ from hypothesis import strategies as st
 from model_examples import Asked, edit_settings, miniature, picture
 
 from florenz.train.data.processor import Processor
-from florenz.train.data.prompts import encoder_prompt
+from florenz.train.data.prompts import encoder_prompt, prompts_for
 from florenz.train.model.florenz import IGNORED
 
 
-def processor_with(prefix: str = "token", **changes: int) -> Processor:
+def processor_with(prefix: str = "token", **changes: Any) -> Processor:
     return edit_settings(miniature("florence", prefix=prefix)[1], **changes)
 
 
@@ -158,3 +161,52 @@ def test_a_folder_without_or_with_damaged_settings_is_refused(tmp_path: Path) ->
         (tmp_path / "florenz_processor.json").write_text(damage)
         with pytest.raises(ValueError, match="florenz_processor.json"):
             Processor.from_pretrained(tmp_path)
+
+
+def test_prompts_and_styles_travel_with_the_model(tmp_path: Path) -> None:
+    processor = processor_with(prompts=prompts_for("prefix", caption="picture{style}"), styles=("short",))
+    processor.save_pretrained(tmp_path)
+    loaded = Processor.from_pretrained(tmp_path)
+    assert loaded.settings == processor.settings
+    prompt = loaded.ask([Asked()])["input_ids"][0].tolist()
+    assert loaded.encoder_tokenizer.decode(prompt[1:-1]) == "picture"
+
+
+def test_a_model_saved_before_prompts_were_written_down_is_asked_as_before(tmp_path: Path) -> None:
+    PROCESSOR.save_pretrained(tmp_path)
+    path = tmp_path / "florenz_processor.json"
+    old = {name: json.loads(path.read_text())[name] for name in ("image_px", "prefix", "max_prompt_tokens")}
+    path.write_text(json.dumps({**old, "max_text_tokens": 60}))
+    loaded = Processor.from_pretrained(tmp_path)
+    batch = loaded.collate([Asked()])
+    assert loaded.encoder_tokenizer.decode(batch["input_ids"][0].tolist()[1:-1]) == "Describe this image in German."
+    assert torch.equal(batch["labels"], PROCESSOR.collate([Asked()])["labels"])
+    assert loaded.settings.styles == ()
+
+
+def test_a_style_that_was_not_trained_on_is_refused() -> None:
+    processor = processor_with(styles=("short",))
+    for use in (processor.collate, processor.ask):
+        use([Asked()])
+        with pytest.raises(ValueError, match="trained on the style short alone, not on detailed"):
+            use([Asked(), Asked(style="detailed")])
+
+
+def test_where_the_encoder_alone_names_the_language_no_token_stands_before_texts() -> None:
+    processor = processor_with(prompts=prompts_for("encoder"))
+    bos = processor.decoder_tokenizer.bos_token_id
+    assert processor.ask([Asked()])["decoder_input_ids"].tolist() == [[bos]]
+    texts = processor.decoder_tokenizer.batch_decode(processor.collate([Asked()])["decoder_input_ids"])
+    assert "<|de|>" not in texts[0]
+
+
+def test_a_prefix_that_is_not_learned_is_given_and_no_label() -> None:
+    settings = PROCESSOR.settings
+    given = processor_with(prompts=replace(settings.prompts, learn_prefix=False)).collate([Asked()])
+    scored = PROCESSOR.collate([Asked()], learn_prefix=False)
+    assert all(torch.equal(given[name], scored[name]) for name in scored)
+
+
+def test_words_cannot_name_the_language_alone() -> None:
+    with pytest.raises(ValueError, match="no translation would be told its language"):
+        processor_with("words", prompts=prompts_for("prefix"))

@@ -1,10 +1,12 @@
 """Prompts and language prefixes: what is asked, and what is refused."""
 
+from typing import Any
+
 import pytest
 
 from florenz.captioners.florence2.tasks import TASK_OF_STYLE
 from florenz.languages.codes import NAMES
-from florenz.train.data.prompts import decoder_prefix, encoder_prompt, language_token
+from florenz.train.data.prompts import PAPER, Prompts, decoder_prefix, encoder_prompt, language_token, prompts_for
 from florenz.train.model.loading import LANGUAGES
 
 
@@ -50,3 +52,53 @@ def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...], message: str
 def test_a_language_without_words_has_no_prefix_of_words() -> None:
     with pytest.raises(ValueError, match="no words to begin a caption in Italian"):
         decoder_prefix("caption", "it", "words")
+
+
+def test_with_the_language_in_the_prefix_the_encoder_is_told_the_task_alone() -> None:
+    prompts = prompts_for("prefix")
+    told = {encoder_prompt("caption", language, prompts=prompts) for language in LANGUAGES}
+    assert told == {"caption"}
+    assert encoder_prompt("caption", "fr", style="detailed", prompts=prompts) == "caption in detail"
+    assert encoder_prompt("translation", "fr", "A {red} car.", prompts=prompts) == "A {red} car."
+    assert decoder_prefix("translation", "fr", "token", prompts) == "<|fr|>"
+
+
+def test_with_the_language_in_the_encoder_nothing_is_forced() -> None:
+    prompts = prompts_for("encoder")
+    assert encoder_prompt("caption", "fr", prompts=prompts) == "Describe this image in French."
+    assert decoder_prefix("caption", "fr", "token", prompts) == decoder_prefix("caption", "fr", "words", prompts) == ""
+
+
+def test_sentences_and_words_of_ones_own() -> None:
+    prompts = prompts_for("both", caption="{language}{style}!", translation="{text} ({language})", words={"it": "Ecco"})
+    assert encoder_prompt("caption", "it", style="detailed", prompts=prompts) == "Italian in detail!"
+    assert encoder_prompt("translation", "it", "A car.", prompts=prompts) == "A car. (Italian)"
+    assert decoder_prefix("caption", "it", "words", prompts) == "Ecco"
+    assert decoder_prefix("caption", "de", "words", prompts) == "Das Bild zeigt"
+
+
+def test_the_usual_prompts_are_those_of_the_paper() -> None:
+    assert prompts_for("both") == PAPER == Prompts()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"language_in": "decoder"}, "language_in is 'decoder': choose both, encoder, prefix"),
+        (
+            {"language_in": "prefix", "caption": "Say it in {language}."},
+            "caption names the {language}, and language_in",
+        ),
+        ({"language_in": "both", "caption": "caption"}, "caption does not name the {language}: add it, or set"),
+        ({"language_in": "prefix", "translation": "translate"}, "translation has no {text}"),
+        (
+            {"language_in": "both", "caption": "{language} {tone}"},
+            "caption has the blank {tone}: known are {style}, {lan",
+        ),
+        ({"language_in": "both", "caption": "{language"}, "caption is '{language': .*a brace is written twice"),
+        ({"language_in": "both", "words": {"fr": ""}}, "words: fr begins with nothing"),
+    ],
+)
+def test_prompts_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("{", r"\{").replace("}", r"\}")):
+        prompts_for(**options)

@@ -102,11 +102,11 @@ def save_checkpoint(
         "sha256": {name: _flushed_sha256(partial / name) for name in (MODEL, OPTIMIZER)},
     }
     (partial / RECORD).write_text(json.dumps(sealed(record), indent=1) + "\n")
-    _flush(partial / RECORD)
+    flush(partial / RECORD)
     final = folder / _name(position.step)
     _remove(final)  # a damaged one of the same step
     partial.rename(final)
-    _flush(folder)
+    flush(folder)
     for old in _folders(out)[:-keep]:
         _remove(old)
     return final
@@ -181,7 +181,7 @@ def _remove(path: Path) -> None:
 
 
 def _flushed_sha256(path: Path) -> str:
-    _flush(path)
+    flush(path)
     return _sha256(path)
 
 
@@ -193,7 +193,7 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Onto the disk: without it a power cut after the rename can leave the name and no bytes. Folders as well."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -1,7 +1,8 @@
 """What a training says on the way: a JSON line per logged step, curves for TensorBoard, a bar on the screen.
 
-OUT/metrics.jsonl is the record. A training that goes on first cuts what was logged after its checkpoint, so the file
-reads as if nothing had happened; only the rates per second tell that it did. TensorBoard is asked to do the same.
+OUT/metrics.jsonl is the record, of steps and of validations. A training that goes on first cuts what was logged after
+its checkpoint, so the file reads as if nothing had happened; only the rates per second tell that it did. TensorBoard is
+asked to do the same.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import Any
 from tqdm import tqdm
 
 from florenz.stores import files
+from florenz.train.validation import ValidationRecord
 
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 BAR = "{desc}{percentage:.0f}%|{bar}| {n_fmt}/{total_fmt} steps, {remaining} left{postfix}"
 CURVES = ("loss", "learning_rate", "gradient_norm", "tokens_per_s", "images_per_s")
+VALIDATION_CURVES = ("cross_entropy", "exact")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,15 @@ class TrainingLog:
         if self._writer is not None:
             for name in CURVES:
                 self._writer.add_scalar(name, getattr(record, name), record.step)
+
+    def write_validation(self, record: ValidationRecord) -> None:
+        self._file.write(json.dumps(asdict(record)) + "\n")
+        self._file.flush()
+        if self._writer is not None:
+            self._writer.add_scalar("validation/chosen_by", record.chosen_by, record.step)
+            for pair, figures in record.pairs.items():
+                for name in VALIDATION_CURVES:
+                    self._writer.add_scalar(f"validation/{name}/{pair}", getattr(figures, name), record.step)
 
     def sync(self) -> None:
         """Onto the disk: a checkpoint may not outlive the lines before it."""

@@ -30,6 +30,7 @@ from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import Manifest
 from florenz.stores.lock import lock_out
 from florenz.train import preflight
+from florenz.train.best import Best, best_weights, read_best, save_best
 from florenz.train.checkpoint import (
     Checkpoint,
     Position,
@@ -51,12 +52,14 @@ from florenz.train.distributed import (
     value_of_first,
     whole,
 )
+from florenz.train.features import PictureCache
 from florenz.train.log import StepRecord, TrainingLog, has_tensorboard
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import LANGUAGES, build
-from florenz.train.model.parts import train_only
+from florenz.train.model.parts import set_modes, train_only
 from florenz.train.recipe import OptimizerSettings, Recipe, Stage
 from florenz.train.schedule import learning_rate
+from florenz.train.scores.sets import dataset
 from florenz.train.state import (
     gather,
     load_optimizer_state,
@@ -65,10 +68,12 @@ from florenz.train.state import (
     trained_parameters,
     weights_of,
 )
+from florenz.train.validation import Validation, ValidationRecord, chosen_by
 
 IGNORED = -100  # the label that the loss leaves out
 MODEL_FOLDER = "model"
 NONE = -1
+GIB = 1 << 30
 
 Say = Callable[[str], None]
 Batch = dict[str, torch.Tensor]
@@ -96,6 +101,10 @@ class Training:
     def advance(self, stage: Stage) -> None:
         if self.log is not None:
             self.log.advance(stage.name)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        return preflight.identity_of(self.recipe, self.manifest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +140,7 @@ def train(recipe: Recipe, say: Say) -> Path:
                 checkpoint = train_stage(this, number, checkpoint)
         assert checkpoint is not None
         if place.is_first:
-            save_model(recipe, manifest, checkpoint)
+            save_model(recipe, manifest, checkpoint, say)
     return Path(recipe.out) / MODEL_FOLDER
 
 
@@ -141,19 +150,22 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
     position = Position(stage=number, step=checkpoint.position.step if checkpoint else 0)
     model, processor = load_model(recipe, this.manifest, checkpoint)
     train_only(model, stage.parts)
+    set_modes(model)
+    stream = make_stream(this, stage, processor)
+    validation = make_validation(this, stage, processor)
+    caches = fill_caches(this, stage, model, stream, validation)
     runner = prepare(model, this)
     optimizer = make_optimizer(model, recipe.optimizer)
     if checkpoint is not None and checkpoint.position.stage == number:
         position = checkpoint.position
         load_optimizer_state(optimizer, model, checkpoint.optimizer_state())
     this.say(describe_stage(stage, position, model))
-    stream = make_stream(this, stage, processor)
     speed = Speed()
     with contextlib.closing(cast(Generator[Batch, None, None], stream.batches(position.micro_batch))) as batches:
         while position.stage_step < stage.steps:
             rate = learning_rate(position.stage_step, steps=stage.steps, peak=stage.peak_rate, warmup=stage.warmup)
             micro_batches = [next(batches) for _ in range(stage.num_micro_batches // place.world_size)]
-            outcome = take_step(this, runner, optimizer, position, rate, micro_batches)
+            outcome = take_step(this, runner, optimizer, position, rate, micro_batches, caches.training)
             position = position.next(stage.num_micro_batches)
             speed.add(outcome)
             is_end, records = position.stage_step == stage.steps, recipe.records
@@ -162,6 +174,8 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
                 record = make_record(stage, position, stream, rate, outcome, speed)
                 this.write(record)
             this.advance(stage)
+            if validation and (is_end or position.step % recipe.validation.every_steps == 0):
+                validate(this, validation, model, runner, position, caches.validation)  # before the checkpoint after it
             if is_saved:
                 checkpoint = save(this, model, optimizer, position)
     num_skipped = int(sum_over_ranks(torch.tensor(stream.skipped, device=place.device), place))
@@ -178,6 +192,7 @@ def take_step(
     position: Position,
     rate: float,
     micro_batches: Sequence[Batch],
+    cache: PictureCache | None = None,
 ) -> StepOutcome:
     """One step of the optimizer: the gradient of the mean loss over all target tokens of the step, on all ranks."""
     place, recipe = this.place, this.recipe
@@ -192,6 +207,8 @@ def take_step(
         is_last = place_in_step == len(micro_batches) - 1
         with gradient_sync(runner, is_last=is_last), arithmetic(place, is_bfloat16=this.is_bfloat16):
             on_device = {name: tensor.to(place.device, non_blocking=True) for name, tensor in batch.items()}
+            if cache is not None:
+                on_device = cache.seen(on_device)
             share = (counts[place_in_step, 0].to(place.device) / totals[0]).float()  # of the step's tokens
             loss = runner(**on_device).loss * share
             (loss * place.world_size).backward()  # the ranks' gradients are averaged, and a sum is wanted
@@ -201,6 +218,68 @@ def take_step(
     optimizer.step()
     optimizer.zero_grad()
     return StepOutcome(loss=sum_over_ranks(loss_of_step, place), gradient_norm=whole(norm), totals=totals)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caches:
+    """Of the pictures that are trained on, and of those that are asked about on the way."""
+
+    training: PictureCache | None
+    validation: PictureCache | None
+
+
+def fill_caches(this: Training, stage: Stage, model: Florenz, stream: Stream, validation: Validation | None) -> Caches:
+    """What the vision tower sees, where the stage does not train it. Before the model is spread over the ranks."""
+    is_cached = stage.images and "vision" not in stage.parts
+    if not is_cached:
+        return Caches(training=None, validation=None)
+    model.to(this.place.device)  # type: ignore[arg-type]
+    training = asked = None
+    with arithmetic(this.place, is_bfloat16=this.is_bfloat16):
+        if max_bytes := int(this.recipe.compute.picture_cache_gib * GIB):
+            training = PictureCache(model.encoder, max_bytes=max_bytes)
+            training.fill(stream.pictures())
+        if validation is not None:
+            asked = PictureCache(model.encoder)
+            asked.fill(validation.pictures())
+    return Caches(training=training, validation=asked)
+
+
+def make_validation(this: Training, stage: Stage, processor: Processor) -> Validation | None:
+    """None where the recipe wants none."""
+    settings = this.recipe.validation
+    if not settings.every_steps:
+        return None
+    asked = dataset.Set(folder=this.recipe.data, use="choose", choosing=settings.split)
+    image_px = processor.image_px if stage.images else None
+    return Validation(asked, processor, this.place, image_px=image_px, max_images=settings.max_images)
+
+
+def validate(
+    this: Training,
+    validation: Validation,
+    model: nn.Module,
+    runner: nn.Module,
+    position: Position,
+    cache: PictureCache | None,
+) -> None:
+    """Measure every pair; in the last stage, keep the weights if they are the best so far."""
+    recipe, place = this.recipe, this.place
+    pairs = validation.measure(runner, lambda: arithmetic(place, is_bfloat16=this.is_bfloat16), cache)
+    score = chosen_by(pairs)
+    if this.log is not None:
+        stage = recipe.stages[position.stage].name
+        record = ValidationRecord(step=position.step, stage=stage, chosen_by=score, pairs=pairs)
+        this.log.write_validation(record)
+    if recipe.validation.keep != "best" or position.stage != len(recipe.stages) - 1:
+        return
+    best = read_best(recipe.out, this.identity) if place.is_first else None
+    is_better = value_of_first(int(best is None or best.is_beaten_by(score, position.step)), place)
+    if is_better:
+        weights = gather(weights_of(model), place)
+        if place.is_first:
+            new = Best(step=position.step, score=score)
+            save_best(recipe.out, new, identity=this.identity, weights=weights)
 
 
 def count_tokens(batch: Batch) -> int:
@@ -238,7 +317,12 @@ def load_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint | None
     torch.manual_seed(seed_of(recipe.seed))  # for what is new in it
     languages = dict.fromkeys([*LANGUAGES, *manifest.languages])
     try:
-        model, processor = build(**dataclasses.asdict(recipe.model), languages=list(languages))
+        model, processor = build(
+            **dataclasses.asdict(recipe.model),
+            languages=list(languages),
+            prompts=recipe.prompts.prompts(recipe.words),
+            styles=recipe.styles,
+        )
     except ValueError as problem:
         raise RecipeError([f"[model] {problem}"]) from problem
     if checkpoint is not None:
@@ -284,7 +368,7 @@ def save(this: Training, model: nn.Module, optimizer: torch.optim.Optimizer, pos
         save_checkpoint(
             this.recipe.out,
             position=position,
-            identity=preflight.identity_of(this.recipe, this.manifest),
+            identity=this.identity,
             weights=weights,
             optimizer_state=state,
             keep=this.recipe.records.keep_checkpoints,
@@ -293,12 +377,17 @@ def save(this: Training, model: nn.Module, optimizer: torch.optim.Optimizer, pos
     return read_checkpoint(this.recipe.out, position.step)
 
 
-def save_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint) -> None:
+def save_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint, say: Say) -> None:
     """OUT/model, as transformers reads it; complete or as it was before."""
     folder = Path(recipe.out) / MODEL_FOLDER
     partial = folder.with_name(f".{MODEL_FOLDER}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     model, processor = load_model(recipe, manifest, checkpoint)
+    if recipe.validation.keep == "best":
+        best = read_best(recipe.out, preflight.identity_of(recipe, manifest))
+        load_weights(model, best_weights(recipe.out))
+        if best is not None:
+            say(f"kept the weights after step {best.step}, the best on covered pairs ({best.score:.4f} nats per token)")
     model.save_pretrained(partial)
     processor.save_pretrained(partial)
     shutil.rmtree(folder, ignore_errors=True)
@@ -319,6 +408,9 @@ def make_stream(this: Training, stage: Stage, processor: Processor) -> Stream:
         rank=place.rank,
         world_size=place.world_size,
         max_skips=recipe.max_skips,
+        max_images=stage.max_images,
+        shuffle_pictures=stage.shuffle_pictures,
+        name_pictures=stage.images and recipe.compute.picture_cache_gib > 0 and "vision" not in stage.parts,
         pin_memory=place.device.type == "cuda",
     )
 

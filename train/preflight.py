@@ -61,7 +61,7 @@ def stage_mix(stage: Stage, manifest: Manifest) -> Mix:
     weights: dict[str, float] = dict(stage.mix)
     if not weights and not stage.images:
         weights = {f"translation/{language}": 1.0 for language in manifest.counts["train"].get("translation", {})}
-    mix = Mix(weights=weights)
+    mix = Mix(weights=weights, styles=stage.styles, copy_english=stage.copy_english)
     mix.pair_weights(manifest, "train")
     return mix
 
@@ -72,10 +72,12 @@ def _size(recipe: Recipe) -> Iterator[str]:
 
 
 def _parts(recipe: Recipe) -> Iterator[str]:
-    for stage in recipe.stages:
-        for part in stage.parts:
+    named = [("[model] random_parts", recipe.model.random_parts)]
+    named += [(f"[stages.{stage.name}]", stage.parts) for stage in recipe.stages]
+    for where, parts in named:
+        for part in parts:
             if part not in PARTS:
-                yield f"[stages.{stage.name}] unknown part '{part}': {nearest(part, PARTS)}"
+                yield f"{where} unknown part '{part}': {nearest(part, PARTS)}"
 
 
 def _out(recipe: Recipe) -> Iterator[str]:

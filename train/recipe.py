@@ -12,13 +12,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from florenz.languages.codes import SOURCE, language_problems
 from florenz.recipes.checks import below_1, raise_if
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields, show
-from florenz.train.data.prompts import PrefixKind
+from florenz.train.data.prompts import LanguageIn, PrefixKind, Prompts, prompts_for
 
 # Make variable -> the key it overrides. STEPS is not a key: it scales the stages.
 VARIABLES = {
@@ -35,8 +35,16 @@ NUMBERS = ("SEED", "WORKERS", STEPS)
 PRECISIONS = ("auto", "float32", "bfloat16")
 PARALLELS = ("ddp", "fsdp")
 PREFIXES = get_args(PrefixKind)
+WHERE_NAMED = get_args(LanguageIn)
+STOPS = ("last", "best")
 PICTURE_PARTS = ("vision", "projector")
 PAIR = re.compile(r"(caption|translation)/[a-z]{2,3}")
+LATER = "later"  # marks a key that recipes did not always have: it enters a training's identity only off its default
+
+
+def later(default: Any) -> Any:
+    """A field that came later, so that checkpoints from before it still fit the recipes that they were made with."""
+    return field(default=default, metadata={LATER: True})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +72,9 @@ class ModelSettings:
     prefix: str | None = None
     """How texts are made to begin in their language: token or words."""
 
+    random_parts: tuple[str, ...] = later(())
+    """Parts (`train/model/parts.py` lists them) that start from random weights although there are trained ones."""
+
     def __post_init__(self) -> None:
         problems = below_1(image_px=self.image_px)
         if self.num_latents is not None and self.num_latents < 0:
@@ -71,6 +82,40 @@ class ModelSettings:
         if self.prefix not in (None, *PREFIXES):
             problems.append(f"prefix is '{self.prefix}': choose {' or '.join(PREFIXES)}")
         raise_if(problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptSettings:
+    """[prompts]: what the encoder is told, and where the language is named; the words stand in [prompts.words]."""
+
+    language_in: str = "both"
+    """Where the language is named: prefix (what the decoder is forced to begin with), encoder (its sentence), both."""
+
+    caption: str | None = None
+    """The encoder's sentence for captions, in which {language} and {style} are filled in. None: that of language_in."""
+
+    translation: str | None = None
+    """The same for translations, with {language} and {text}."""
+
+    learn_prefix: bool = True
+    """Whether language tokens are learned too. Then a model that is asked without prefix begins with the token of the
+    language that it would go on in; but it also learns which languages captions come in."""
+
+    def __post_init__(self) -> None:
+        if self.language_in not in WHERE_NAMED:
+            raise ValueError(f"language_in is '{self.language_in}': choose {', '.join(WHERE_NAMED)}")
+        self.prompts({})
+
+    def prompts(self, words: Mapping[str, str]) -> Prompts:
+        """What a processor takes. `ValueError` with a line for each fault."""
+        where = cast(LanguageIn, self.language_in)
+        return prompts_for(
+            where,
+            caption=self.caption,
+            translation=self.translation,
+            words=words,
+            learn_prefix=self.learn_prefix,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +146,25 @@ class StageSettings:
     warmup: float = 0.1
     """Share of the steps in which the rate rises to its peak."""
 
+    styles: tuple[str, ...] = later(())
+    """Texts of these styles alone, like ["short"]. Empty: of all styles."""
+
+    max_images: int | None = later(None)
+    """Pictures of the training split that are used, the first in the order of its shards. None: all."""
+
+    copy_english: bool = later(False)
+    """One more pair, translation/en: English captions to be written down again from themselves."""
+
+    shuffle_pictures: bool = later(False)
+    """Show each text with the picture of another image: a control, which must learn nothing from pictures."""
+
     def __post_init__(self) -> None:
-        problems = below_1(steps=self.steps, batch_size=self.batch_size, micro_batch_size=self.micro_batch_size)
+        problems = below_1(
+            steps=self.steps,
+            batch_size=self.batch_size,
+            micro_batch_size=self.micro_batch_size,
+            max_images=self.max_images,
+        )
         if not self.name.strip():
             problems.append("name is empty: give each stage one, like text")
         if not self.parts:
@@ -118,6 +180,8 @@ class StageSettings:
             problems.append(f"peak_rate is {self.peak_rate}: choose one above 0")
         if not 0 <= self.warmup < 1:
             problems.append(f"warmup is {self.warmup}: it is a share of the steps, choose 0 to 0.99")
+        if self.shuffle_pictures and not self.images:
+            problems.append("shuffle_pictures has nothing to shuffle: set images = true or leave it out")
         raise_if(problems)
 
     @property
@@ -182,8 +246,14 @@ class Compute:
     activation_checkpointing: bool = False
     """Compute activations again instead of keeping them: less memory, a third more time."""
 
+    picture_cache_gib: float = 0.0
+    """Memory of each rank for what a frozen vision tower sees in a picture, so that each picture is looked at once;
+    what does not fit is looked at each time. Changes no result."""
+
     def __post_init__(self) -> None:
         problems = below_1(cpu_threads=self.cpu_threads)
+        if self.picture_cache_gib < 0:
+            problems.append(f"picture_cache_gib is {self.picture_cache_gib}: choose 0 for none, or more")
         for name, known in (("precision", PRECISIONS), ("parallel", PARALLELS)):
             value = getattr(self, name)
             if value not in known:
@@ -218,6 +288,37 @@ class Records:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValidationSettings:
+    """[validation]: how each pair does on the way, on images that are neither trained on nor reported."""
+
+    every_steps: int = 0
+    """Cross-entropy and exact texts of each pair, as lines of OUT/metrics.jsonl and TensorBoard's curves. 0: never."""
+
+    max_images: int = 200
+    """The first so many of them are asked about."""
+
+    split: str = "choose"
+    """The split that they come from. A dataset of version 1 has no choose: a quarter of its val, which then is not
+    reported, takes its place."""
+
+    keep: str = later("last")
+    """Which weights become the model: last, or best, those with the lowest mean cross-entropy of the covered pairs.
+    Held-out pairs never have a say in it."""
+
+    def __post_init__(self) -> None:
+        problems = below_1(max_images=self.max_images)
+        if self.every_steps < 0:
+            problems.append(f"every_steps is {self.every_steps}: choose 0 for never, or more")
+        if self.keep not in STOPS:
+            problems.append(f"keep is '{self.keep}': choose {' or '.join(STOPS)}")
+        if self.keep == "best" and not self.every_steps:
+            problems.append('keep = "best" needs something to choose from: set every_steps')
+        if not self.split.strip() or self.split in ("train", "val"):
+            problems.append(f"split is '{self.split}': choose one that is neither trained on nor reported, like choose")
+        raise_if(problems)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """What stands above the first [section], and the sections."""
 
@@ -241,8 +342,10 @@ class TrainingSettings:
 
     model: ModelSettings
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    prompts: PromptSettings = field(default_factory=PromptSettings)
     compute: Compute = field(default_factory=Compute)
     records: Records = field(default_factory=Records)
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,27 +353,46 @@ class Recipe(TrainingSettings):
     """One training."""
 
     stages: tuple[Stage, ...]
+    words: dict[str, str] = field(default_factory=dict)
+    """[prompts.words]: language -> what its captions are forced to begin with, where the prefix is of words."""
 
     @property
     def total_steps(self) -> int:
         return sum(stage.steps for stage in self.stages)
 
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Of texts that any stage learns; empty: any."""
+        if not all(stage.styles for stage in self.stages):
+            return ()
+        return tuple(dict.fromkeys(style for stage in self.stages for style in stage.styles))
+
     def identity(self) -> dict[str, Any]:
         """What decides the weights besides the dataset; a checkpoint of another identity is no use to this recipe."""
+        prompts = self.prompts.prompts(self.words)
         return {
-            **dataclasses.asdict(self.model),
+            **_deciding(self.model),
             "seed": self.seed,
-            **dataclasses.asdict(self.optimizer),
-            **{
-                f"{stage.name}.{key}": list(value) if isinstance(value, tuple) else value
-                for stage in self.stages
-                for key, value in dataclasses.asdict(stage).items()
-            },
+            **_deciding(self.optimizer),
+            **({} if prompts == Prompts() else {f"prompts.{k}": v for k, v in dataclasses.asdict(prompts).items()}),
+            **({"validation": _deciding(self.validation)} if self.validation.keep != "last" else {}),
+            **{f"{stage.name}.{key}": value for stage in self.stages for key, value in _deciding(stage).items()},
         }
 
 
+def _deciding(settings: Any) -> dict[str, Any]:
+    """Key -> value, as JSON has them; keys that came later only where they are not at their default."""
+    return {
+        one.name: list(value) if isinstance(value, tuple) else value
+        for one in dataclasses.fields(settings)
+        if not (LATER in one.metadata and getattr(settings, one.name) == one.default)
+        for value in [getattr(settings, one.name)]
+    }
+
+
 SECTIONS: dict[str, type] = {
-    "model": ModelSettings, "optimizer": OptimizerSettings, "compute": Compute, "records": Records,
+    "model": ModelSettings, "prompts": PromptSettings, "optimizer": OptimizerSettings, "compute": Compute,
+    "records": Records, "validation": ValidationSettings,
 }  # fmt: skip
 
 
@@ -279,12 +401,17 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
 
     `RecipeError` names every fault: one for a file that is no TOML, else unknown, missing and wrong keys together.
     """
-    table = read_recipe_file(path)
+    return recipe_of(read_recipe_file(path), path, overrides)
+
+
+def recipe_of(table: dict[str, Any], path: str, overrides: Mapping[str, str] | None = None) -> Recipe:
+    """The recipe that a table holds, which is changed; path: what its faults are told of. As `load_recipe`."""
     reader = SectionReader(homes=_homes(), variables={key: name for name, key in VARIABLES.items()})
     num_steps = _override(table, overrides or {}, reader.problems)
     top_level = [one.name for one in plain_fields(TrainingSettings)]
     reader.check_keys(table, [*top_level, *SECTIONS, "stages"], "")
     values = reader.values(TrainingSettings, table, "")
+    words = _read_words(reader, table.get("prompts"))
     sections: dict[str, Any] = {name: reader.read(kind, table.get(name, {}), name) for name, kind in SECTIONS.items()}
     stages = _read_stages(reader, table.get("stages", []))
     if problems := reader.problems + _problems(values):
@@ -292,7 +419,7 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
     if num_steps is not None:
         stages = _scaled(stages, num_steps)
     values |= {name: os.path.expanduser(values[name]) for name in ("data", "out")}  # `make OUT=~/x` comes as typed
-    return Recipe(**values, **sections, stages=tuple(stages))
+    return Recipe(**values, **sections, words=words, stages=tuple(stages))
 
 
 def _homes() -> dict[str, str]:
@@ -346,6 +473,18 @@ def _read_stages(reader: SectionReader, tables: Any) -> list[Stage]:
     names = [stage.name for stage in stages]
     reader.problems += [f"[stages.{name}] is there twice: rename one" for name in names if names.count(name) > 1][:1]
     return stages
+
+
+def _read_words(reader: SectionReader, prompts: Any) -> dict[str, str]:
+    """[prompts.words], taken out of its section."""
+    words = prompts.pop("words", {}) if isinstance(prompts, dict) else {}
+    if not isinstance(words, dict) or not all(isinstance(text, str) and text.strip() for text in words.values()):
+        reader.problems.append(f'[prompts.words] must be like fr = "L\'image montre", got {show(words)}')
+        return {}
+    for code in words:
+        if code != SOURCE:
+            reader.problems += [f"[prompts.words] {problem}" for problem in language_problems((code,))]
+    return dict(words)
 
 
 def _mix_problems(mix: Any, *, has_images: bool) -> list[str]:

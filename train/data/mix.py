@@ -3,8 +3,9 @@
 The mix states shares per (task, language) pair, such as {"caption/en": 1, "translation/fr": 2}. Each image draws one
 pair among those that it has, by a hash of (seed, epoch, key); nothing is remembered between images, so any process can
 draw for any image. The price: an image that lacks a rare pair can't be made up for by another one, so a pair that few
-images have falls short of its share. To keep that small, a pair weighs the more the fewer images have it (by the
-manifest's counts): with a pair in 1 of 10 images among seven equal ones, 6% of the examples instead of 1.4%.
+images have falls short of its share. To keep that small, a pair weighs the more the fewer images have it: with a pair
+in 1 of 10 images among seven equal ones, 6% of the examples instead of 1.4%. Images count there, not texts
+(`train/data/counting.py`): an image with two styles of a pair is one image, since it draws the pair once.
 
 An image that has none of the pairs is passed over: it is in no batch of this mix, in any epoch.
 """
@@ -12,9 +13,10 @@ An image that has none of the pairs is passed over: it is in no batch of this mi
 import difflib
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from florenz.languages.codes import SOURCE
 from florenz.shards.manifest import Manifest
 from florenz.shards.schema import Example
 
@@ -23,35 +25,56 @@ from florenz.shards.schema import Example
 class Mix:
     """weights: "task/language" -> share, in any unit. Empty: the same share for every pair that the split has.
 
-    `ValueError` for a weight that is not a number above zero.
+    styles: of the texts that count; empty: all. copy_english: there is a pair translation/en too, English captions to
+    be written down again from themselves. `ValueError` for a weight that is not a number above zero.
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
+    styles: tuple[str, ...] = ()
+    copy_english: bool = False
 
     def __post_init__(self) -> None:
         for pair, weight in self.weights.items():
             if not (math.isfinite(weight) and weight > 0):
                 raise ValueError(f"mix: the weight of {pair} is {weight}: give a number above 0, or leave the pair out")
 
-    def pair_weights(self, manifest: Manifest, split: str) -> dict[str, float]:
+    def pair_weights(
+        self, manifest: Manifest, split: str, num_images: Mapping[str, float] | None = None
+    ) -> dict[str, float]:
         """What each pair weighs in an image's draw: its share, divided by how many images have it.
 
-        `ValueError` for a pair of which the split has no example.
+        num_images: pair -> how many images have it (`counting.count_images`). None: one for each of the manifest's
+        texts, for those who ask which pairs there are. `ValueError` for a pair of which the split has no example.
         """
-        counts = {
-            f"{task}/{language}": number
-            for task, languages in manifest.counts.get(split, {}).items()
-            for language, number in languages.items()
-            if number
-        }
+        counts = self.counts(manifest, split) if num_images is None else {p: n for p, n in num_images.items() if n}
         if not counts:
-            raise ValueError(f"mix: the split {split} has no examples: choose another, or assemble the dataset again")
+            of_styles = f" in the style {', '.join(self.styles)}" if self.styles else ""
+            raise ValueError(
+                f"mix: the split {split} has no examples{of_styles}: choose another, or assemble the dataset again"
+            )
         for pair in self.weights:
             if pair not in counts:
                 raise ValueError(f"mix: {split} has no example of {pair}: {_advice(pair, counts, manifest)}")
         most = max(counts.values())
         shares = self.weights or dict.fromkeys(counts, 1.0)
         return {pair: shares[pair] * most / counts[pair] for pair in sorted(shares)}
+
+    def counts(self, manifest: Manifest, split: str) -> dict[str, int]:
+        """Pair -> number of its texts in all styles, those that are copies included."""
+        counts = {
+            f"{task}/{language}": number
+            for task, languages in manifest.counts.get(split, {}).items()
+            for language, number in languages.items()
+            if number
+        }
+        if self.copy_english and (num_english := counts.get(f"caption/{SOURCE}")):
+            counts[f"translation/{SOURCE}"] = num_english
+        return counts
+
+    def usable(self, examples: Sequence[Example]) -> list[Example]:
+        """Those of an image that this mix may choose from: of its styles, with copies if it has them."""
+        found = [example for example in examples if not self.styles or example.style in self.styles]
+        return found + [_copy(one) for one in found if self.copy_english and _is_english_caption(one)]
 
 
 def choose(
@@ -80,7 +103,15 @@ def choose(
     return styles[int.from_bytes(digest[8:16], "big") * len(styles) >> 64]
 
 
-def _advice(pair: str, counts: Mapping[str, int], manifest: Manifest) -> str:
+def _is_english_caption(example: Example) -> bool:
+    return example.task == "caption" and example.language == SOURCE
+
+
+def _copy(english: Example) -> Example:
+    return replace(english, task="translation", source_language=SOURCE, source_text=english.text)
+
+
+def _advice(pair: str, counts: Collection[str], manifest: Manifest) -> str:
     task, _, language = pair.partition("/")
     if task == "caption" and language in manifest.held_out:
         return "its captioning is held out, so leave the pair out"

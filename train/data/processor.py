@@ -11,16 +11,16 @@ Shapes: B examples, S prompt tokens, T text tokens, H = W = image_px.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import torch
 from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
-from florenz.train.data.prompts import PrefixKind, decoder_prefix, encoder_prompt, language_token
+from florenz.train.data.prompts import PrefixKind, Prompts, decoder_prefix, encoder_prompt, language_token
 from florenz.train.model.florenz import IGNORED
 
 Batch = dict[str, torch.Tensor]
@@ -53,12 +53,35 @@ class Answered(Question, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """image_px: side of the square that pictures are scaled to. max_*_tokens: of prompt and text, ends included."""
+    """image_px: side of the square that pictures are scaled to. max_*_tokens: of prompt and text, ends included.
+
+    prompts: what the encoder is told, and where the language is named. styles: those that the model is trained on;
+    empty: any. Both have the defaults that hold for a model which was saved before they were written down.
+    """
 
     image_px: int
     prefix: PrefixKind
     max_prompt_tokens: int
     max_text_tokens: int
+    prompts: Prompts = field(default_factory=Prompts)
+    styles: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.prefix not in get_args(PrefixKind):
+            raise ValueError(f"unknown prefix '{self.prefix}': choose {' or '.join(get_args(PrefixKind))}")
+        if self.prompts.language_in == "prefix" and self.prefix == "words":
+            raise ValueError(
+                "language_in is prefix, and words are forced in captions alone, so that no translation would be told "
+                'its language: set prefix = "token"'
+            )
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> "Settings":
+        """What `asdict` made. TypeError or ValueError for anything else."""
+        known = dict(record)
+        if "prompts" in known:
+            known["prompts"] = Prompts(**known["prompts"])
+        return cls(**{**known, "styles": tuple(known.get("styles", ()))})
 
 
 class Processor:
@@ -77,12 +100,12 @@ class Processor:
     def image_px(self) -> int:
         return self.settings.image_px
 
-    def collate(self, examples: Sequence[Answered], *, learn_prefix: bool = True) -> Batch:
+    def collate(self, examples: Sequence[Answered], *, learn_prefix: bool | None = None) -> Batch:
         """A batch to train on: input_ids and attention_mask (B, S), decoder_input_ids and labels (B, T), pixel_values
         uint8 (B, 3, H, W) if the examples have pictures.
 
-        learn_prefix: whether the language token is a label, as in training, so that a model asked without prefix
-        names the language that it would go on in; without, the loss is that of the text alone.
+        learn_prefix: whether the language token is a label; without, the loss is that of the text alone. None: as the
+        prompts have it for training.
 
         Raises:
             ValueError: some examples have pictures and some don't; a language that prompts or vocabulary lack.
@@ -92,13 +115,13 @@ class Processor:
         ids_of_texts = self._decoder_ids([example.text for example in examples])
         for example, text in zip(examples, ids_of_texts, strict=True):
             start = [self.decoder_tokenizer.bos_token_id]
-            if self.settings.prefix == "token":
+            if self.settings.prefix == "token":  # words belong to the texts themselves
                 start += self._prefix_ids(example)
             starts.append(len(start))
             texts.append((start + text + [self.decoder_tokenizer.eos_token_id])[: self.settings.max_text_tokens + 1])
         pad = self.decoder_tokenizer.pad_token_id
         labels = [text[1:] for text in texts]
-        if not learn_prefix:
+        if not (self.settings.prompts.learn_prefix if learn_prefix is None else learn_prefix):
             labels = [[IGNORED] * (start - 1) + label[start - 1 :] for start, label in zip(starts, labels, strict=True)]
         batch["decoder_input_ids"] = _padded([text[:-1] for text in texts], pad)
         batch["labels"] = _padded(labels, IGNORED)
@@ -141,13 +164,11 @@ class Processor:
         """`ValueError` if the folder is not one that `save_pretrained` wrote."""
         folder = Path(folder)
         try:
-            settings = Settings(**json.loads(read_path(folder / SETTINGS_NAME, RECORD_BYTES)))
+            settings = Settings.from_json(json.loads(read_path(folder / SETTINGS_NAME, RECORD_BYTES)))
         except FileNotFoundError as problem:
             raise ValueError(f"{folder} is no checkpoint of Florenz: it has no {SETTINGS_NAME}") from problem
         except (TypeError, ValueError) as problem:
             raise ValueError(f"{folder / SETTINGS_NAME} is damaged: {problem}") from problem
-        if settings.prefix not in get_args(PrefixKind):
-            raise ValueError(f"{folder / SETTINGS_NAME}: unknown prefix '{settings.prefix}'")
         return cls(
             encoder_tokenizer=AutoTokenizer.from_pretrained(folder / ENCODER_TOKENIZER_DIR),
             # The folder's config.json is a model's, and AutoTokenizer would wonder about its type.
@@ -156,7 +177,8 @@ class Processor:
         )
 
     def _question(self, questions: Sequence[Question]) -> Batch:
-        prompts = [encoder_prompt(q.task, q.language, q.source_text, q.style) for q in questions]
+        self._check_styles(questions)
+        prompts = [encoder_prompt(q.task, q.language, q.source_text, q.style, self.settings.prompts) for q in questions]
         tokenizer = self.encoder_tokenizer
         encoded = tokenizer(prompts, add_special_tokens=False, verbose=False)["input_ids"]
         prompt_ids = [
@@ -173,8 +195,15 @@ class Processor:
             batch["pixel_values"] = torch.stack(pictures)
         return batch
 
+    def _check_styles(self, questions: Sequence[Question]) -> None:
+        known = self.settings.styles
+        if known and (others := {q.style for q in questions} - set(known)):
+            raise ValueError(f"the model is trained on the style {', '.join(known)} alone, not on {', '.join(others)}")
+
     def _prefix_ids(self, question: Question) -> list[int]:
-        prefix = decoder_prefix(question.task, question.language, self.settings.prefix)
+        prefix = decoder_prefix(question.task, question.language, self.settings.prefix, self.settings.prompts)
+        if not prefix:
+            return []
         if self.settings.prefix == "token" and prefix not in self.decoder_tokenizer.get_added_vocab():
             known = [token for token in self.decoder_tokenizer.get_added_vocab() if token.startswith("<|")]
             raise ValueError(

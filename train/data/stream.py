@@ -15,6 +15,7 @@ shards in an object store are copied first, ahead of their turn (train/data/read
 """
 
 import atexit
+import hashlib
 import itertools
 import logging
 import os
@@ -23,7 +24,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from florenz.shards.manifest import Manifest, ManifestError, read_manifest
 from florenz.shards.plan import SPLITS
 from florenz.shards.records import sample_from
 from florenz.shards.schema import Example, SchemaError
+from florenz.train.data.counting import count_images, sampled
 from florenz.train.data.mix import Mix, choose
 from florenz.train.data.order import SampleOrder, Window, even_parts
 from florenz.train.data.pictures import decode_picture
@@ -92,33 +94,45 @@ class Stream:
         rank: int = 0,
         world_size: int = 1,
         max_skips: int = 0,
+        max_images: int | None = None,
+        shuffle_pictures: bool = False,
+        name_pictures: bool = False,
         pin_memory: bool = False,
         cache_folder: str = "",
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """image_px: side of the pictures, None leaves images out. bucket_batches: how many batches are sorted by length
-        together. prefetch_batches: for each worker. max_skips: of one rank. cache: of remote shards."""
+        together. prefetch_batches: for each worker. max_skips: of one rank. max_images: the first so many of the split,
+        None for all. shuffle_pictures: each text comes with the picture of another image of its shard, always the same
+        one. name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of remote shards."""
         assert 0 <= rank < world_size and num_workers >= 0 and prefetch_batches >= 1 and max_skips >= 0
         manifest = _manifest_with(out, split)
-        shards = manifest.shards_of(split)
+        shard_samples = _first([shard.samples for shard in manifest.shards_of(split)], max_images)
         order = SampleOrder(
             build=manifest.build,
             split=split,
             seed=seed,
-            shard_samples=tuple(shard.samples for shard in shards),
+            shard_samples=shard_samples,
             batch_size=batch_size,
             bucket_batches=bucket_batches,
         )
         cache = ShardCache(folder=cache_folder, max_bytes=cache_bytes)
         self._order = order
+        self._shard_samples = shard_samples
         self.num_samples = order.num_samples
         self.batches_per_epoch = order.batches_per_epoch
         self.skipped = 0
         self.passed_over = 0
-        self._windows = _Windows(
-            ShardFiles(out, manifest, split, cache), order, (mix or Mix()).pair_weights(manifest, split)
+        mix, files = mix or Mix(), ShardFiles(out, manifest, split, cache)
+        num_images = _count(manifest, files, mix, order)
+        self._windows = _Windows(files, order, mix, mix.pair_weights(manifest, split, num_images))
+        self._reading = _Reading(
+            files=files,
+            image_px=image_px,
+            num_in_shards=shard_samples if shuffle_pictures else (),
+            name_pictures=name_pictures and image_px is not None,
         )
-        self._collate, self._image_px = collate, image_px
+        self._collate = collate
         self._num_workers, self._prefetch_batches, self._pin_memory = num_workers, prefetch_batches, pin_memory
         self._rank, self._world_size = rank, world_size
         self._max_skips = max_skips
@@ -134,9 +148,21 @@ class Stream:
         atexit.register(_close_if_there, weakref.ref(batches))
         return batches
 
+    def pictures(self) -> Iterator[tuple[int, torch.Tensor]]:
+        """(id, picture) of the images of the split that can be read, in the order of the shards, in this process.
+
+        The id is the one that batches call the picture by; only where they have pictures, and names for them.
+        """
+        assert self._reading.name_pictures
+        with closing(self._reading.files):
+            for shard, number in enumerate(self._shard_samples):
+                for index in range(number):
+                    with suppress(BrokenSample):  # told when its turn comes
+                        yield self._reading.picture(shard, index)
+
     def _batches(self, first: int) -> Generator[Batch, None, None]:
         source = _MicroBatches(
-            self._windows, self._collate, self._image_px, first=first + self._rank, step=self._world_size
+            self._windows, self._collate, self._reading, first=first + self._rank, step=self._world_size
         )
         num_prefetched = self._num_workers * self._prefetch_batches
         ahead = ReadAhead(
@@ -252,9 +278,10 @@ class Chosen(NamedTuple):
 class _Windows:
     """Which samples, with which examples, stand in a micro-batch. Windows that were planned are kept for their turn."""
 
-    def __init__(self, files: ShardFiles, order: SampleOrder, pair_weights: dict[str, float]) -> None:
+    def __init__(self, files: ShardFiles, order: SampleOrder, mix: Mix, pair_weights: dict[str, float]) -> None:
         self.files = files
         self._order = order
+        self._mix = mix
         self._pair_weights = pair_weights
         self._planned: OrderedDict[Window, tuple[list[list[Chosen]], int]] = OrderedDict()
 
@@ -287,14 +314,45 @@ class _Windows:
         except BrokenSample as problem:
             return Chosen(shard, index, None, str(problem))
         draw = (self._order.seed, epoch, self.files.key(shard, index))
-        return Chosen(shard, index, choose(self._pair_weights, examples, draw))
+        return Chosen(shard, index, choose(self._pair_weights, self._mix.usable(examples), draw))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """From a chosen sample to a training example. num_in_shards: empty where every text has its own picture."""
+
+    files: ShardFiles
+    image_px: int | None
+    num_in_shards: tuple[int, ...]
+    name_pictures: bool
+
+    def example(self, chosen: Chosen) -> TrainingExample:
+        if chosen.example is None:
+            raise BrokenSample(chosen.problem)
+        picture_CHW = _read_picture(self.files, chosen.shard, self._picture_of(chosen), self.image_px)
+        return _training_example(self.files.key(chosen.shard, chosen.place), chosen.example, picture_CHW)
+
+    def picture(self, shard: int, index: int) -> tuple[int, torch.Tensor]:
+        """The id of a picture, and the picture."""
+        picture_CHW = _read_picture(self.files, shard, index, self.image_px)
+        assert picture_CHW is not None
+        return _picture_id(self.files.key(shard, index)), picture_CHW
+
+    def picture_id(self, chosen: Chosen) -> int:
+        return _picture_id(self.files.key(chosen.shard, self._picture_of(chosen)))
+
+    def _picture_of(self, chosen: Chosen) -> int:
+        if not self.num_in_shards:
+            return chosen.place
+        number = self.num_in_shards[chosen.shard]
+        return (chosen.place + number // 2) % number  # samples stand in the order of a hash, so that any other will do
 
 
 class _MicroBatches(IterableDataset[Delivery]):
     """The endless deliveries of one rank; in a worker, that worker's part of them."""
 
-    def __init__(self, windows: _Windows, collate: Collate, image_px: int | None, *, first: int, step: int) -> None:
-        self._windows, self._collate, self._image_px = windows, collate, image_px
+    def __init__(self, windows: _Windows, collate: Collate, reading: _Reading, *, first: int, step: int) -> None:
+        self._windows, self._collate, self._reading = windows, collate, reading
         self._first, self._step = first, step
 
     def __iter__(self) -> Iterator[Delivery]:
@@ -309,22 +367,47 @@ class _MicroBatches(IterableDataset[Delivery]):
     def _deliver(self, number: int) -> Delivery:
         samples, num_passed_over = self._windows.micro_batch(number)
         examples: list[TrainingExample] = []
+        ids: list[int] = []
         problems: list[str] = []
         for chosen in samples:
             try:
-                examples.append(self._read(chosen))
+                examples.append(self._reading.example(chosen))
             except BrokenSample as problem:
                 problems.append(str(problem))
+            else:
+                ids += [self._reading.picture_id(chosen)] if self._reading.name_pictures else []
         if not examples:
             return Delivery(None, tuple(problems), "a whole batch cannot be read: " + problems[-1])
-        return Delivery(self._collate(examples), tuple(problems), passed_over=num_passed_over)
+        batch = self._collate(examples)
+        if ids:
+            batch["picture_ids"] = torch.tensor(ids)
+        return Delivery(batch, tuple(problems), passed_over=num_passed_over)
 
-    def _read(self, chosen: Chosen) -> TrainingExample:
-        if chosen.example is None:
-            raise BrokenSample(chosen.problem)
-        files, shard, index = self._windows.files, chosen.shard, chosen.place
-        picture_CHW = _read_picture(files, shard, index, self._image_px)
-        return _training_example(files.key(shard, index), chosen.example, picture_CHW)
+
+def _picture_id(key: str) -> int:
+    """64 bits of a hash: in one of 30 million datasets of a million pictures two of them share one."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
+
+
+def _first(shard_samples: list[int], max_images: int | None) -> tuple[int, ...]:
+    """How many samples of each shard are used; shards of which none is are left out."""
+    if max_images is None:
+        return tuple(shard_samples)
+    ends = [min(end, max_images) for end in itertools.accumulate(shard_samples)]
+    used = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    return tuple(used[: sum(start < max_images for start in [0, *ends[:-1]])])
+
+
+def _count(manifest: Manifest, files: ShardFiles, mix: Mix, order: SampleOrder) -> dict[str, float]:
+    """How many images have each pair. A sample that can't be read is told when its turn comes, not here."""
+
+    def examples_of_images() -> Iterator[tuple[Example, ...]]:
+        for shard, index in sampled(order.shard_samples):
+            with suppress(StreamError):
+                yield _read_examples(files, shard, index)
+
+    with closing(files):  # workers open them anew
+        return count_images(manifest, order.split, mix, examples_of_images())
 
 
 class BrokenSample(StreamError):

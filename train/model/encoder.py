@@ -48,16 +48,21 @@ class Encoder(nn.Module):
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
+        picture_features: torch.Tensor | None = None,
         **_: Any,  # `generate` passes output_attentions and the like to every encoder
     ) -> BaseModelOutput:
         """input_ids (B, S) with attention_mask (B, S), pixel_values uint8 (B, 3, H, W) -> last_hidden_state (B, N, D).
+
+        picture_features: what `look` has made of the pixels, instead of them.
 
         Raises:
             ValueError: picture and prompt together have more tokens than the text encoder has positions.
         """
         embeds_BND = self.text_encoder.embed_tokens(input_ids)
         if pixel_values is not None:
-            picture_BPD = self.see(pixel_values).to(embeds_BND.dtype)
+            picture_features = self.look(pixel_values)
+        if picture_features is not None:
+            picture_BPD = self.multi_modal_projector(picture_features).to(embeds_BND.dtype)
             embeds_BND = torch.cat([picture_BPD, embeds_BND], dim=1)
         if embeds_BND.shape[1] > self.text_encoder.max_source_positions:
             raise ValueError(
@@ -72,9 +77,13 @@ class Encoder(nn.Module):
 
     def see(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
         """uint8 pixels (B, 3, H, W) -> the picture's tokens (B, P, D): Florence-2's `get_image_features`."""
+        return self.multi_modal_projector(self.look(pixels_BCHW))
+
+    def look(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
+        """uint8 pixels (B, 3, H, W) -> what the vision tower sees, (B, width of the tower, h, w)."""
         dtype = self.multi_modal_projector.image_projection.weight.dtype
-        normal_BCHW = self.normalise(pixels_BCHW).to(dtype)
-        return self.multi_modal_projector(self.vision_tower(normal_BCHW).last_hidden_state)
+        features_BChw: torch.Tensor = self.vision_tower(self.normalise(pixels_BCHW).to(dtype)).last_hidden_state
+        return features_BChw
 
     def normalise(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
         """uint8 to float32, mean 0 and deviation 1 over natural pictures. Here, since bytes are a quarter to move."""

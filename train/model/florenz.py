@@ -137,6 +137,7 @@ class Florenz(FlorenzPreTrainedModel, GenerationMixin):
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
+        picture_features: torch.Tensor | None = None,
         decoder_input_ids: torch.Tensor | None = None,
         decoder_attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
@@ -150,11 +151,17 @@ class Florenz(FlorenzPreTrainedModel, GenerationMixin):
         not IGNORED.
 
         input_ids, attention_mask: (B, S), padded on the right. pixel_values: uint8 (B, 3, H, W); None: only text.
+        picture_features: what `Encoder.look` has made of the pixels, instead of them.
         decoder_attention_mask: (B, past + T), needed only where texts are padded on the left. encoder_outputs: as the
         encoder gave them, instead of pixel_values and input_ids. logits_to_keep: only the last ones, 0 for all.
         """
         if encoder_outputs is None:
-            encoder_outputs = self.encoder(input_ids, attention_mask=attention_mask, pixel_values=pixel_values)
+            encoder_outputs = self.encoder(
+                input_ids,
+                attention_mask=attention_mask,
+                pixel_values=pixel_values,
+                picture_features=picture_features,
+            )
         states_BND = encoder_outputs[0]
         if use_cache and past_key_values is None:
             past_key_values = EncoderDecoderCache(DynamicCache(), DynamicCache())

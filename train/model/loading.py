@@ -19,9 +19,10 @@ from transformers import (
 )
 
 from florenz.train.data.processor import Processor, Settings, add_language_tokens
-from florenz.train.data.prompts import PREFIX_WORDS, PrefixKind
+from florenz.train.data.prompts import PAPER, PREFIX_WORDS, PrefixKind, Prompts
 from florenz.train.model.florenz import Florenz, FlorenzConfig
 from florenz.train.model.gemma import GemmaDecoder
+from florenz.train.model.parts import parts_of
 from florenz.train.model.sizes import bart_with_vocabulary, florenz_config, size_named, tiny_gemma2_config
 from florenz.train.model.vocabulary import added_rows, mean_rows
 
@@ -39,14 +40,18 @@ def build(
     image_px: int | None = None,
     prefix: PrefixKind | None = None,
     num_latents: int | None = None,
+    random_parts: Sequence[str] = (),
     languages: Sequence[str] = LANGUAGES,
+    prompts: Prompts = PAPER,
+    styles: Sequence[str] = (),
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Florenz, Processor]:
     """A model of that size with its processor, on the CPU, in training mode.
 
     florence, gemma, tokenizer: hub names or folders, instead of the size's own; so image_px, prefix and num_latents.
-    languages: those that get a token of their own if the prefix is one. What no weights are loaded for (latents,
-    cross-attention beside Gemma-2, a tiny Gemma-2) is random, by torch's seed.
+    random_parts: from `parts.PARTS`, those that start from random weights although there are others.
+    languages: those that get a token of their own if the prefix is one. prompts, styles: for the processor. What no
+    weights are loaded for (latents, cross-attention beside Gemma-2, a tiny Gemma-2) is random, by torch's seed.
 
     Raises:
         ValueError: unknown size, weights that are not there, a vocabulary that does not belong to the weights.
@@ -57,6 +62,8 @@ def build(
         prefix=prefix or chosen.prefix,
         max_prompt_tokens=chosen.max_prompt_tokens,
         max_text_tokens=chosen.max_text_tokens,
+        prompts=prompts,
+        styles=tuple(styles),
     )
     florence = florence or chosen.florence
     gemma = gemma or chosen.gemma
@@ -78,6 +85,8 @@ def build(
         weights = _load(Gemma2ForCausalLM, gemma, dtype)
         model = _with_gemma_decoder(source, weights, decoder_tokenizer, num_tokens, latents)
     _copy_encoder(source, model)
+    if random_parts:
+        _forget(model, random_parts)
     processor = Processor(encoder_tokenizer=encoder_tokenizer, decoder_tokenizer=decoder_tokenizer, settings=settings)
     return model.train(), processor
 
@@ -86,6 +95,16 @@ def load(folder: str) -> tuple[Florenz, Processor]:
     """A model and its processor as `save_pretrained` of both left them. `ValueError` if the folder holds none."""
     processor = Processor.from_pretrained(folder)
     return _load(Florenz, folder, torch.float32), processor
+
+
+def _forget(model: Florenz, parts: Sequence[str]) -> None:
+    """Give these parts the weights of a fresh model, by torch's seed."""
+    fresh = parts_of(_empty(model.config, model.dtype))
+    with torch.no_grad():
+        for part, parameters in parts_of(model).items():
+            for (_, parameter), (_, new) in zip(parameters, fresh[part], strict=True):
+                if part in parts:
+                    parameter.copy_(new)
 
 
 def _copy_encoder(source: Florence2ForConditionalGeneration, model: Florenz) -> None:

@@ -52,6 +52,19 @@ def train_only(model: nn.Module, parts: Collection[str]) -> None:
             parameter.requires_grad_(part in parts)
 
 
+def set_modes(model: nn.Module) -> None:
+    """Training mode for modules that train something, and for nothing else: no dropout or dropped path in what is
+    frozen, which would then answer the same picture in another way each time."""
+    model.eval()
+    for module in model.modules():
+        if any(parameter.requires_grad for parameter in module.parameters()):
+            module.training = True
+    for module in model.modules():  # a dropout has no parameters: it goes with what it stands in
+        for child in module.children():
+            if module.training and not any(True for _ in child.parameters()):
+                child.train()
+
+
 def _part_of(name: str) -> str:
     # torch.compile and checkpoint wrappers put their own steps into the path of a parameter.
     name = name.replace("_orig_mod.", "").replace("_checkpoint_wrapped_module.", "").removeprefix("module.")

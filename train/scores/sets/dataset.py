@@ -1,33 +1,47 @@
-"""The validation split of a dataset that make dataset made, with the withheld captions of the same images."""
+"""The validation split of a dataset that make dataset made, with the withheld captions of the same images.
+
+What chooses a stopping point must not be reported. A dataset with a split of its own for choosing (`choose`) has val
+for reporting; in one of version 1, which has none, a quarter of val by hash is for choosing (`is_for_choosing`).
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from florenz.shards.manifest import read_manifest
+from florenz.shards.manifest import Manifest, read_manifest
 from florenz.shards.plan import HELDOUT
 from florenz.shards.records import sample_from
-from florenz.shards.schema import SchemaError
+from florenz.shards.schema import HELDOUT_SUFFIX, SchemaError
 from florenz.train.data.tar_index import ShardCache, ShardFiles, StreamError
 from florenz.train.scores.sets.contract import Item
 from florenz.train.scores.texts import METRICS
 
 COVERED, WITHHELD = "val", HELDOUT
+CHOOSING = "choose"
+SHARE_FOR_CHOOSING = 4  # one of so many
+
+Use = Literal["all", "report", "choose"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Set:
-    """folder: the OUT of make dataset."""
+    """folder: the OUT of make dataset. use: all of val, or what is left of it for reporting, or what is for choosing.
+
+    choosing: the split for choosing, where the dataset has it.
+    """
 
     folder: str
+    use: Use = "all"
+    choosing: str = CHOOSING
     metrics: ClassVar[tuple[str, ...]] = METRICS
 
     def problems(self) -> list[str]:
         try:
-            has_images = self.parts()[COVERED] > 0
+            has_images = next(iter(self.parts().values())) > 0
         except ValueError as problem:
             return [str(problem)]
         return [] if has_images else [f"{self.folder} has no validation images: run make dataset with more images"]
@@ -37,14 +51,36 @@ class Set:
 
     def parts(self) -> dict[str, int]:
         manifest = read_manifest(self.folder)
-        return {split: sum(shard.samples for shard in manifest.shards_of(split)) for split in (COVERED, WITHHELD)}
+        return {part: sum(1 for _ in self._places(manifest, part)) for part in self._parts(manifest)}
 
     def items(self, part: str) -> Iterator[Item]:
         manifest = read_manifest(self.folder)
-        with closing(ShardFiles(self.folder, manifest, part, ShardCache(folder=""))) as shards:
+        with closing(self._open(manifest, part)) as shards:
+            for shard, index in self._places(manifest, part):
+                yield from _items_of(shards, shard, index, part)
+
+    def _parts(self, manifest: Manifest) -> tuple[str, ...]:
+        """Covered and withheld texts; a split of its own for choosing has covered ones alone."""
+        if self.use == "choose" and manifest.shards_of(self.choosing):
+            return (self.choosing,)
+        return COVERED, WITHHELD
+
+    def _places(self, manifest: Manifest, part: str) -> Iterator[tuple[int, int]]:
+        """(shard, index) of the images of a part that belong to this use."""
+        is_shared = self.use != "all" and part in (COVERED, WITHHELD) and not manifest.shards_of(self.choosing)
+        with closing(self._open(manifest, part)) as shards:
             for shard, info in enumerate(manifest.shards_of(part)):
                 for index in range(info.samples):
-                    yield from _items_of(shards, shard, index, part)
+                    if not is_shared or is_for_choosing(shards.key(shard, index)) == (self.use == "choose"):
+                        yield shard, index
+
+    def _open(self, manifest: Manifest, part: str) -> ShardFiles:
+        return ShardFiles(self.folder, manifest, part, ShardCache(folder=""))
+
+
+def is_for_choosing(key: str) -> bool:
+    """Of the images of val, where there is no split for choosing: the same ones for every seed and recipe."""
+    return hashlib.sha256(f"{CHOOSING}\0{key.removesuffix(HELDOUT_SUFFIX)}".encode()).digest()[0] < 256 // SHARE_FOR_CHOOSING
 
 
 def _items_of(shards: ShardFiles, shard: int, index: int, part: str) -> Iterator[Item]:
