@@ -548,3 +548,52 @@ def test_a_trainer_that_leaves_early_exits_cleanly(dataset: str) -> None:
     _, errors = process.communicate(timeout=600)
     assert (process.returncode, errors) == (0, "")
     assert group_is_gone(process)
+
+
+def test_only_the_first_images_are_used(dataset: str) -> None:
+    keys = {max_images: set(keys_of(one_epoch(make_stream(dataset, max_images=max_images)))) for max_images in (3, 12)}
+    assert {number: len(found) for number, found in keys.items()} == {3: 3, 12: 12} and keys[3] < keys[12]
+    assert make_stream(dataset, max_images=12).batches_per_epoch == 3
+    everything = make_stream(dataset)
+    more = make_stream(dataset, max_images=10**6)
+    assert more.num_samples == everything.num_samples and are_same(one_epoch(more), one_epoch(everything))
+
+
+def test_a_batch_names_its_pictures_alike_in_every_process(dataset: str) -> None:
+    named = make_stream(dataset, name_pictures=True)
+    names = dict(named.pictures())
+    assert len(names) == named.num_samples
+    batches = one_epoch(named)
+    assert are_same(batches, one_epoch(make_stream(dataset, name_pictures=True, num_workers=2)))
+    for batch in batches:
+        for name, picture_CHW in zip(batch["picture_ids"].tolist(), batch["pixel_values"], strict=True):
+            assert torch.equal(names[name], picture_CHW)
+    assert "picture_ids" not in one_epoch(make_stream(dataset))[0]
+    assert "picture_ids" not in one_epoch(make_stream(dataset, image_px=None, name_pictures=True))[0]
+
+
+def test_shuffled_pictures_are_always_the_same_wrong_ones(dataset: str) -> None:
+    plain, shuffled = (
+        make_stream(dataset, name_pictures=True),
+        make_stream(dataset, name_pictures=True, shuffle_pictures=True),
+    )
+
+    def picture_of_texts(source: Stream, epoch: int) -> dict[str, int]:
+        batches = one_epoch(source, epoch)
+        return {
+            key: name
+            for facts, batch in zip(facts_of(batches), batches, strict=True)
+            for key, name in zip((fact.split()[0] for fact in facts), batch["picture_ids"].tolist(), strict=True)
+        }
+
+    own, others = picture_of_texts(plain, 0), picture_of_texts(shuffled, 0)
+    assert sorted(own.values()) == sorted(others.values())  # each picture is shown once in an epoch
+    assert own.keys() == others.keys() and all(own[key] != others[key] for key in own)
+    assert others == picture_of_texts(shuffled, 1)
+
+
+def test_texts_of_other_styles_are_left_out_and_copies_come_in(dataset: str) -> None:
+    english = [fact for fact in facts_of(take(make_stream(dataset, mix=Mix(copy_english=True)), 40))]
+    assert any(" translation en " in fact for facts in english for fact in facts)
+    with pytest.raises(ValueError, match="no examples in the style detailed"):
+        make_stream(dataset, mix=Mix(styles=("detailed",)))

@@ -17,6 +17,7 @@ from model_examples import (
 from transformers import Florence2ForConditionalGeneration
 
 from florenz.train.model.loading import build, load
+from florenz.train.model.parts import parts_of
 from florenz.train.model.sizes import SIZES
 from florenz.train.model.vocabulary import mean_rows
 
@@ -163,3 +164,16 @@ def test_a_tokenizer_of_another_gemma_is_refused(hub: dict[str, str], tmp_path: 
     tokenizer.save_pretrained(tmp_path / "larger")
     with pytest.raises(ValueError, match="don't belong together"):
         build("3.5b", **(hub | {"tokenizer": str(tmp_path / "larger")}))
+
+
+def test_random_parts_start_anew_and_others_from_the_weights() -> None:
+    torch.manual_seed(0)
+    plain, _ = build("playground")
+    torch.manual_seed(0)
+    changed, _ = build("playground", random_parts=["vision", "decoder"])
+    fresh = parts_of(changed)
+    for part, parameters in parts_of(plain).items():
+        matrices = [(one, other) for (_, one), (_, other) in zip(parameters, fresh[part], strict=True) if one.ndim > 1]
+        if part == "latents" or not matrices:
+            continue
+        assert all(torch.equal(one, other) != (part in ("vision", "decoder")) for one, other in matrices), part

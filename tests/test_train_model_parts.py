@@ -3,8 +3,9 @@
 import pytest
 import torch
 from model_examples import Asked, miniature, picture
+from torch import nn
 
-from florenz.train.model.parts import PARTS, parts_of, train_only
+from florenz.train.model.parts import PARTS, parts_of, set_modes, train_only
 
 BOTH = pytest.mark.parametrize("decoder", ["florence", "gemma"])
 
@@ -68,3 +69,26 @@ def test_unknown_and_empty_parts_are_refused() -> None:
         train_only(model, ["encoder"])
     with pytest.raises(ValueError, match="nothing to train in .gates."):
         train_only(model, ["gates"])
+
+
+def test_what_is_frozen_is_not_in_training_mode() -> None:
+    """Its dropout would answer the same picture in another way each time."""
+    model, _ = miniature("florence")
+    model.train()
+    train_only(model, ["decoder_embeddings", "cross_attention"])
+    set_modes(model)
+    assert not any(module.training for module in model.encoder.modules())
+    layer = model.decoder.layers[0]
+    assert layer.training and layer.encoder_attn.training and not layer.self_attn.training and model.lm_head.training
+
+
+def test_a_dropout_goes_with_the_module_that_it_stands_in() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear, self.dropout = nn.Linear(2, 2), nn.Dropout(0.5)
+
+    model = nn.ModuleList([Block(), Block()])
+    model[0].requires_grad_(False)
+    set_modes(model)
+    assert [block.dropout.training for block in model] == [False, True]

@@ -1,6 +1,7 @@
 """What the tests of the training share: a recipe of two short stages, and metrics without what no two runs share."""
 
 import copy
+import dataclasses
 import functools
 import json
 from pathlib import Path
@@ -12,6 +13,7 @@ from shards_dataset import write_dataset
 
 from florenz.train import loop
 from florenz.train.data.processor import Processor
+from florenz.train.data.prompts import Prompts
 from florenz.train.model import loading
 from florenz.train.model.florenz import Florenz
 from florenz.train.recipe import Recipe, load_recipe
@@ -60,9 +62,13 @@ def _built(seed: int, **options: Any) -> tuple[Florenz, Processor]:
 def build_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let trainings of this process get copies of one model: putting it together takes longer than a short training."""
 
-    def build(*, languages: list[str], **options: Any) -> tuple[Florenz, Processor]:
+    def build(
+        *, languages: list[str], prompts: Prompts, styles: tuple[str, ...], **options: Any
+    ) -> tuple[Florenz, Processor]:
         assert set(languages) == set(loading.LANGUAGES)
-        return copy.deepcopy(_built(torch.initial_seed(), **options))
+        model, processor = copy.deepcopy(_built(torch.initial_seed(), **options))
+        processor.settings = dataclasses.replace(processor.settings, prompts=prompts, styles=styles)
+        return model, processor
 
     monkeypatch.setattr(loop, "build", build)
 

@@ -23,6 +23,7 @@ from florenz.train.model.loading import LANGUAGES
 from florenz.train.model.parts import PARTS
 from florenz.train.model.sizes import SIZES
 from florenz.train.recipe import Recipe, Stage
+from florenz.train.scores.sets import dataset
 
 
 def check(recipe: Recipe) -> tuple[Manifest, Place]:
@@ -31,7 +32,7 @@ def check(recipe: Recipe) -> tuple[Manifest, Place]:
     manifest = place = None
     try:
         manifest = read_manifest(recipe.data)
-        problems += [*_shards(recipe.data, manifest), *_mixes(recipe, manifest)]
+        problems += [*_shards(recipe.data, manifest), *_mixes(recipe, manifest), *_validation(recipe)]
     except (ManifestError, files.StoreError, OSError) as problem:
         problems.append(f"data (DATA): {problem}")
     try:
@@ -113,6 +114,17 @@ def _mixes(recipe: Recipe, manifest: Manifest) -> Iterator[str]:
             yield f"[stages.{stage.name}] {problem}"
 
 
+def _validation(recipe: Recipe) -> Iterator[str]:
+    if not recipe.validation.every_steps:
+        return
+    asked = dataset.Set(folder=recipe.data, use="choose", choosing=recipe.validation.split)
+    if next(iter(asked.parts().values())) == 0:
+        yield (
+            f"[validation] {recipe.data} has no image to choose by, neither in {recipe.validation.split} nor in its "
+            "part of val: set every_steps = 0, or make a larger dataset"
+        )
+
+
 def _languages(recipe: Recipe, manifest: Manifest) -> Iterator[str]:
     """What the dataset is written in, and the trainer could not ask for: it would show in a worker, or when scored.
 
@@ -154,6 +166,8 @@ def _ranks(recipe: Recipe, place: Place) -> Iterator[str]:
                 f"[stages.{stage.name}] a step has {stage.num_micro_batches} micro-batches, which do not divide among "
                 f"{place.world_size} ranks: set micro_batch_size to {max(stage.batch_size // place.world_size, 1)}"
             )
+    if recipe.compute.picture_cache_gib and recipe.compute.parallel == "fsdp" and place.world_size > 1:
+        yield "[compute] picture_cache_gib does not go with fsdp, which splits up what looks at pictures: set it to 0"
 
 
 def _earlier_training(recipe: Recipe, manifest: Manifest) -> Iterator[str]:

@@ -98,7 +98,7 @@ class Validation:
                 with arithmetic():
                     logits_BTV = runner(**on_device).logits
                 if counts:
-                    totals.index_add_(0, pairs, _figures(logits_BTV, on_device["labels"]))
+                    totals.index_add_(0, pairs, figures(logits_BTV, on_device["labels"]))
         for module, mode in modes:
             module.training = mode
         totals = sum_over_ranks(totals.to(self._place.device), self._place).cpu()
@@ -144,7 +144,7 @@ def chosen_by(pairs: Mapping[str, PairLoss]) -> float:
     return sum(covered) / len(covered)
 
 
-def _figures(logits_BTV: torch.Tensor, labels_BT: torch.Tensor) -> torch.Tensor:
+def figures(logits_BTV: torch.Tensor, labels_BT: torch.Tensor) -> torch.Tensor:
     """(B, 4): summed loss, tokens, whether exact, and 1, of each text."""
     is_label_BT = labels_BT != IGNORED
     losses_BT = functional.cross_entropy(

@@ -103,8 +103,7 @@ class Stream:
     ) -> None:
         """image_px: side of the pictures, None leaves images out. bucket_batches: how many batches are sorted by length
         together. prefetch_batches: for each worker. max_skips: of one rank. max_images: the first so many of the split,
-        None for all. shuffle_pictures: each text comes with the picture of another image of its shard, always the same
-        one. name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of remote shards."""
+        None for all. shuffle_pictures: each text comes with the picture of another image, always the same one. name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of remote shards."""
         assert 0 <= rank < world_size and num_workers >= 0 and prefetch_batches >= 1 and max_skips >= 0
         manifest = _manifest_with(out, split)
         shard_samples = _first([shard.samples for shard in manifest.shards_of(split)], max_images)
@@ -329,7 +328,7 @@ class _Reading:
     def example(self, chosen: Chosen) -> TrainingExample:
         if chosen.example is None:
             raise BrokenSample(chosen.problem)
-        picture_CHW = _read_picture(self.files, chosen.shard, self._picture_of(chosen), self.image_px)
+        picture_CHW = _read_picture(self.files, *self._picture_of(chosen), self.image_px)
         return _training_example(self.files.key(chosen.shard, chosen.place), chosen.example, picture_CHW)
 
     def picture(self, shard: int, index: int) -> tuple[int, torch.Tensor]:
@@ -339,13 +338,19 @@ class _Reading:
         return _picture_id(self.files.key(shard, index)), picture_CHW
 
     def picture_id(self, chosen: Chosen) -> int:
-        return _picture_id(self.files.key(chosen.shard, self._picture_of(chosen)))
+        return _picture_id(self.files.key(*self._picture_of(chosen)))
 
-    def _picture_of(self, chosen: Chosen) -> int:
+    def _picture_of(self, chosen: Chosen) -> tuple[int, int]:
+        """Shard and index; of shuffled pictures the one half a split further, samples being in the order of a hash."""
         if not self.num_in_shards:
-            return chosen.place
-        number = self.num_in_shards[chosen.shard]
-        return (chosen.place + number // 2) % number  # samples stand in the order of a hash, so that any other will do
+            return chosen.shard, chosen.place
+        total = sum(self.num_in_shards)
+        index = (sum(self.num_in_shards[: chosen.shard]) + chosen.place + total // 2) % total
+        shard = 0
+        while index >= self.num_in_shards[shard]:
+            index -= self.num_in_shards[shard]
+            shard += 1
+        return shard, index
 
 
 class _MicroBatches(IterableDataset[Delivery]):
