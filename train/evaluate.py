@@ -1,8 +1,9 @@
 """How well does a Florenz do, for each task and language? `python -m train.evaluate RECIPE [NAME=value ...]`.
 
 The same recipe and variables as for `python -m train`: OUT/model is asked about the validation split of DATA, and about
-the withheld captions of its images (heldout). A table goes to the screen and into OUT/EVALUATION.md, its numbers
-into OUT/evaluation.json, and a picture into OUT/evaluation.png.
+the withheld captions of its images (heldout). A table goes to the screen and into OUT/EVALUATION.md, its numbers into
+OUT/evaluation.json, a picture into OUT/evaluation.png, and OUT/captions.html shows a dozen pictures with what the model
+says about them.
 
 BENCHMARK names another evaluation set (train/scores/sets/) and BENCHMARK_DATA the folder with its files; the name then
 stands in the names of the three files too.
@@ -32,6 +33,7 @@ from florenz.train.recipe import Recipe, load_recipe
 from florenz.train.scores.scoring import MAX_IMAGES, evaluate
 from florenz.train.scores.sets import dataset
 from florenz.train.scores.sets.contract import EvaluationSet
+from florenz.train.scores.showcase import Showcase
 from florenz.train.scores.table import Evaluation, Say, record
 from florenz.train.scores.texts import check_tools
 
@@ -69,15 +71,20 @@ def evaluate_training(
     model, processor = load(str(folder))
     model.to(device).eval()  # type: ignore[arg-type]
     has_pictures = any(stage.images for stage in recipe.stages)
-    evaluation = evaluate(model, processor, evaluation_set, has_pictures=has_pictures, max_images=max_images)
-    record(evaluation, recipe.out, say, benchmark=benchmark.name if benchmark else "")
+    showcase = Showcase()
+    evaluation = evaluate(
+        model, processor, evaluation_set, has_pictures=has_pictures, max_images=max_images, showcase=showcase
+    )
+    record(evaluation, recipe.out, say, benchmark=benchmark.name if benchmark else "", showcase=showcase)
     return evaluation
 
 
 def _whole_set(recipe: Recipe, benchmark: Benchmark | None) -> EvaluationSet:
     """The set that is asked for; `ValueError` with a line for each thing that it lacks."""
     if benchmark is None:
-        label, evaluation_set = "data (DATA)", dataset.Set(folder=recipe.data)
+        use: dataset.Use = "report" if recipe.validation.every_steps else "all"
+        choosing = recipe.validation.split
+        label, evaluation_set = "data (DATA)", dataset.Set(folder=recipe.data, use=use, choosing=choosing)
     else:
         known = kinds_in(SETS)
         if benchmark.name not in known:

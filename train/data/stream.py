@@ -103,7 +103,8 @@ class Stream:
     ) -> None:
         """image_px: side of the pictures, None leaves images out. bucket_batches: how many batches are sorted by length
         together. prefetch_batches: for each worker. max_skips: of one rank. max_images: the first so many of the split,
-        None for all. shuffle_pictures: each text comes with the picture of another image, always the same one. name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of remote shards."""
+        None for all. shuffle_pictures: each text comes with the picture of another image, always the same one.
+        name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of remote shards."""
         assert 0 <= rank < world_size and num_workers >= 0 and prefetch_batches >= 1 and max_skips >= 0
         manifest = _manifest_with(out, split)
         shard_samples = _first([shard.samples for shard in manifest.shards_of(split)], max_images)

@@ -22,7 +22,8 @@ from florenz.train.data.prompts import decoder_prefix
 from florenz.train.data.stream import StreamError, TrainingExample
 from florenz.train.generate import write
 from florenz.train.model.florenz import IGNORED, Florenz
-from florenz.train.scores.sets.contract import EvaluationSet, Item
+from florenz.train.scores.sets.contract import EvaluationSet, Item, Judge, judge_of
+from florenz.train.scores.showcase import Showcase, Shown
 from florenz.train.scores.table import Evaluation
 from florenz.train.scores.texts import PairScores, References, TextScores, chance, score_texts
 
@@ -42,10 +43,12 @@ class Pair(NamedTuple):
 
 
 class Question(NamedTuple):
-    """example: with the first of the references as its text."""
+    """example: with the first of the references as its text. truth: for a judge. image: of the set."""
 
     example: TrainingExample
     references: References
+    truth: str
+    image: str
 
 
 @dataclass(kw_only=True)
@@ -56,6 +59,8 @@ class Answers:
     """
 
     references: list[References] = field(default_factory=list)
+    truths: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
     styles: list[str] = field(default_factory=list)
     with_prefix: list[str] = field(default_factory=list)
     without_prefix: list[str] = field(default_factory=list)
@@ -72,12 +77,14 @@ def evaluate(
     max_images: int = MAX_IMAGES,
     batch_size: int = BATCH_SIZE,
     max_new_tokens: int | None = None,
+    showcase: Showcase | None = None,
 ) -> Evaluation:
     """The scores of a model (in eval mode) on an evaluation set, a row for each pair.
 
     has_pictures: without, translations alone, of text alone. max_images: of each part, the first in the order of the
     set. batch_size: texts at once; changes nothing but the time. max_new_tokens: None for as long as the longest text
-    that the model was trained on.
+    that the model was trained on. showcase: gets the first pictures with what was answered about them. Texts of styles
+    that the model was not trained on are left out.
 
     Raises:
         ValueError: no data, a language that the model lacks. StreamError: what can't be read on the way.
@@ -89,16 +96,34 @@ def evaluate(
     with tqdm(total=sum(num_images.values()), unit="image", desc="evaluate", file=sys.stderr, disable=None) as bar:
         for part in (part for part, number in num_images.items() if number):
             for chunk in _chunks(islice(_images(evaluation_set, part), max_images), batch_size):
-                for pair, of_pair in _by_pair(chunk, image_px).items():
+                if showcase is not None:
+                    showcase.add_pictures({items[0].image: items[0].picture for items in chunk})
+                for pair, of_pair in _by_pair(chunk, image_px, processor.settings.styles).items():
                     for batch in _chunks(of_pair, batch_size):
                         _ask(model, processor, answers.setdefault(pair, Answers()), batch, pair, max_new_tokens)
                 bar.update(len(chunk))
+    if not answers:
+        styles = ", ".join(processor.settings.styles)
+        raise ValueError(f"{evaluation_set.folder} has no text in the style {styles}, which the model is trained on")
     ordered = sorted(answers, key=lambda pair: (TASKS.index(pair.task), pair.is_held_out, pair.language))
+    if showcase is not None:
+        for pair in ordered:
+            _show(showcase, pair, answers[pair])
+    judge = judge_of(evaluation_set)
     return Evaluation(
         dataset=evaluation_set.version(),
         images=num_images,
-        pairs=tuple(_score(pair, answers[pair], evaluation_set.metrics) for pair in ordered),
+        pairs=tuple(_score(pair, answers[pair], evaluation_set.metrics, judge) for pair in ordered),
     )
+
+
+def _show(showcase: Showcase, pair: Pair, answers: Answers) -> None:
+    if pair.task == "caption":
+        written = answers.with_prefix or answers.without_prefix
+        for image, style, references, answer in zip(
+            answers.images, answers.styles, answers.references, written, strict=True
+        ):
+            showcase.add(image, Shown(pair.language, pair.is_held_out, style, references[0], answer))
 
 
 def _images(evaluation_set: EvaluationSet, part: str) -> Iterator[list[Item]]:
@@ -107,13 +132,15 @@ def _images(evaluation_set: EvaluationSet, part: str) -> Iterator[list[Item]]:
         yield list(items)
 
 
-def _by_pair(images: Iterable[Sequence[Item]], image_px: int | None) -> dict[Pair, list[Question]]:
-    """Without pictures, a caption is nothing that could be asked for."""
+def _by_pair(
+    images: Iterable[Sequence[Item]], image_px: int | None, styles: Sequence[str]
+) -> dict[Pair, list[Question]]:
+    """Without pictures, a caption is nothing that could be asked for. styles: empty for all."""
     found: dict[Pair, list[Question]] = {}
     for items in images:
         picture_CHW = _picture(items[0], image_px)
         for item in items:
-            if image_px is not None or item.source_text:
+            if (image_px is not None or item.source_text) and (not styles or item.style in styles):
                 pair = Pair(item.task, item.language, item.is_held_out)
                 found.setdefault(pair, []).append(_question(item, picture_CHW))
     return found
@@ -138,7 +165,7 @@ def _question(item: Item, picture_CHW: torch.Tensor | None) -> Question:
         text=item.references[0],
         picture_CHW=picture_CHW,
     )
-    return Question(example, item.references)
+    return Question(example, item.references, item.truth, item.image)
 
 
 @torch.inference_mode()
@@ -152,6 +179,8 @@ def _ask(
 ) -> None:
     """Add what the model makes of a batch of one pair: the loss of the right texts, and its own."""
     answers.references += [question.references for question in batch]
+    answers.truths += [question.truth for question in batch]
+    answers.images += [question.image for question in batch]
     examples = [question.example for question in batch]
     answers.styles += [example.style for example in examples]
     right = [replace(question.example, text=text) for question in batch for text in question.references]
@@ -176,9 +205,13 @@ def _has_prefix(processor: Processor, pair: Pair) -> bool:
     return True
 
 
-def _score(pair: Pair, answers: Answers, metrics: Sequence[str]) -> PairScores:
+def _score(pair: Pair, answers: Answers, metrics: Sequence[str], judge: Judge | None) -> PairScores:
     def scores(texts: Sequence[str]) -> TextScores | None:
-        return score_texts(texts, answers.references, pair.language, metrics) if texts else None
+        if not texts:
+            return None
+        asked = zip(answers.truths, texts, strict=True) if judge else ()
+        verdicts = [judge(truth, pair.language, text) for truth, text in asked if judge]
+        return score_texts(texts, answers.references, pair.language, metrics, verdicts=verdicts)
 
     return PairScores(
         **pair._asdict(),

@@ -8,14 +8,18 @@ from dataclasses import asdict, dataclass
 
 from florenz.stores import files
 from florenz.train.scores.plot import draw, has_matplotlib
+from florenz.train.scores.showcase import Showcase
 from florenz.train.scores.texts import PairScores, TextScores
+from florenz.train.scores.verdict import verdict
 
 GROUPS = ("with prefix", "without", "chance")
-HEAD = ["pair", "texts", "cross-entropy", *["exact", "chrF", "language"] * len(GROUPS)]
+PLAIN, MEANING = ["pair", "texts", "cross-entropy"], "meaning"
+HEAD = [*PLAIN, *["exact", "chrF", "language"] * len(GROUPS)]
 GAP = "  "
 FOOTER = """\
 cross-entropy: nats per token of the dataset's text, its language prefix given. exact: answers that are that text.
-chrF: 0 to 100. language: answers that language ID places in the asked language. held out: never trained on.
+meaning: answers that say what the picture shows, in whatever words, where that is counted. chrF: 0 to 100.
+language: answers that language ID places in the asked language. held out: never trained on.
 chance: the texts of other images as answers, right in language and style, blind to the image or to the sentence."""
 
 Say = Callable[[str], None]
@@ -33,8 +37,10 @@ class Evaluation:
     pairs: tuple[PairScores, ...]
 
 
-def record(evaluation: Evaluation, folder: str, say: Say, *, benchmark: str = "") -> None:
-    """Tell the table and write it, with its numbers and its picture, into a folder.
+def record(
+    evaluation: Evaluation, folder: str, say: Say, *, benchmark: str = "", showcase: Showcase | None = None
+) -> None:
+    """Tell the table and write it, with its numbers, its picture and the showcase's page, into a folder.
 
     benchmark: the set, where it is not the dataset's validation split; it stands in the files' names, so that no table
     takes another one's place.
@@ -42,6 +48,9 @@ def record(evaluation: Evaluation, folder: str, say: Say, *, benchmark: str = ""
     mark = f"-{benchmark}" if benchmark else ""
     json_name, table_name, plot_name = f"evaluation{mark}.json", f"EVALUATION{mark}.md", f"evaluation{mark}.png"
     say(screen_table(evaluation))
+    sentence = verdict(evaluation.pairs)
+    if sentence:
+        say(f"\n{sentence}\n")
     _write(folder, json_name, json.dumps(asdict(evaluation), indent=1) + "\n")
     _write(folder, table_name, markdown(evaluation))
     if has_matplotlib():
@@ -50,14 +59,18 @@ def record(evaluation: Evaluation, folder: str, say: Say, *, benchmark: str = ""
     else:
         say(f"scores in {files.join(folder, json_name)} and {table_name}")
         say("no matplotlib, so no picture of the scores: pip install florenz[train]")
+    page_name = f"captions{mark}.html"
+    if showcase is not None and (page := showcase.page("Captions by Florenz", sentence)):
+        _write(folder, page_name, page)
+        say(f"a dozen pictures with their captions: {files.join(folder, page_name)}")
 
 
 def screen_table(evaluation: Evaluation) -> str:
     """A line for each pair under a head of two, and what the columns mean."""
-    rows = [HEAD, *(_cells(pair) for pair in evaluation.pairs)]
+    rows = _rows(evaluation)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    num_plain = len(HEAD) - 3 * len(GROUPS)
-    spans = [sum(widths[first : first + 3]) + 2 * len(GAP) for first in range(num_plain, len(HEAD), 3)]
+    num_plain = len(rows[0]) - 3 * len(GROUPS)
+    spans = [sum(widths[first : first + 3]) + 2 * len(GAP) for first in range(num_plain, len(rows[0]), 3)]
     over = " " * (sum(widths[:num_plain]) + (num_plain - 1) * len(GAP))
     titles = [f" {title} ".center(span, "-") for title, span in zip(GROUPS, spans, strict=True)]
     lines = [GAP.join([over, *titles])]
@@ -69,18 +82,29 @@ def screen_table(evaluation: Evaluation) -> str:
 
 def markdown(evaluation: Evaluation) -> str:
     """The same table for a page."""
-    kinds = [*[""] * (len(HEAD) - 3 * len(GROUPS)), *(title for title in GROUPS for _ in range(3))]
-    head = [f"{name}, {kind}" if kind else name for name, kind in zip(HEAD, kinds, strict=True)]
-    rule = ["---", *["---:"] * (len(HEAD) - 1)]
-    rows = [head, rule, *(_cells(pair) for pair in evaluation.pairs)]
+    names, *cells = _rows(evaluation)
+    kinds = [*[""] * (len(names) - 3 * len(GROUPS)), *(title for title in GROUPS for _ in range(3))]
+    head = [f"{name}, {kind}" if kind else name for name, kind in zip(names, kinds, strict=True)]
+    rows = [head, ["---", *["---:"] * (len(names) - 1)], *cells]
     images = ", ".join(f"{number} images of {split}" for split, number in evaluation.images.items() if number)
     parts = [
         "# Evaluation",
+        *([sentence] if (sentence := verdict(evaluation.pairs)) else []),
         f"Dataset {evaluation.dataset}: {images}.",
         "\n".join("| " + " | ".join(row) + " |" for row in rows),
         FOOTER,
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _rows(evaluation: Evaluation) -> list[list[str]]:
+    """The head and a row for each pair; with a column for meaning where a judge has counted it."""
+    rows = [HEAD, *(_cells(pair) for pair in evaluation.pairs)]
+    meanings = [pair.with_prefix.meaning if pair.with_prefix else None for pair in evaluation.pairs]
+    if all(meaning is None for meaning in meanings):
+        return rows
+    column = [MEANING, *map(_share, meanings)]
+    return [[*row[: len(PLAIN)], cell, *row[len(PLAIN) :]] for row, cell in zip(rows, column, strict=True)]
 
 
 def _cells(pair: PairScores) -> list[str]:

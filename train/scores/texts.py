@@ -7,9 +7,10 @@ Chance is what the right texts of other images would score as answers: perfect l
 (for a translation: at the sentence). It depends on the dataset alone, so that it is the same for every model, and no
 answer of a model that ignores its input can be expected to do better.
 
-All three numbers are blind to meaning: an answer with other words for the same thing is no exact match, and chrF counts
-its letters. What language ID says of short texts is often wrong, so the share of right texts that it places in their
-own language stands beside the answers' share (it is chance's).
+These three numbers are blind to meaning: an answer with other words for the same thing is no exact match, and chrF
+counts its letters. Where a set brings a judge (`sets/contract.py`), meaning is counted beside them. What language ID
+says of short texts is often wrong, so the share of right texts that it places in their own language stands beside the
+answers' share (it is chance's).
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ class TextScores:
     """exact_match: share of answers that are their reference, 0 to 1. chrf: of the whole corpus, 0 to 100.
 
     language_fidelity: share of answers that language ID places in the asked language, 0 to 1; None for a language that
-    it does not know. Each is None where its set does not count it.
+    it does not know. meaning: share of answers that say what the picture shows, in whatever words, 0 to 1. Each is None
+    where its set does not count it.
     """
 
     exact_match: float | None
     chrf: float | None
     language_fidelity: float | None
+    meaning: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +63,22 @@ class PairScores:
 
 
 def score_texts(
-    answers: Sequence[str], references: Sequence[References], language: str, metrics: Sequence[str] = METRICS
+    answers: Sequence[str],
+    references: Sequence[References],
+    language: str,
+    metrics: Sequence[str] = METRICS,
+    *,
+    verdicts: Sequence[bool] = (),
 ) -> TextScores:
-    """The scores of answers in `language`, each against the references in its place; at least one."""
+    """The scores of answers in `language`, each against the references in its place; at least one.
+
+    verdicts: a judge's, answer by answer; empty: there is no judge.
+    """
     return TextScores(
         exact_match=exact_match(answers, references) if "exact_match" in metrics else None,
         chrf=chrf(answers, references) if "chrf" in metrics else None,
         language_fidelity=language_fidelity(answers, language) if "language_fidelity" in metrics else None,
+        meaning=sum(verdicts) / len(verdicts) if verdicts else None,
     )
 
 

@@ -6,9 +6,12 @@ file; nothing lists them. `tests/contracts/evaluation_set.py` holds each of them
 Everything but `items` is light: it is asked before any model is loaded.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+# (true English caption of the picture, language, answer) -> whether the answer says that and nothing else.
+Judge = Callable[[str, str, str], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +21,8 @@ class Item:
     id: unique in its set. image: names what is counted and limited by MAX_IMAGES; items of one image follow one another
     and have the same picture. picture: the bytes of its file; None for a translation of text alone, and then for all
     items of that task and language. task: "caption" or "translation". style: one that prompts know. source_text: ""
-    for captions. references: at least one. is_held_out: never trained on. where: file and place, for messages.
+    for captions. references: at least one. is_held_out: never trained on. where: file and place, for messages. truth:
+    what a judge goes by, for a set that has one: the English caption of the picture in this style.
     """
 
     id: str
@@ -31,6 +35,7 @@ class Item:
     references: tuple[str, ...]
     is_held_out: bool
     where: str
+    truth: str = ""
 
 
 class EvaluationSet(Protocol):
@@ -53,3 +58,12 @@ class EvaluationSet(Protocol):
 
     def items(self, part: str) -> Iterator[Item]:
         """In an order that is always the same. `StreamError` for what can't be read on the way."""
+
+
+def judge_of(evaluation_set: EvaluationSet) -> Judge | None:
+    """The set's own judge of meaning, from its method `judge()`; None for a set without, which is most of them.
+
+    With a judge, answers in other words than the references can be right, and `TextScores.meaning` is counted.
+    """
+    make = getattr(evaluation_set, "judge", None)
+    return None if make is None else make()

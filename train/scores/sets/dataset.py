@@ -102,4 +102,5 @@ def _items_of(shards: ShardFiles, shard: int, index: int, part: str) -> Iterator
             references=(example.text,),
             is_held_out=part == WITHHELD,
             where=shards.where(shard, index, "jpg"),
+            truth=sample.caption_texts.get(example.style, ""),
         )

@@ -1,0 +1,67 @@
+"""Did captioning emerge? One sentence for somebody who sees the table for the first time.
+
+A held-out language is measured by chrF, on a scale that begins at chance (the texts of other images) and ends at what
+the model scores in the languages that it was taught to caption, on average. From EMERGED of that way on captioning has
+emerged, from PARTLY on in part. chrF and not exact texts: it is there for every set, and falls slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from florenz.languages.codes import SOURCE, name_of
+from florenz.train.scores.texts import PairScores, TextScores
+
+EMERGED, PARTLY = 0.9, 0.5
+
+
+def verdict(pairs: Sequence[PairScores]) -> str:
+    """The sentence; "" where no held-out captions were scored, or nothing to compare them with."""
+    captions = [pair for pair in pairs if pair.task == "caption" and pair.with_prefix is not None]
+    held_out = [pair for pair in captions if pair.is_held_out]
+    taught = [pair for pair in captions if not pair.is_held_out]
+    translated = [pair for pair in taught if pair.language != SOURCE] or taught  # as the held-out ones are
+    ways = {pair.language: way for pair in held_out if (way := _way(pair, translated)) is not None}
+    if not ways:
+        return ""
+    sentences = []
+    for words, low, high in (
+        ("Captioning emerged in", EMERGED, float("inf")),
+        ("Captioning emerged in part in", PARTLY, EMERGED),
+        ("Captioning did not emerge in", float("-inf"), PARTLY),
+    ):
+        languages = [pair for pair in held_out if low <= ways.get(pair.language, float("nan")) < high]
+        if languages:
+            told = ", ".join(f"{name_of(pair.language)} ({_share(pair.with_prefix)})" for pair in languages)
+            sentences.append(f"{words} {told}")
+    known = ", ".join(f"{name_of(pair.language)} {_share(pair.with_prefix)}" for pair in taught)
+    number = max(pair.num_texts for pair in held_out)
+    return (
+        f"{'; '.join(sentences)}. The model was never shown a caption in these languages, only translations into them; "
+        f"in brackets, of {number} captions of pictures that it has never seen, those that are {_what(held_out)}. "
+        f"Where it was taught to caption: {known}."
+    )
+
+
+def _way(pair: PairScores, taught: Sequence[PairScores]) -> float | None:
+    """How far from chance to what was taught, 0 to about 1."""
+    scores = [other.with_prefix.chrf for other in taught if other.with_prefix and other.with_prefix.chrf is not None]
+    chance = pair.chance.chrf if pair.chance else None
+    if not scores or chance is None or pair.with_prefix is None or pair.with_prefix.chrf is None:
+        return None
+    top = sum(scores) / len(scores)
+    return (pair.with_prefix.chrf - chance) / (top - chance) if top > chance else float("-inf")
+
+
+def _what(held_out: Sequence[PairScores]) -> str:
+    first = held_out[0].with_prefix
+    assert first is not None
+    if first.meaning is not None:
+        return "exactly right in what they say"
+    return "exactly the dataset's text" if first.exact_match is not None else "like it by chrF"
+
+
+def _share(scores: TextScores | None) -> str:
+    assert scores is not None
+    share = scores.exact_match if scores.meaning is None else scores.meaning
+    return f"chrF {scores.chrf:.0f}" if share is None else f"{share:.0%}"
