@@ -25,6 +25,9 @@ KNOWN_dataset := RECIPE $(VARIABLES)
 KNOWN_retry := $(KNOWN_dataset) REASON
 KNOWN_train := TRAIN_RECIPE $(TRAIN_VARIABLES)
 KNOWN_evaluate := $(KNOWN_train) $(EVALUATE_VARIABLES)
+KNOWN_emergence := DATA OUT REPORT RUNS
+KNOWN_law := DATA OUT REPORT
+KNOWN_decoder := DATA OUT LANGS WIDTH STEPS SEED DEVICE
 KNOWN_verify := OUT
 KNOWN_torture := STORE
 KNOWN_test-fresh := COMMANDS
@@ -38,7 +41,8 @@ ROOMS := $(patsubst %/__init__.py,%,$(filter-out florenz/% installation/% benchm
 TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/florenz/*.py build/types/florenz/ && \
 	ln -s $(ROOMS:%=$(CURDIR)/%) build/types/florenz/ && $(PYTHON_ENV) -m mypy
 
-.PHONY: help typed env doctor lock dataset retry train evaluate verify test test-engines test-fresh check format captioner \
+.PHONY: help typed env doctor lock dataset retry train evaluate emergence law decoder verify test test-engines test-fresh \
+	check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-ledger \
 	bench-stream bench-generate bench-train torture bench-hostile bench-damage bench-load fuzz clean
 
@@ -72,6 +76,15 @@ train: env  ## train Florenz on the dataset of make dataset, and score it: make 
 
 evaluate: env  ## score what make train has made, with the same variables, and MAX_IMAGES, BENCHMARK, BENCHMARK_DATA
 	@$(PYTHON_ENV) -m train.evaluate $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(EVALUATE_VARIABLES))
+
+emergence: env  ## the default training and its controls, three seeds each, into docs/emergence.md; goes on after a kill
+	@$(PYTHON_ENV) -m train.emergence configs/emergence.toml $(call given,$(KNOWN_emergence))
+
+law: env  ## trainings of four sizes and four lengths from three starts, and the power law through them, into docs/law.md
+	@$(PYTHON_ENV) -m train.law configs/law.toml $(call given,$(KNOWN_law))
+
+decoder: env  ## a tiny Gemma-2 that knows the dataset's languages: make decoder LANGS=en WIDTH=128 OUT=...
+	@$(PYTHON_ENV) -m train.decoder configs/decoder.toml $(call given,$(KNOWN_decoder))
 
 verify: env  ## prove the coverage contract from the bytes of the shards: make verify OUT=data/playground
 	@$(PYTHON_ENV) -m shards.verify $(call quote,$(call typed_or,OUT,data/playground))

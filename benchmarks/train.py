@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,10 +30,9 @@ from florenz.shards.schema import Caption, Example, Sample
 from florenz.shards.writer import write_shard
 from florenz.train import loop, preflight
 from florenz.train.checkpoint import Position
-from florenz.train.data.stream import Stream
 from florenz.train.loop import Batch, Training
-from florenz.train.model.parts import train_only
-from florenz.train.recipe import load_recipe
+from florenz.train.model.parts import set_modes, train_only
+from florenz.train.recipe import ValidationSettings, load_recipe
 
 GOAL = 0.95
 RECIPE = Path(__file__).parents[1] / "configs" / "train.toml"
@@ -92,16 +92,14 @@ class Bench:
         self.stage = this.recipe.stages[-1]
         self.model, processor = loop.load_model(this.recipe, this.manifest, None)
         train_only(self.model, self.stage.parts)
+        set_modes(self.model)
+        self.in_worker, self.here = (
+            loop.make_stream(replace(this, recipe=replace(this.recipe, workers=workers)), self.stage, processor)
+            for workers in (num_workers, 0)
+        )
+        self.caches = loop.fill_caches(this, self.stage, self.model, self.here, None)
         self.runner = loop.prepare(self.model, this)
         self.optimizer = loop.make_optimizer(self.model, this.recipe.optimizer)
-        self.in_worker, self.here = (
-            Stream(
-                this.recipe.data, batch_size=self.stage.size_of_micro_batch, seed=this.recipe.seed,
-                mix=preflight.stage_mix(self.stage, this.manifest), collate=processor.collate,
-                image_px=processor.image_px, num_workers=workers,
-            )
-            for workers in (num_workers, 0)
-        )  # fmt: skip
 
     def steps_per_s(self, batches: Iterator[Batch], num_steps: int) -> float:
         self._step(next(batches))
@@ -111,7 +109,8 @@ class Bench:
         return num_steps / (time.perf_counter() - start)
 
     def _step(self, batch: Batch) -> None:
-        outcome = loop.take_step(self.this, self.runner, self.optimizer, Position(), 1e-4, [batch])
+        cache = self.caches.training
+        outcome = loop.take_step(self.this, self.runner, self.optimizer, Position(), 1e-4, [batch], cache)
         outcome.loss.item()  # waits for the device
 
 
@@ -125,6 +124,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="florenz-bench-") as folder:
         write_dataset(folder, options.samples)
         recipe = load_recipe(str(RECIPE), {"DATA": folder, "OUT": f"{folder}/out"})
+        recipe = replace(recipe, validation=ValidationSettings())  # there is nothing but a training split
         manifest, place = preflight.check(recipe)
         torch.set_num_threads(recipe.compute.cpu_threads or torch.get_num_threads())
         bench = Bench(Training(recipe=recipe, manifest=manifest, place=place, log=None, say=print), options.workers)

@@ -190,3 +190,59 @@ def test_the_identity_holds_what_decides_the_weights_and_nothing_else(path: Path
         assert load_recipe(str(path), changed).identity() != first
     text = tomllib.loads(RECIPE)
     assert first["text.parts"] == text["stages"][0]["parts"]
+
+
+def test_every_key_of_the_prompts_is_read_and_reaches_the_processor(path: Path) -> None:
+    head = RECIPE.replace("[optimizer]", '[prompts]\nlanguage_in = "prefix"\ncaption = "look"\n[optimizer]')
+    path.write_text(head.replace('caption = "look"', 'caption = "look"\nlearn_prefix = false\nwords.it = "Ecco"'))
+    recipe = load_recipe(str(path))
+    prompts = recipe.prompts.prompts(recipe.words)
+    assert (prompts.language_in, prompts.caption, prompts.translation) == ("prefix", "look", "{text}")
+    assert prompts.words == {"it": "Ecco"} and not prompts.learn_prefix
+
+
+def test_a_recipe_of_before_has_the_identity_that_its_checkpoints_were_saved_with(path: Path) -> None:
+    """Keys that came later are in it only off their default."""
+    keys = set(load_recipe(str(path)).identity())
+    model = {"size", "florence", "gemma", "tokenizer", "image_px", "num_latents", "prefix"}
+    stage = {
+        "name", "steps", "parts", "images", "batch_size", "micro_batch_size", "peak_rate", "warmup", "mix",
+    }  # fmt: skip
+    of_stages = {f"{name}.{key}" for name in ("text", "vision") for key in stage}
+    assert keys == {*model, "seed", "weight_decay", "beta2", "clip_norm", *of_stages}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[optimizer]", '[prompts]\nlanguage_in = "prefix"\n[optimizer]'),
+        ("[optimizer]", "[prompts]\nlearn_prefix = false\n[optimizer]"),
+        ("[optimizer]", '[validation]\nevery_steps = 5\nkeep = "best"\n[optimizer]'),
+        ('size = "playground"', 'size = "playground"\nrandom_parts = ["vision"]'),
+        ("images = true", 'images = true\nstyles = ["short"]'),
+        ("images = true", "images = true\nmax_images = 5"),
+        ("images = true", "images = true\nshuffle_pictures = true"),
+        ("images = true", "images = true\ncopy_english = true"),
+        ("images = true", 'images = true\nleave_out = ["caption/de"]'),
+    ],
+)
+def test_what_decides_the_weights_is_in_the_identity(path: Path, old: str, new: str) -> None:
+    before = load_recipe(str(path)).identity()
+    path.write_text(RECIPE.replace(old, new))
+    assert load_recipe(str(path)).identity() != before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("[optimizer]", '[prompts]\nlanguage_in = "decoder"\n[optimizer]'), ["[prompts]", "both, encoder, prefix"]),
+        (("[optimizer]", '[prompts]\ncaption = "Say it."\n[optimizer]'), ["[prompts]", "does not name the {language}"]),
+        (("[optimizer]", '[prompts.words]\nxx = "Xx"\n[optimizer]'), ["[prompts.words]", "xx"]),
+        (("images = false", "images = false\nshuffle_pictures = true"), ["[stages.text]", "nothing to shuffle"]),
+        (("images = true", "images = true\nmax_images = 0"), ["[stages.vision]", "max_images is 0"]),
+        (('size = "playground"', 'size = "playground"\ndecoder_width = 100'), ["decoder_width is 100", "of 64"]),
+    ],
+)
+def test_new_keys_that_make_no_sense_are_refused(path: Path, change: tuple[str, str], words: list[str]) -> None:
+    (line,) = problems(path, change)
+    assert all(word in line for word in words), line

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import json
 import math
 import shutil
 import time
@@ -72,6 +73,7 @@ from florenz.train.validation import Validation, ValidationRecord, chosen_by
 
 IGNORED = -100  # the label that the loss leaves out
 MODEL_FOLDER = "model"
+SESSIONS = "sessions.jsonl"
 NONE = -1
 GIB = 1 << 30
 
@@ -132,6 +134,8 @@ def train(recipe: Recipe, say: Say) -> Path:
         stack.enter_context(process_group(place))
         checkpoint = find_checkpoint(recipe.out, place, say)
         log = stack.enter_context(open_log(recipe, checkpoint, say)) if place.is_first else None
+        if place.is_first:
+            stack.enter_context(timed(recipe.out, checkpoint))
         this = Training(recipe=recipe, manifest=manifest, place=place, log=log, say=say)
         if this.is_bfloat16 and not has_bfloat16(place.device):
             say("warning: bfloat16 is many times slower than float32 on this machine: set precision to auto")
@@ -142,6 +146,19 @@ def train(recipe: Recipe, say: Say) -> Path:
         if place.is_first:
             save_model(recipe, manifest, checkpoint, say)
     return Path(recipe.out) / MODEL_FOLDER
+
+
+@contextlib.contextmanager
+def timed(out: str, checkpoint: Checkpoint | None) -> Iterator[None]:
+    """A line in OUT/sessions.jsonl at the end of the block, however it ends: how long this process trained, and from
+    which step. A killed one leaves none."""
+    since = time.monotonic()
+    try:
+        yield
+    finally:
+        session = {"from_step": checkpoint.position.step if checkpoint else 0, "seconds": time.monotonic() - since}
+        with (Path(out) / SESSIONS).open("a") as file:
+            file.write(json.dumps(session) + "\n")
 
 
 def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> Checkpoint:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from florenz.languages.codes import NAMES, SOURCE, language_problems
@@ -28,7 +29,7 @@ from florenz.train.scores.sets import dataset
 
 def check(recipe: Recipe) -> tuple[Manifest, Place]:
     """The dataset's manifest and the place of this process. RecipeError with one line per problem."""
-    problems = [*_size(recipe), *_parts(recipe), *_out(recipe)]
+    problems = [*_size(recipe), *_parts(recipe), *_prompts(recipe), *_out(recipe)]
     manifest = place = None
     try:
         manifest = read_manifest(recipe.data)
@@ -63,6 +64,14 @@ def stage_mix(stage: Stage, manifest: Manifest) -> Mix:
     if not weights and not stage.images:
         weights = {f"translation/{language}": 1.0 for language in manifest.counts["train"].get("translation", {})}
     mix = Mix(weights=weights, styles=stage.styles, copy_english=stage.copy_english)
+    if stage.leave_out:
+        shares = dict.fromkeys(mix.pair_weights(manifest, "train"), 1.0)
+        if absent := [pair for pair in stage.leave_out if pair not in shares]:
+            raise ValueError(f"leave_out names {absent[0]}, which is not learned anyway: pairs are {', '.join(shares)}")
+        kept = {pair: weight for pair, weight in (weights or shares).items() if pair not in stage.leave_out}
+        if not kept:
+            raise ValueError("leave_out leaves no pair to learn from: name fewer")
+        mix = replace(mix, weights=kept)
     mix.pair_weights(manifest, "train")
     return mix
 
@@ -70,6 +79,16 @@ def stage_mix(stage: Stage, manifest: Manifest) -> Mix:
 def _size(recipe: Recipe) -> Iterator[str]:
     if recipe.model.size not in SIZES:
         yield f"size (SIZE) is '{recipe.model.size}': {nearest(recipe.model.size, SIZES)}"
+
+
+def _prompts(recipe: Recipe) -> Iterator[str]:
+    size = recipe.model.size
+    prefix = recipe.model.prefix or (SIZES[size].prefix if size in SIZES else "token")
+    if recipe.prompts.language_in == "prefix" and prefix == "words":
+        yield (
+            "[prompts] language_in is prefix, and words are forced in captions alone, so that no translation would be "
+            'told its language: set prefix = "token" in [model], or language_in = "both"'
+        )
 
 
 def _parts(recipe: Recipe) -> Iterator[str]:
@@ -140,7 +159,7 @@ def _languages(recipe: Recipe, manifest: Manifest) -> Iterator[str]:
             f"data (DATA): there are examples in {', '.join(sorted(without_token))}, which the manifest does not name "
             "as a language, so the model would have no token for it: assemble the dataset again"
         )
-    without_words = _learned_languages(recipe, manifest) & NAMES.keys() - PREFIX_WORDS.keys()
+    without_words = _learned_languages(recipe, manifest) & NAMES.keys() - PREFIX_WORDS.keys() - recipe.words.keys()
     has_pictures = any(stage.images for stage in recipe.stages)
     if prefix == "words" and without_words and has_pictures and not _goes_on(recipe, manifest):
         yield (

@@ -63,6 +63,12 @@ class ModelSettings:
     tokenizer: str | None = None
     """Folder or hub name of the decoder's tokenizer."""
 
+    decoder_width: int | None = later(None)
+    """Width of a Gemma-2 decoder that no weights are loaded for, a multiple of 64; its other sizes follow."""
+
+    decoder_layers: int | None = later(None)
+    """Its layers."""
+
     image_px: int | None = None
     """Side of the square that pictures are scaled to."""
 
@@ -76,7 +82,9 @@ class ModelSettings:
     """Parts (`train/model/parts.py` lists them) that start from random weights although there are trained ones."""
 
     def __post_init__(self) -> None:
-        problems = below_1(image_px=self.image_px)
+        problems = below_1(image_px=self.image_px, decoder_layers=self.decoder_layers)
+        if self.decoder_width is not None and (self.decoder_width < 64 or self.decoder_width % 64):
+            problems.append(f"decoder_width is {self.decoder_width}: choose a multiple of 64")
         if self.num_latents is not None and self.num_latents < 0:
             problems.append(f"num_latents is {self.num_latents}: choose 0 for none, or more")
         if self.prefix not in (None, *PREFIXES):
@@ -151,6 +159,9 @@ class StageSettings:
 
     max_images: int | None = later(None)
     """Pictures of the training split that are used, the first in the order of its shards. None: all."""
+
+    leave_out: tuple[str, ...] = later(())
+    """Pairs that are not learned, like ["caption/de"], where no mix says which are."""
 
     copy_english: bool = later(False)
     """One more pair, translation/en: English captions to be written down again from themselves."""

@@ -23,7 +23,14 @@ from florenz.train.data.prompts import PAPER, PREFIX_WORDS, PrefixKind, Prompts
 from florenz.train.model.florenz import Florenz, FlorenzConfig
 from florenz.train.model.gemma import GemmaDecoder
 from florenz.train.model.parts import parts_of
-from florenz.train.model.sizes import bart_with_vocabulary, florenz_config, size_named, tiny_gemma2_config
+from florenz.train.model.sizes import (
+    TINY_LAYERS,
+    TINY_WIDTH,
+    bart_with_vocabulary,
+    florenz_config,
+    size_named,
+    tiny_gemma2_config,
+)
 from florenz.train.model.vocabulary import added_rows, mean_rows
 
 Model = TypeVar("Model", bound=PreTrainedModel)
@@ -37,6 +44,8 @@ def build(
     florence: str | None = None,
     gemma: str | None = None,
     tokenizer: str | None = None,
+    decoder_width: int | None = None,
+    decoder_layers: int | None = None,
     image_px: int | None = None,
     prefix: PrefixKind | None = None,
     num_latents: int | None = None,
@@ -49,9 +58,10 @@ def build(
     """A model of that size with its processor, on the CPU, in training mode.
 
     florence, gemma, tokenizer: hub names or folders, instead of the size's own; so image_px, prefix and num_latents.
-    random_parts: from `parts.PARTS`, those that start from random weights although there are others.
-    languages: those that get a token of their own if the prefix is one. prompts, styles: for the processor. What no
-    weights are loaded for (latents, cross-attention beside Gemma-2, a tiny Gemma-2) is random, by torch's seed.
+    decoder_width, decoder_layers: of a Gemma-2 that no weights are loaded for. random_parts: from `parts.PARTS`, those
+    that start from random weights although there are others. languages: those that get a token of their own if the
+    prefix is one. prompts, styles: for the processor. What no weights are loaded for (latents, cross-attention beside
+    Gemma-2, a tiny Gemma-2) is random, by torch's seed.
 
     Raises:
         ValueError: unknown size, weights that are not there, a vocabulary that does not belong to the weights.
@@ -67,6 +77,11 @@ def build(
     )
     florence = florence or chosen.florence
     gemma = gemma or chosen.gemma
+    if (decoder_width or decoder_layers) and (chosen.decoder != "gemma" or gemma is not None):
+        raise ValueError(
+            f"decoder_width and decoder_layers are of a Gemma-2 that no weights are loaded for, which {size} has not "
+            "here: leave them out"
+        )
     source = _load(Florence2ForConditionalGeneration, florence, dtype)
     encoder_tokenizer = _load_tokenizer(florence)
     decoder_tokenizer = _load_tokenizer(tokenizer or chosen.tokenizer)
@@ -79,7 +94,8 @@ def build(
         model = _with_florence_decoder(source, encoder_tokenizer, decoder_tokenizer, latents)
     elif gemma is None:
         special = _special_ids(decoder_tokenizer)
-        decoder_config = tiny_gemma2_config(len(decoder_tokenizer), special)
+        width, layers = decoder_width or TINY_WIDTH, decoder_layers or TINY_LAYERS
+        decoder_config = tiny_gemma2_config(len(decoder_tokenizer), special, width=width, layers=layers)
         model = _empty(florenz_config(source.config, decoder_config, num_latents=latents, special=special), dtype)
     else:
         weights = _load(Gemma2ForCausalLM, gemma, dtype)

@@ -32,6 +32,7 @@ _PLAYGROUND = Path(__file__).parents[2] / "playground" / "models"
 _GEMMA_VOCABULARY = 256_000
 _PLAYGROUND_VOCABULARY = 1_601  # the translator's, which has no token for English, and that
 _FLORENCE_VOCABULARY = 51_289
+TINY_WIDTH, TINY_LAYERS = 128, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,10 +168,14 @@ def gemma2_config(kind: Literal["2b", "9b"]) -> Gemma2Config:
     )
 
 
-def tiny_gemma2_config(vocab_size: int, special: dict[str, int]) -> Gemma2Config:
-    """A Gemma-2 of 1.3 million parameters, small enough to train on one core."""
+def tiny_gemma2_config(
+    vocab_size: int, special: dict[str, int], *, width: int = TINY_WIDTH, layers: int = TINY_LAYERS
+) -> Gemma2Config:
+    """A Gemma-2 small enough to train on one core, 1.3 million parameters by default. width: a multiple of 64."""
+    assert width >= 64 and width % 64 == 0, width
+    heads = width // 32
     return Gemma2Config(
-        vocab_size=vocab_size, hidden_size=128, intermediate_size=384, num_hidden_layers=4, num_attention_heads=4,
-        num_key_value_heads=2, head_dim=32, query_pre_attn_scalar=32, max_position_embeddings=512, sliding_window=512,
-        **special,
+        vocab_size=vocab_size, hidden_size=width, intermediate_size=3 * width, num_hidden_layers=layers,
+        num_attention_heads=heads, num_key_value_heads=heads // 2, head_dim=32, query_pre_attn_scalar=32,
+        max_position_embeddings=512, sliding_window=512, **special,
     )  # fmt: skip

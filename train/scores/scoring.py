@@ -192,14 +192,21 @@ def _ask(
         answers.num_tokens += num_tokens
     if _has_prefix(processor, pair):
         answers.with_prefix += write(model, processor, examples, max_new_tokens=max_new_tokens)
-    if pair.task == "caption":
+    if pair.task == "caption" and _begins_by_itself(processor):
         answers.without_prefix += write(model, processor, examples, max_new_tokens=max_new_tokens, with_prefix=False)
+
+
+def _begins_by_itself(processor: Processor) -> bool:
+    """Whether asking without prefix means anything: not where the model has always been given its first token, nor
+    where nothing is ever forced."""
+    settings = processor.settings
+    return settings.prompts.language_in != "encoder" and (settings.prefix == "words" or settings.prompts.learn_prefix)
 
 
 def _has_prefix(processor: Processor, pair: Pair) -> bool:
     """Where the prefix is of words, there are some for a few languages only."""
     try:
-        decoder_prefix(pair.task, pair.language, processor.settings.prefix)
+        decoder_prefix(pair.task, pair.language, processor.settings.prefix, processor.settings.prompts)
     except ValueError:
         return False
     return True

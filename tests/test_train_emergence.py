@@ -1,0 +1,155 @@
+"""Reports are written from what runs left, and from nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from florenz.train import emergence, law
+from florenz.train.results import mean_and_interval, read_result
+from florenz.train.runs import RECORD, Variant
+
+
+def scores(exact: float, chrf: float) -> dict[str, Any]:
+    return {"exact_match": exact, "chrf": chrf, "language_fidelity": 1.0, "meaning": None}
+
+
+def pair(name: str, exact: float, loss: float, *, held_out: bool = False) -> dict[str, Any]:
+    task, _, language = name.partition("/")
+    return {
+        "task": task, "language": language, "is_held_out": held_out, "num_texts": 500, "num_tokens": 1,
+        "cross_entropy": loss, "with_prefix": scores(exact, 100 * exact), "without_prefix": None, "chance": None,
+    }  # fmt: skip
+
+
+def write_run(
+    folder: Path, *, french: float, steps: int = 100, loss: float = 0.5, width: int = 10, gemma: str | None = None,
+    recipe: bool = True,
+) -> Path:  # fmt: skip
+    folder.mkdir(parents=True)
+    pairs = [
+        pair("caption/fr", french, loss, held_out=True),
+        pair("caption/en", 0.9, 0.1),
+        pair("translation/fr", 0.8, 0.2),
+    ]
+    (folder / "evaluation.json").write_text(json.dumps({"dataset": "b1", "images": {}, "pairs": pairs}))
+    (folder / "metrics.jsonl").write_text("".join(f'{{"step": {step}}}\n' for step in (steps // 2, steps)))
+    (folder / "sessions.jsonl").write_text('{"from_step": 0, "seconds": 60}\n{"from_step": 50, "seconds": 120}\n')
+    (folder / "model").mkdir()
+    save_file({"a": torch.zeros(width, 100), "b": torch.zeros(7)}, folder / "model" / "model.safetensors")
+    if recipe:
+        table = {
+            "seed": int(folder.name.rpartition("-")[2]), "model": {"size": "x"} | ({"gemma": gemma} if gemma else {}),
+            "validation": {"keep": "last"}, "stages": [{"name": "all", "steps": steps, "batch_size": 64}],
+        }  # fmt: skip
+        (folder / RECORD).write_text(json.dumps(table))
+    return folder
+
+
+def test_a_result_is_what_a_run_left(tmp_path: Path) -> None:
+    found = read_result(write_run(tmp_path / "no-french-2", french=0.25))
+    assert (found.variant, found.seed, found.steps, found.kept_step, found.minutes) == ("no-french", 2, 100, 100, 3.0)
+    assert found.pairs["caption/fr"].exact == 0.25 and found.pairs["caption/fr"].is_held_out
+    assert found.pairs["caption/en"].exact_without_prefix is None
+
+
+def test_a_training_without_a_list_is_a_result_too(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "mine", french=0.5, recipe=False)
+    (folder / "best").mkdir()
+    (folder / "best" / "best.json").write_text('{"step": 50, "score": 1.0, "identity": {"seed": 4}}')
+    found = read_result(folder)
+    assert (found.variant, found.seed, found.kept_step) == ("", 4, 50)
+
+
+def test_a_folder_that_is_not_finished_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is no finished training"):
+        read_result(tmp_path)
+
+
+def test_an_interval_is_students() -> None:
+    mean, half = mean_and_interval([0.5, 0.6, 0.7])
+    assert mean == pytest.approx(0.6) and half == pytest.approx(4.30 * 0.1 / 3**0.5)
+    assert mean_and_interval([0.5]) == (0.5, None)
+
+
+def test_the_report_has_means_over_seeds_and_a_row_for_every_run(tmp_path: Path) -> None:
+    results = [
+        read_result(write_run(tmp_path / f"{name}-{seed}", french=share))
+        for name, seed, share in [("default", 0, 0.7), ("default", 1, 0.8), ("default", 2, 0.9), ("shuffled", 0, 0.0)]
+    ]
+    page = emergence.report(results, [Variant(name="default", about="as it is", changes={})])
+    (default,) = [line for line in page.splitlines() if line.startswith("| default | as it is")]
+    assert default == "| default | as it is | 3 | 90 ± 0% / 90 ± 0 | 80 ± 25% / 80 ± 25 | 80 ± 0% / 80 ± 0 |"
+    assert "| shuffled |  | 1 | 90% / 90 | 0% / 0 | 80% / 80 |" in page and "caption/fr (held out)" in page
+    rows = [line for line in page.splitlines() if line.startswith(("| default | 0", "| default | 1", "| shuffled | 0"))]
+    assert (
+        rows[1]
+        == "| default | 1 | 100 | 100 | 3 | 80% / - / 80 / 0.500 | 90% / - / 90 / 0.100 | 80% / - / 80 / 0.200 | - |"
+    )
+
+
+def test_only_what_stands_between_the_marks_is_written(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Mine\n\nBefore.\n")
+    emergence.write_between_marks(page, "one")
+    page.write_text(page.read_text() + "\nAfter.\n")
+    emergence.write_between_marks(page, "two")
+    text = page.read_text()
+    assert text.startswith("# Mine\n\nBefore.\n") and text.endswith("\nAfter.\n")
+    assert "two" in text and "one" not in text and text.count(emergence.BEGIN) == 1
+
+
+def test_the_command_reports_folders_that_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [write_run(tmp_path / f"v-{seed}", french=0.1 * seed) for seed in range(2)]
+    page = tmp_path / "page.md"
+    assert emergence.main([f"RUNS={folders[0]},{folders[1]}", f"REPORT={page}"]) == 0
+    assert "2 runs in" in capsys.readouterr().out and "| v | 1 |" in page.read_text()
+    for words, message in [
+        (["OUTT=x"], "unknown variable OUTT: did you mean 'OUT'?"),
+        (["a.toml", "b.toml"], "usage"),
+        ([str(tmp_path / "none.toml")], "none.toml"),
+        ([f"RUNS={tmp_path}"], "no finished training"),
+    ]:
+        assert emergence.main(words) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+
+
+def grid(tmp_path: Path) -> list[Path]:
+    """Losses by a law of held-out captions: (1,000 * width + 7) ^ -0.5 * samples ^ -0.25."""
+    folders = []
+    for place, (width, steps) in enumerate((w, s) for w in (10, 20, 40) for s in (100, 200, 400)):
+        loss = 30 * (100 * width + 7) ** -0.5 * (64 * steps) ** -0.25
+        folders.append(write_run(tmp_path / f"g-{place}", french=0.0, steps=steps, loss=loss, width=width))
+    return folders
+
+
+def test_the_law_of_any_runs_is_fitted_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    report = tmp_path / "law.md"
+    assert law.main([*map(str, grid(tmp_path)), f"REPORT={report}"]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| held-out captions")]
+    assert "| 9 | -0.500 [-0.500, -0.500] | -0.250 [-0.250, -0.250] | - | 1.00 | -0.16, -0.04 |" in row
+    assert row in report.read_text() and (tmp_path / "law.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_start_is_told_by_the_decoders_card(tmp_path: Path) -> None:
+    (tmp_path / "decoder").mkdir()
+    (tmp_path / "decoder" / "decoder.json").write_text('{"languages": ["de", "en", "fr"]}')
+    assert law.start_languages({"model": {"gemma": str(tmp_path / "decoder")}}) == 3
+    assert law.start_languages({"model": {}}) == 0
+    with pytest.raises(ValueError, match="does not say which languages it knows"):
+        law.start_languages({"model": {"gemma": str(tmp_path)}})
+
+
+def test_a_run_that_kept_an_earlier_step_has_no_place_in_a_law(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "g-0", french=0.0)
+    table = json.loads((folder / RECORD).read_text()) | {"validation": {"keep": "best"}}
+    (folder / RECORD).write_text(json.dumps(table))
+    (folder / "best").mkdir()
+    (folder / "best" / "best.json").write_text('{"step": 50, "score": 1.0, "identity": {"seed": 0}}')
+    with pytest.raises(ValueError, match=r'kept step 50 of 100: train with keep = "last"'):
+        law.points_of([folder])

@@ -1,0 +1,177 @@
+"""Does captioning emerge, and is it transfer? `python -m train.emergence [LIST] [NAME=value ...]`, `make emergence`.
+
+Runs a list of trainings (configs/emergence.toml: the default recipe, and controls that must fail), and writes what they
+scored into a document: means over seeds with 95% intervals, and a row for every run. DATA: the dataset, instead of the
+recipe's. OUT: below which the runs lie (data/emergence). REPORT: the document (docs/emergence.md); only what stands
+between its two marks is written anew. RUNS=folder,folder: no list, only the report of trainings that are finished.
+
+The same command again goes on where a kill stopped it, and skips what is done.
+
+Exit codes: 0 all done; 1 some run failed, the report is of the others; 2 the input is wrong and nothing was started.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from florenz.console import fail, quiet_libraries
+from florenz.recipes.sections import nearest
+from florenz.stores import files
+from florenz.train.results import Figures, Result, mean_and_interval, mean_over, read_result
+from florenz.train.runs import Variant, execute, folders_below, read_list, runs_of
+
+USAGE = "usage: python -m train.emergence [LIST] [DATA=folder] [OUT=folder] [REPORT=file] [RUNS=folder,folder]"
+LIST, OUT, REPORT = "configs/emergence.toml", "data/emergence", "docs/emergence.md"
+VARIABLES = ("DATA", "OUT", "REPORT", "RUNS")
+BEGIN, END = "<!-- from here: written by a command -->", "<!-- to here -->"
+GROUPS: tuple[tuple[str, Callable[[str, Figures], bool]], ...] = (
+    ("held-out captions", lambda pair, figures: figures.is_held_out),
+    ("covered captions", lambda pair, figures: pair.startswith("caption/") and not figures.is_held_out),
+    ("translations", lambda pair, figures: pair.startswith("translation/")),
+)
+
+
+def report(results: Sequence[Result], variants: Sequence[Variant]) -> str:
+    """The two tables, as a page has them."""
+    about = {variant.name: variant.about for variant in variants}
+    names = list(dict.fromkeys([*about, *(result.variant for result in results)]))
+    by_variant = {name: [one for one in results if one.variant == name] for name in names}
+    captions = sorted({pair for one in results for pair, figures in one.pairs.items() if pair.startswith("caption/")})
+    builds = ", ".join(sorted({one.dataset for one in results}))
+    number = max((figures.num_texts for one in results for figures in one.pairs.values()), default=0)
+    means = [
+        [name or "(no list)", about.get(name, ""), str(len(of_variant)), *_means(of_variant, captions)]
+        for name, of_variant in by_variant.items()
+        if of_variant
+    ]
+    held_out = {pair for one in results for pair, figures in one.pairs.items() if figures.is_held_out}
+    heads = [f"{pair}{' (held out)' if pair in held_out else ''}" for pair in captions]
+    return "\n\n".join(
+        [
+            f"Dataset {builds}; at most {number} texts a pair. Exact captions / chrF, mean over seeds with the half "
+            "width of the 95% interval (Student's t; none for a single seed).",
+            _table(["run", "what", "seeds", *heads, "translations"], means),
+            "Every run: exact / meaning / chrF / cross-entropy, means over the pairs of a kind; last, exact held-out "
+            "captions when no prefix was forced.",
+            _table(
+                ["run", "seed", "steps", "kept", "minutes", *(name for name, _ in GROUPS), "without prefix"],
+                [_row(one) for one in results],
+            ),
+        ]
+    )
+
+
+def _means(results: Sequence[Result], captions: Sequence[str]) -> list[str]:
+    cells = [_mean_cell([one.pairs[pair] for one in results if pair in one.pairs]) for pair in captions]
+    translations = [
+        Figures(
+            is_held_out=False,
+            num_texts=0,
+            cross_entropy=0.0,
+            exact=mean_over(pairs, lambda figures: figures.exact),
+            meaning=None,
+            chrf=mean_over(pairs, lambda figures: figures.chrf),
+            exact_without_prefix=None,
+        )
+        for one in results
+        if (pairs := [figures for pair, figures in one.pairs.items() if pair.startswith("translation/")])
+    ]
+    return [*cells, _mean_cell(translations)]
+
+
+def _mean_cell(figures: Sequence[Figures]) -> str:
+    exact = [one.exact for one in figures if one.exact is not None]
+    chrf = [one.chrf for one in figures if one.chrf is not None]
+    return f"{_interval(exact, 100)}% / {_interval(chrf, 1)}" if exact and chrf else "-"
+
+
+def _interval(values: Sequence[float], scale: float) -> str:
+    mean, half = mean_and_interval(values)
+    return f"{scale * mean:.0f}" + (f" ± {scale * half:.0f}" if half is not None else "")
+
+
+def _row(result: Result) -> list[str]:
+    name = result.variant or result.folder.name
+    minutes = "-" if result.minutes is None else f"{result.minutes:.0f}"
+    cells = [name, str(result.seed), str(result.steps), str(result.kept_step), minutes]
+    for _, belongs in GROUPS:
+        cells.append(_four([figures for pair, figures in result.pairs.items() if belongs(pair, figures)]))
+    held_out = [figures for figures in result.pairs.values() if figures.is_held_out]
+    return [*cells, _percent(mean_over(held_out, lambda figures: figures.exact_without_prefix))]
+
+
+def _four(figures: Sequence[Figures]) -> str:
+    if not figures:
+        return "-"
+    chrf = mean_over(figures, lambda one: one.chrf)
+    loss = mean_over(figures, lambda one: one.cross_entropy)
+    shares = [
+        _percent(mean_over(figures, lambda one: one.exact)),
+        _percent(mean_over(figures, lambda one: one.meaning)),
+    ]
+    return " / ".join([*shares, "-" if chrf is None else f"{chrf:.0f}", f"{loss:.3f}"])
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def write_between_marks(path: Path, text: str, title: str = "Emergence") -> None:
+    """Put the text between BEGIN and END; they are added at the end of a page that lacks them."""
+    page = path.read_text() if path.exists() else f"# {title}\n"
+    if BEGIN not in page or END not in page:
+        page = f"{page.rstrip()}\n\n{BEGIN}\n{END}\n"
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    with files.atomic_write(str(path)) as file:
+        file.write(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}".encode())
+
+
+def main(arguments: Sequence[str]) -> int:
+    lists, variables = [word for word in arguments if "=" not in word], _variables(arguments)
+    unknown = [name for name in variables if name not in VARIABLES]
+    if len(lists) > 1:
+        return fail(USAGE, 2)
+    if unknown:
+        return fail(f"unknown variable {unknown[0]}: {nearest(unknown[0], VARIABLES)}", 2)
+    quiet_libraries()
+    try:
+        return _run(lists[0] if lists else LIST, variables)
+    except (OSError, ValueError) as problem:
+        return fail(str(problem), 2)
+    except KeyboardInterrupt:
+        return fail("interrupted; the same command goes on from here", 130)
+
+
+def _variables(arguments: Sequence[str]) -> dict[str, str]:
+    pairs = (word.split("=", 1) for word in arguments if "=" in word)
+    return {name: value.strip() for name, value in pairs if value.strip()}
+
+
+def _run(path: str, variables: Mapping[str, str]) -> int:
+    variants: list[Variant] = []
+    failed = []
+    if "RUNS" in variables:
+        folders = [Path(folder) for folder in variables["RUNS"].split(",")]
+    else:
+        settings, variants = read_list(path)
+        out = variables.get("OUT", OUT)
+        runs = runs_of(settings, variants, out, data=variables.get("DATA", ""))
+        failed = execute(runs, print, processes=settings.processes)
+        folders = [run.folder for run in runs if run.is_done] or list(folders_below(out))
+    results = [read_result(folder) for folder in folders]
+    target = Path(variables.get("REPORT", REPORT))
+    write_between_marks(target, report(results, variants))
+    print(f"{len(results)} runs in {target}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,168 @@
+"""The law behind emergence: `python -m train.law LIST|RUN... [NAME=value ...]`, `make law`.
+
+With a list (configs/law.toml: sizes x numbers of samples seen x starting decoders), runs what of it is not done, as
+`make emergence` does. With folders of finished trainings, fits those: any runs, the user's own included. Either way the
+law of `power_law.py` is fitted to held-out captions, covered captions and translations; the exponents go to the screen
+and between the marks of REPORT (docs/law.md), the figure beside it (law.png).
+
+Every run should have its own schedule to its end: the losses half way of a long one are not those of a short one. So
+runs that kept other weights than the last ones are refused.
+
+Exit codes: 0 all done; 1 some run failed, the law is fitted to the others; 2 the input is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from florenz.console import fail, quiet_libraries
+from florenz.recipes.sections import nearest
+from florenz.stores import files
+from florenz.train.emergence import GROUPS, write_between_marks
+from florenz.train.power_law import FACTORS, PAPER, Fit, Point, fit
+from florenz.train.results import Result, mean_over, read_result
+from florenz.train.runs import execute, read_list, read_run, runs_of
+
+USAGE = "usage: python -m train.law LIST|RUN... [DATA=folder] [OUT=folder] [REPORT=file]"
+LIST, OUT, REPORT = "configs/law.toml", "data/law", "docs/law.md"
+VARIABLES = ("DATA", "OUT", "REPORT")
+DECODER_CARD = "decoder.json"
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+
+
+def points_of(folders: Sequence[Path]) -> dict[str, list[Point]]:
+    """Kind of loss -> a point for each run that has it. `ValueError` for what is no run of this kind."""
+    points: dict[str, list[Point]] = {name: [] for name, _ in GROUPS}
+    for folder in folders:
+        result, table = read_result(folder), read_run(folder)
+        if result.kept_step != result.steps:
+            raise ValueError(f'{folder} kept step {result.kept_step} of {result.steps}: train with keep = "last"')
+        for name, belongs in GROUPS:
+            pairs = [figures for pair, figures in result.pairs.items() if belongs(pair, figures)]
+            loss = mean_over(pairs, lambda figures: figures.cross_entropy)
+            if loss is not None:
+                points[name].append(
+                    Point(
+                        parameters=num_parameters(folder),
+                        samples=samples_seen(table, result),
+                        start_languages=start_languages(table),
+                        loss=loss,
+                    )
+                )
+    return points
+
+
+def samples_seen(table: Mapping[str, Any], result: Result) -> int:
+    """Examples of all steps, each as often as it came."""
+    number = sum(stage["steps"] * stage["batch_size"] for stage in table["stages"])
+    assert number > 0, result.folder
+    return int(number)
+
+
+def num_parameters(folder: Path) -> int:
+    """Of OUT/model, each tensor once."""
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / "model" / "model.safetensors"
+    try:
+        with safe_open(path, "pt") as file:
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+    except (OSError, SafetensorError) as problem:
+        raise ValueError(f"{path} cannot be read ({problem}): train again, or leave the run out") from problem
+    sizes = [1] * len(shapes)
+    for place, shape in enumerate(shapes):
+        for length in shape:
+            sizes[place] *= length
+    return sum(sizes)
+
+
+def start_languages(table: Mapping[str, Any]) -> int:
+    """How many languages the decoder was trained on before, as `make decoder` wrote it down; 0: it starts at random."""
+    gemma = table["model"].get("gemma")
+    if gemma is None:
+        return 0
+    path = Path(gemma) / DECODER_CARD
+    try:
+        return len(json.loads(path.read_bytes())["languages"])
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise ValueError(f"{path} does not say which languages it knows ({problem}): run make decoder") from problem
+
+
+def exponents_table(fits: Mapping[str, Fit]) -> str:
+    """A row for each kind of loss, the paper's exponents beside ours."""
+    head = ["loss of", "runs", *(f"exponent of {name}" for name in FACTORS), "R²", "paper: parameters, samples"]
+    rows = [head, ["---"] * len(head)]
+    for name, found in fits.items():
+        cells = [
+            f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" if (one := found.exponents.get(factor)) else "-"
+            for factor in FACTORS
+        ]
+        paper = ", ".join(f"{value:+.2f}" for value in PAPER[name])
+        rows.append([name, str(found.num_points), *cells, f"{found.r_squared:.2f}", paper])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def draw(points: Mapping[str, Sequence[Point]], fits: Mapping[str, Fit], path: Path) -> None:
+    """The paper's figure: loss over samples seen, a panel for each kind, a line for each size and start, in powers."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2 * len(fits), 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(fits), squeeze=False)[0]
+    for axes, (name, found) in zip(panels, fits.items(), strict=True):
+        axes.set(xscale="log", yscale="log", title=name, xlabel="samples seen")
+        for place, size in enumerate(sorted({point.parameters for point in points[name]})):
+            of_size = [point for point in points[name] if point.parameters == size]
+            colour = COLOURS[place % len(COLOURS)]
+            axes.scatter([point.samples for point in of_size], [point.loss for point in of_size], color=colour, s=14)
+            for start in sorted({point.start_languages for point in of_size}):
+                seen = sorted({point.samples for point in of_size if point.start_languages == start})
+                axes.plot(seen, [found.loss(size, one, start) for one in seen], color=colour, linewidth=1)
+            axes.plot([], [], color=colour, label=f"{size / 1e6:.1f} M")
+    panels[0].set_ylabel("cross-entropy (nats per token)")
+    panels[-1].legend(title="parameters", frameon=False)
+    with files.atomic_write(str(path)) as file:
+        figure.savefig(file, format="png", dpi=120)
+
+
+def main(arguments: Sequence[str]) -> int:
+    paths = [word for word in arguments if "=" not in word]
+    variables = dict(word.split("=", 1) for word in arguments if "=" in word)
+    variables = {name: value.strip() for name, value in variables.items() if value.strip()}
+    if unknown := [name for name in variables if name not in VARIABLES]:
+        return fail(f"unknown variable {unknown[0]}: {nearest(unknown[0], VARIABLES)}", 2)
+    quiet_libraries()
+    try:
+        return _run(paths or [LIST], variables)
+    except (OSError, ValueError) as problem:
+        return fail(str(problem), 2)
+    except KeyboardInterrupt:
+        return fail("interrupted; the same command goes on from here", 130)
+
+
+def _run(paths: Sequence[str], variables: Mapping[str, str]) -> int:
+    folders, failed = [Path(path) for path in paths], []
+    if len(paths) == 1 and paths[0].endswith(".toml"):
+        settings, variants = read_list(paths[0])
+        runs = runs_of(settings, variants, variables.get("OUT", OUT), data=variables.get("DATA", ""))
+        failed = execute(runs, print, processes=settings.processes)
+        folders = [run.folder for run in runs if run.is_done]
+    points = points_of(folders)
+    fits = {name: fit(of_kind) for name, of_kind in points.items() if of_kind}
+    table = exponents_table(fits)
+    report = Path(variables.get("REPORT", REPORT))
+    picture = report.with_suffix(".png")
+    draw(points, fits, picture)
+    write_between_marks(report, f"{table}\n\n![loss over samples seen]({picture.name})", title="The law")
+    print(table)
+    print(f"{len(folders)} runs in {report} and {picture}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,117 @@
+"""What finished trainings say of themselves: one `Result` for each folder, read from its JSON alone.
+
+A result is what a run left (evaluation.json, metrics.jsonl, sessions.jsonl, best/best.json, and run.json if a list
+started it), so a report can be written again at any time, and nobody copies a number by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from florenz.train.runs import RECORD, RESULT
+
+# 97.5% points of Student's t by degrees of freedom; beyond them the normal distribution's.
+T_975 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Of one pair, with its prefix. exact, meaning: shares; chrf: 0 to 100; cross_entropy: nats per token."""
+
+    is_held_out: bool
+    num_texts: int
+    cross_entropy: float
+    exact: float | None
+    meaning: float | None
+    chrf: float | None
+    exact_without_prefix: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """variant: "" for a training that no list started. kept_step: after which the model's weights were taken. minutes:
+    of all sessions that were not killed; None where that was not written down yet. dataset: its build."""
+
+    folder: Path
+    variant: str
+    seed: int
+    steps: int
+    kept_step: int
+    minutes: float | None
+    dataset: str
+    pairs: dict[str, Figures]
+
+
+def read_result(folder: Path) -> Result:
+    """`ValueError` for a folder without a finished training."""
+    try:
+        evaluation = json.loads((folder / RESULT).read_bytes())
+        steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        pairs = {f"{one['task']}/{one['language']}": _figures(one) for one in evaluation["pairs"]}
+        dataset = str(evaluation["dataset"])
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise ValueError(
+            f"{folder} is no finished training ({problem}): run it to its end, with its scores"
+        ) from problem
+    best, run = _json_or_none(folder / "best" / "best.json"), _json_or_none(folder / RECORD)
+    validation = (run or {}).get("validation", {})
+    is_best = best is not None and validation.get("keep", "best") == "best"
+    seed = run["seed"] if run else (best or {}).get("identity", {}).get("seed", 0)
+    return Result(
+        folder=folder,
+        variant=folder.name.rpartition("-")[0] if run else "",
+        seed=seed,
+        steps=max(steps, default=0),
+        kept_step=best["step"] if is_best and best else max(steps, default=0),
+        minutes=_minutes(folder),
+        dataset=dataset,
+        pairs=pairs,
+    )
+
+
+def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean, and half the width of its 95% interval by Student's t; None for a single value."""
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, None
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return mean, T_975.get(len(values) - 1, 1.96) * deviation / math.sqrt(len(values))
+
+
+def mean_over(pairs: Iterable[Figures], of: Callable[[Figures], float | None]) -> float | None:
+    """Of those that have the figure; None if none has."""
+    values = [value for pair in pairs if (value := of(pair)) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _figures(pair: dict[str, Any]) -> Figures:
+    scores, without = pair["with_prefix"] or {}, pair["without_prefix"] or {}
+    return Figures(
+        is_held_out=pair["is_held_out"],
+        num_texts=pair["num_texts"],
+        cross_entropy=pair["cross_entropy"],
+        exact=scores.get("exact_match"),
+        meaning=scores.get("meaning"),
+        chrf=scores.get("chrf"),
+        exact_without_prefix=without.get("exact_match"),
+    )
+
+
+def _minutes(folder: Path) -> float | None:
+    try:
+        lines = (folder / "sessions.jsonl").read_text().splitlines()
+        return float(sum(json.loads(line)["seconds"] for line in lines) / 60)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _json_or_none(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None

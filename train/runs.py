@@ -1,0 +1,256 @@
+"""A list of trainings, each in a folder of its own: it goes on after a kill, and skips what is done.
+
+    base = "configs/train.toml"         # what every run has
+    seeds = [0, 1, 2]
+    processes = 1                       # runs at once; 0: one for each GPU, or one
+    [variants.no_french]
+    about = "no translations into French: its captions must fail"
+    set = { "stages.all.leave_out" = ["translation/fr"] }
+
+A variant sets keys of the recipe by their path; a stage is named by its name. Variant v with seed 1 is OUT/v-1, which
+holds run.json (the whole recipe), all that a training leaves, and evaluation.json once it is done.
+
+    python -m train.runs FOLDER         # one run, as the list starts it
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from florenz.recipes.recipe_file import RecipeError, read_recipe_file
+from florenz.recipes.sections import SectionReader
+from florenz.stores import files
+
+RECORD, RESULT, LOG = "run.json", "evaluation.json", "log.txt"
+POLL_S = 0.2
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListSettings:
+    """What stands at the top of a list of runs."""
+
+    base: str
+    """The recipe that all runs begin with."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Each variant runs once with each."""
+
+    processes: int = 0
+    """Runs at once. 0: as many as there are GPUs, each with one of its own; on a CPU one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """name: of its folders. about: a line for the report. changes: path of a key -> value."""
+
+    name: str
+    about: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training. table: its recipe, as TOML would hold it."""
+
+    variant: str
+    seed: int
+    folder: Path
+    table: Mapping[str, Any]
+
+    @property
+    def is_done(self) -> bool:
+        return (self.folder / RESULT).is_file() and self._recorded() == self.table
+
+    def prepare(self) -> None:
+        """Write down what is to be run. `ValueError` if the folder holds another run."""
+        recorded = self._recorded()
+        if recorded not in (None, self.table):
+            raise ValueError(f"{self.folder} holds a run of another recipe: choose another OUT, or remove it")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with files.atomic_write(str(self.folder / RECORD)) as file:
+            file.write((json.dumps(self.table, indent=1) + "\n").encode())
+
+    def _recorded(self) -> Any:
+        try:
+            return json.loads((self.folder / RECORD).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+
+def read_list(path: str) -> tuple[ListSettings, list[Variant]]:
+    """A list's settings and variants; `RecipeError` with a line for each fault."""
+    table = read_recipe_file(path)
+    reader = SectionReader(homes={}, variables={})
+    entries = table.pop("variants", {})
+    settings = reader.read(ListSettings, table, "")
+    variants = []
+    if not isinstance(entries, dict) or not entries:
+        reader.problems.append("there is no variant: add one under [variants.name]")
+        entries = {}
+    for name, entry in entries.items():
+        is_whole = isinstance(entry, dict) and set(entry) <= {"about", "set"} and isinstance(entry.get("set", {}), dict)
+        if not is_whole:
+            reader.problems.append(f'[variants.{name}] holds about = "..." and set = {{ "path.of.key" = value }}')
+            continue
+        variants.append(Variant(name=name, about=str(entry.get("about", "")), changes=entry.get("set", {})))
+    if reader.problems or settings is None:
+        raise RecipeError([f"{path}: {problem}" for problem in reader.problems])
+    return settings, variants
+
+
+def runs_of(settings: ListSettings, variants: Sequence[Variant], out: str, *, data: str = "") -> list[Run]:
+    """Every variant with every seed, seeds outermost, so that one whole comparison is there as early as can be.
+
+    data: in place of the base recipe's dataset. `RecipeError` for a path that leads nowhere, or a recipe at fault.
+    """
+    base = read_recipe_file(settings.base)
+    runs, problems = [], []
+    for seed in settings.seeds:
+        for variant in variants:
+            folder = Path(out) / f"{variant.name}-{seed}"
+            table = copy.deepcopy(base)
+            table |= {"seed": seed, "out": str(folder)} | ({"data": data} if data else {})
+            try:
+                for path, value in variant.changes.items():
+                    set_key(table, path, value)
+                _check(table, f"variant {variant.name}")
+            except (KeyError, RecipeError) as problem:
+                problems.append(problem.args[0] if isinstance(problem, KeyError) else str(problem))
+                continue
+            runs.append(Run(variant=variant.name, seed=seed, folder=folder, table=table))
+    if problems:
+        raise RecipeError(list(dict.fromkeys(problems)))
+    return runs
+
+
+def set_key(table: dict[str, Any], path: str, value: Any) -> None:
+    """Set "section.key", "key", or "stages.name.key". KeyError with a line for a stage or section that is none."""
+    *sections, key = path.split(".")
+    target: Any = table
+    for place, section in enumerate(sections):
+        if isinstance(target, list):
+            target = next((stage for stage in target if stage.get("name") == section), None)
+        else:
+            target = target.setdefault(section, {}) if place == 0 else target.get(section)
+        if not isinstance(target, (dict, list)):
+            raise KeyError(f"'{path}' leads nowhere: it is key, section.key or stages.name.key")
+    if not isinstance(target, dict):
+        raise KeyError(f"'{path}' leads nowhere: name the stage too, as in stages.name.{key}")
+    target[key] = value
+
+
+def _check(table: Mapping[str, Any], label: str) -> None:
+    from florenz.train.recipe import recipe_of
+
+    recipe_of(copy.deepcopy(dict(table)), label)
+
+
+def execute(runs: Sequence[Run], say: Say, *, processes: int = 0) -> list[Run]:
+    """Run what is not done, so many at once; those that failed, whose log.txt says why. Ctrl-C stops them all.
+
+    `ValueError` before anything is started if a folder holds another run.
+    """
+    waiting = [run for run in runs if not run.is_done]
+    if num_done := len(runs) - len(waiting):
+        say(f"{num_done} of {len(runs)} runs are done")
+    for run in waiting:
+        run.prepare()
+    slots = _slots(processes)
+    running: dict[int, tuple[Run, subprocess.Popen[bytes], float]] = {}
+    failed = []
+    try:
+        while waiting or running:
+            for slot in range(len(slots)):
+                if slot not in running and waiting:
+                    run = waiting.pop(0)
+                    running[slot] = run, _start(run, slots[slot]), time.monotonic()
+            slot = _next_to_end(running)
+            run, process, since = running.pop(slot)
+            minutes = (time.monotonic() - since) / 60
+            if process.returncode or not run.is_done:
+                failed.append(run)
+                say(f"{run.folder.name}: failed after {minutes:.1f} minutes: {run.folder / LOG} says why")
+            else:
+                say(f"{run.folder.name}: done in {minutes:.1f} minutes, {len(waiting) + len(running)} to go")
+    finally:
+        for _, process, _ in running.values():
+            process.terminate()
+        for _, process, _ in running.values():
+            process.wait()
+    return failed
+
+
+def _slots(processes: int) -> list[dict[str, str]]:
+    """What is added to the environment of each run that goes on at the same time."""
+    import torch
+
+    num_gpus = torch.cuda.device_count()
+    number = processes or max(num_gpus, 1)
+    return [{"CUDA_VISIBLE_DEVICES": str(slot % num_gpus)} if num_gpus else {} for slot in range(number)]
+
+
+def _start(run: Run, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    with (run.folder / LOG).open("ab") as log:
+        command = [sys.executable, "-m", "florenz.train.runs", str(run.folder)]
+        return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **extra})
+
+
+def _next_to_end(running: Mapping[int, tuple[Run, subprocess.Popen[bytes], float]]) -> int:
+    """The slot of a run that has ended; one of several is waited for by short waits on each in turn."""
+    while True:
+        for slot, (_, process, _) in running.items():
+            try:
+                process.wait(timeout=POLL_S)
+            except subprocess.TimeoutExpired:
+                continue
+            return slot
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The recipe of a run, as a table. `ValueError` for a folder that holds none."""
+    try:
+        table = json.loads((folder / RECORD).read_bytes())
+        return dict(table)
+    except (OSError, ValueError, TypeError) as problem:
+        raise ValueError(f"{folder} holds no run: {RECORD} cannot be read ({problem})") from problem
+
+
+def main(arguments: Sequence[str]) -> int:
+    from florenz.console import fail, quiet_libraries
+
+    if len(arguments) != 1:
+        return fail("usage: python -m train.runs FOLDER", 2)
+    quiet_libraries()
+    from florenz.train.evaluate import evaluate_training
+    from florenz.train.loop import train
+    from florenz.train.recipe import recipe_of
+
+    try:
+        recipe = recipe_of(read_run(Path(arguments[0])), arguments[0])
+        train(recipe, print)
+        evaluate_training(recipe, print)
+    except (OSError, ValueError) as problem:
+        return fail(str(problem), 1)
+    except KeyboardInterrupt:
+        return fail("interrupted", 130)
+    return 0
+
+
+def folders_below(out: str) -> Iterator[Path]:
+    """Of the finished runs of a list, by name."""
+    yield from sorted(path.parent for path in Path(out).glob(f"*/{RESULT}"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
