@@ -34,7 +34,7 @@ def test_texts_are_those_of_the_training_split_each_once(data: str) -> None:
 def decoder(data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("decoder") / "out"
     torch.set_num_threads(1)
-    assert main([str(RECIPE), f"DATA={data}", f"OUT={out}", "STEPS=30", "WIDTH=64", "LANGS=en,fr"]) == 0
+    assert main([str(RECIPE), f"DATA={data}", f"OUT={out}", "STEPS=120", "WIDTH=64", "LANGS=en,fr"]) == 0
     return out
 
 
