@@ -141,5 +141,5 @@ def test_a_judge_of_the_set_counts_meaning(data: str) -> None:
 
 
 def test_items_tell_the_english_caption_of_their_style(data: str) -> None:
-    items: list[Item] = list(dataset.Set(folder=data).items("val-heldout"))
+    items: list[Item] = list(dataset.Set(folder=data).items("heldout"))
     assert {item.truth for item in items} == {ENGLISH}

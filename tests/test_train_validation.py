@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from model_examples import miniature
-from shards_dataset import edit_samples, write_dataset
+from shards_dataset import edit_listing, edit_samples, write_dataset
 from training_examples import build_once, metrics, recipe_in, train_quietly, write_recipe
 
 from florenz.recipes.recipe_file import RecipeError
+from florenz.shards.manifest import read_manifest
 from florenz.train import loop
 from florenz.train.__main__ import main
 from florenz.train.best import Best, best_weights, read_best, save_best
@@ -65,7 +66,21 @@ def test_what_chooses_is_not_reported(data: str) -> None:
     every, report, choose = (keys(data, use) for use in ("all", "report", "choose"))
     assert sorted(report + choose) == sorted(every) and not set(report) & set(choose)
     assert 0.1 < len(choose) / len(every) < 0.4
-    assert dataset.Set(folder=data, use="report").parts() == {"val": len(report), "val-heldout": len(report)}
+    assert dataset.Set(folder=data, use="report").parts() == {"val": len(report), "heldout": len(report)}
+
+
+def test_a_split_of_its_own_for_choosing_leaves_val_whole(tmp_path: Path) -> None:
+    """Here the first shard of train is made one; it has no withheld captions, which nothing is chosen by."""
+    write_dataset(str(tmp_path))
+    edit_listing(tmp_path, "train-000000.tar", lambda info: dataclasses.replace(info, split="choose"))
+    manifest = read_manifest(str(tmp_path))
+    every, report = (dataset.Set(folder=str(tmp_path), use=use) for use in ("all", "report"))
+    assert report.parts() == every.parts() and list(report.items("val")) == list(every.items("val"))
+    (shard,) = manifest.shards_of("choose")
+    choose = dataset.Set(folder=str(tmp_path), use="choose")
+    assert choose.parts() == {"choose": shard.samples}
+    assert not any(item.is_held_out for item in choose.items("choose"))
+    assert {item.image for item in choose.items("choose")}.isdisjoint(item.image for item in report.items("val"))
 
 
 @pytest.fixture(scope="module")

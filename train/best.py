@@ -18,6 +18,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from florenz.limits.reading import read_path
+from florenz.limits.table import RECORD_BYTES
 from florenz.train.checkpoint import flush
 
 FOLDER = "best"
@@ -39,7 +41,7 @@ class Best:
 def read_best(out: str, identity: Mapping[str, Any]) -> Best | None:
     """What is kept of this very training; None if nothing is, or what is there is another one's."""
     try:
-        record = json.loads((Path(out) / FOLDER / RECORD).read_bytes())
+        record = json.loads(read_path(Path(out) / FOLDER / RECORD, RECORD_BYTES))
         return Best(step=record["step"], score=record["score"]) if record["identity"] == identity else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

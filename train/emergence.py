@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from florenz.console import fail, quiet_libraries
+from florenz.limits.reading import read_path
+from florenz.limits.table import RECORD_BYTES
 from florenz.recipes.sections import nearest
 from florenz.stores import files
 from florenz.train.results import Figures, Result, mean_and_interval, mean_over, read_result
@@ -125,7 +127,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def write_between_marks(path: Path, text: str, title: str = "Emergence") -> None:
     """Put the text between BEGIN and END; they are added at the end of a page that lacks them."""
-    page = path.read_text() if path.exists() else f"# {title}\n"
+    page = read_path(path, RECORD_BYTES).decode() if path.exists() else f"# {title}\n"
     if BEGIN not in page or END not in page:
         page = f"{page.rstrip()}\n\n{BEGIN}\n{END}\n"
     before, _, rest = page.partition(BEGIN)

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from florenz.console import fail, quiet_libraries
+from florenz.limits.reading import read_path
+from florenz.limits.table import RECORD_BYTES
 from florenz.recipes.sections import nearest
 from florenz.stores import files
 from florenz.train.emergence import GROUPS, write_between_marks
@@ -87,7 +89,7 @@ def start_languages(table: Mapping[str, Any]) -> int:
         return 0
     path = Path(gemma) / DECODER_CARD
     try:
-        return len(json.loads(path.read_bytes())["languages"])
+        return len(json.loads(read_path(path, RECORD_BYTES))["languages"])
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise ValueError(f"{path} does not say which languages it knows ({problem}): run make decoder") from problem
 

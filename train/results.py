@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from florenz.limits.reading import read_path
+from florenz.limits.table import MIB, RECORD_BYTES
 from florenz.train.runs import RECORD, RESULT
+
+METRICS = "metrics.jsonl"
+LOG_BYTES = 1024 * MIB  # four lines a hundred steps, of a few hundred bytes each: millions of steps
 
 # 97.5% points of Student's t by degrees of freedom; beyond them the normal distribution's.
 T_975 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
@@ -50,8 +55,8 @@ class Result:
 def read_result(folder: Path) -> Result:
     """`ValueError` for a folder without a finished training."""
     try:
-        evaluation = json.loads((folder / RESULT).read_bytes())
-        steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        evaluation = json.loads(read_path(folder / RESULT, RECORD_BYTES))
+        steps = [json.loads(line)["step"] for line in read_path(folder / METRICS, LOG_BYTES).splitlines()]
         pairs = {f"{one['task']}/{one['language']}": _figures(one) for one in evaluation["pairs"]}
         dataset = str(evaluation["dataset"])
     except (OSError, ValueError, KeyError, TypeError) as problem:
@@ -104,7 +109,7 @@ def _figures(pair: dict[str, Any]) -> Figures:
 
 def _minutes(folder: Path) -> float | None:
     try:
-        lines = (folder / "sessions.jsonl").read_text().splitlines()
+        lines = read_path(folder / "sessions.jsonl", RECORD_BYTES).splitlines()
         return float(sum(json.loads(line)["seconds"] for line in lines) / 60)
     except (OSError, ValueError, KeyError):
         return None
@@ -112,6 +117,6 @@ def _minutes(folder: Path) -> float | None:
 
 def _json_or_none(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_path(path, RECORD_BYTES))
     except (OSError, ValueError):
         return None

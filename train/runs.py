@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from florenz.limits.reading import read_path
+from florenz.limits.table import RECORD_BYTES
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader
 from florenz.stores import files
@@ -83,7 +85,7 @@ class Run:
 
     def _recorded(self) -> Any:
         try:
-            return json.loads((self.folder / RECORD).read_bytes())
+            return json.loads(read_path(self.folder / RECORD, RECORD_BYTES))
         except (OSError, ValueError):
             return None
 
@@ -220,7 +222,7 @@ def _next_to_end(running: Mapping[int, tuple[Run, subprocess.Popen[bytes], float
 def read_run(folder: Path) -> dict[str, Any]:
     """The recipe of a run, as a table. `ValueError` for a folder that holds none."""
     try:
-        table = json.loads((folder / RECORD).read_bytes())
+        table = json.loads(read_path(folder / RECORD, RECORD_BYTES))
         return dict(table)
     except (OSError, ValueError, TypeError) as problem:
         raise ValueError(f"{folder} holds no run: {RECORD} cannot be read ({problem})") from problem

@@ -80,7 +80,8 @@ class Set:
 
 def is_for_choosing(key: str) -> bool:
     """Of the images of val, where there is no split for choosing: the same ones for every seed and recipe."""
-    return hashlib.sha256(f"{CHOOSING}\0{key.removesuffix(HELDOUT_SUFFIX)}".encode()).digest()[0] < 256 // SHARE_FOR_CHOOSING
+    name = f"{CHOOSING}\0{key.removesuffix(HELDOUT_SUFFIX)}"
+    return hashlib.sha256(name.encode()).digest()[0] < 256 // SHARE_FOR_CHOOSING
 
 
 def _items_of(shards: ShardFiles, shard: int, index: int, part: str) -> Iterator[Item]:
