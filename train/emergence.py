@@ -61,8 +61,23 @@ def report(results: Sequence[Result], variants: Sequence[Variant]) -> str:
                 ["run", "seed", "steps", "kept", "minutes", *(name for name, _ in GROUPS), "without prefix"],
                 [_row(one) for one in results],
             ),
+            *_curves(results),
         ]
     )
+
+
+def _curves(results: Sequence[Result]) -> list[str]:
+    """How captions come and go on the way, for the first seed of each variant that was validated."""
+    first = {one.variant or one.folder.name: one for one in reversed(results) if one.curves}
+    captions = sorted({pair for one in first.values() for curve in one.curves.values() for pair in curve})
+    rows = [
+        [name, str(step), *(_percent(curve.get(pair)) for pair in captions)]
+        for name, one in reversed(first.items())
+        for step, curve in sorted(one.curves.items())
+    ]
+    if not rows:
+        return []
+    return ["Exact captions on the way, on the images that are for choosing:", _table(["run", "step", *captions], rows)]
 
 
 def _means(results: Sequence[Result], captions: Sequence[str]) -> list[str]:

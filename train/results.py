@@ -50,13 +50,17 @@ class Result:
     minutes: float | None
     dataset: str
     pairs: dict[str, Figures]
+    curves: dict[int, dict[str, float]]
+    """Step -> captioned pair -> share of exact texts, on the images that are for choosing; empty without validation."""
 
 
 def read_result(folder: Path) -> Result:
     """`ValueError` for a folder without a finished training."""
     try:
         evaluation = json.loads(read_path(folder / RESULT, RECORD_BYTES))
-        steps = [json.loads(line)["step"] for line in read_path(folder / METRICS, LOG_BYTES).splitlines()]
+        lines = [json.loads(line) for line in read_path(folder / METRICS, LOG_BYTES).splitlines()]
+        steps = [line["step"] for line in lines]
+        curves = {line["step"]: _exact_captions(line["pairs"]) for line in lines if "pairs" in line}
         pairs = {f"{one['task']}/{one['language']}": _figures(one) for one in evaluation["pairs"]}
         dataset = str(evaluation["dataset"])
     except (OSError, ValueError, KeyError, TypeError) as problem:
@@ -76,6 +80,7 @@ def read_result(folder: Path) -> Result:
         minutes=_minutes(folder),
         dataset=dataset,
         pairs=pairs,
+        curves=curves,
     )
 
 
@@ -92,6 +97,10 @@ def mean_over(pairs: Iterable[Figures], of: Callable[[Figures], float | None]) -
     """Of those that have the figure; None if none has."""
     values = [value for pair in pairs if (value := of(pair)) is not None]
     return sum(values) / len(values) if values else None
+
+
+def _exact_captions(pairs: dict[str, Any]) -> dict[str, float]:
+    return {pair: figures["exact"] for pair, figures in pairs.items() if pair.startswith("caption/")}
 
 
 def _figures(pair: dict[str, Any]) -> Figures:
