@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pytest
 import torch
 from training_examples import build_once, losses, metrics, recipe_in, train_quietly
 
+from florenz.stores.seals import SEAL
 from florenz.train import loop
 from florenz.train.data.processor import Processor
 from florenz.train.log import METRICS, StepRecord, TrainingLog, cut_log
 from florenz.train.model.florenz import Florenz
+from florenz.train.preflight import RULES
 from florenz.train.recipe import Recipe
 
 
@@ -112,3 +115,17 @@ def test_the_log_is_cut_to_whole_lines_of_the_steps_that_are_done(tmp_path: Path
     assert path.read_text() == "".join(lines[:3])
     cut_log(path, 0)
     assert path.read_text() == ""
+
+
+def test_a_training_that_an_earlier_version_began_goes_on_and_is_told_apart(finished: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished.out, out)
+    shutil.rmtree(out / "checkpoints" / "step-00000006")
+    record = out / "checkpoints" / "step-00000004" / "checkpoint.json"
+    content = json.loads(record.read_text())
+    assert content["identity"].pop("rules") == RULES
+    record.write_text(json.dumps({name: value for name, value in content.items() if name != SEAL}))
+    said = train_quietly(dataclasses.replace(finished, out=str(out)))
+    assert sum("begun by an earlier version" in line for line in said) == 1
+    assert losses(out) == losses(finished.out)
+    assert not any("earlier version" in line for line in train_quietly(dataclasses.replace(finished, out=str(out))))

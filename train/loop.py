@@ -75,6 +75,10 @@ IGNORED = -100  # the label that the loss leaves out
 MODEL_FOLDER = "model"
 SESSIONS = "sessions.jsonl"
 NONE = -1
+EARLIER_RULES = (
+    "warning: this training was begun by an earlier version, whose mix counted texts and not images and whose frozen parts "
+    "were in training mode: what is left of it goes by today's rules"
+)
 GIB = 1 << 30
 
 Say = Callable[[str], None]
@@ -139,6 +143,9 @@ def train(recipe: Recipe, say: Say) -> Path:
         this = Training(recipe=recipe, manifest=manifest, place=place, log=log, say=say)
         if this.is_bfloat16 and not has_bfloat16(place.device):
             say("warning: bfloat16 is many times slower than float32 on this machine: set precision to auto")
+        is_begun = checkpoint is not None and not checkpoint.position.has_finished(*last_of(recipe))
+        if is_begun and checkpoint and not preflight.follows_todays_rules(checkpoint.identity):
+            say(EARLIER_RULES)
         for number in range(len(recipe.stages)):
             if checkpoint is None or not checkpoint.position.has_finished(number, recipe.stages[number].steps):
                 checkpoint = train_stage(this, number, checkpoint)
@@ -146,6 +153,11 @@ def train(recipe: Recipe, say: Say) -> Path:
         if place.is_first:
             save_model(recipe, manifest, checkpoint, say)
     return Path(recipe.out) / MODEL_FOLDER
+
+
+def last_of(recipe: Recipe) -> tuple[int, int]:
+    """The last stage and its steps."""
+    return len(recipe.stages) - 1, recipe.stages[-1].steps
 
 
 @contextlib.contextmanager
@@ -385,7 +397,7 @@ def save(this: Training, model: nn.Module, optimizer: torch.optim.Optimizer, pos
         save_checkpoint(
             this.recipe.out,
             position=position,
-            identity=this.identity,
+            identity={**this.identity, "rules": preflight.RULES},
             weights=weights,
             optimizer_state=state,
             keep=this.recipe.records.keep_checkpoints,

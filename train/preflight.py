@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from florenz.languages.codes import NAMES, SOURCE, language_problems
 from florenz.recipes.recipe_file import RecipeError
@@ -25,6 +26,10 @@ from florenz.train.model.parts import PARTS
 from florenz.train.model.sizes import SIZES
 from florenz.train.recipe import Recipe, Stage
 from florenz.train.scores.sets import dataset
+
+# Counts up when the same recipe comes to learn something else. 2: the mix counts images, not texts, and frozen modules
+# stay out of training mode.
+RULES = 2
 
 
 def check(recipe: Recipe) -> tuple[Manifest, Place]:
@@ -52,6 +57,16 @@ def check(recipe: Recipe) -> tuple[Manifest, Place]:
 def identity_of(recipe: Recipe, manifest: Manifest) -> dict[str, object]:
     """What decides the weights of a training, the dataset included."""
     return {"dataset": manifest.build, **recipe.identity()}
+
+
+def follows_todays_rules(identity: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint of this identity was trained by the rules of today (`RULES`) up to its last step."""
+    return identity.get("rules") == RULES
+
+
+def _without_rules(identity: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A training that was begun by earlier rules is still the same training: it goes on, with a warning."""
+    return None if identity is None else {name: value for name, value in identity.items() if name != "rules"}
 
 
 def stage_mix(stage: Stage, manifest: Manifest) -> Mix:
@@ -175,7 +190,7 @@ def _learned_languages(recipe: Recipe, manifest: Manifest) -> set[str]:
 
 def _goes_on(recipe: Recipe, manifest: Manifest) -> bool:
     """Whether OUT holds checkpoints of this very training."""
-    return identity_of_newest(recipe.out) == identity_of(recipe, manifest)
+    return _without_rules(identity_of_newest(recipe.out)) == identity_of(recipe, manifest)
 
 
 def _ranks(recipe: Recipe, place: Place) -> Iterator[str]:
@@ -190,7 +205,7 @@ def _ranks(recipe: Recipe, place: Place) -> Iterator[str]:
 
 
 def _earlier_training(recipe: Recipe, manifest: Manifest) -> Iterator[str]:
-    found = identity_of_newest(recipe.out)
+    found = _without_rules(identity_of_newest(recipe.out))
     wanted = identity_of(recipe, manifest)
     if found is None or found == wanted:
         return
