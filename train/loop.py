@@ -76,8 +76,8 @@ MODEL_FOLDER = "model"
 SESSIONS = "sessions.jsonl"
 NONE = -1
 EARLIER_RULES = (
-    "warning: this training was begun by an earlier version, whose mix counted texts and not images and whose frozen parts "
-    "were in training mode: what is left of it goes by today's rules"
+    "warning: this training was begun by an earlier version, whose mix counted texts and not images and whose frozen "
+    "parts were in training mode: what is left of it goes by today's rules"
 )
 GIB = 1 << 30
 
