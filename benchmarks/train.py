@@ -32,7 +32,8 @@ from florenz.train import loop, preflight
 from florenz.train.checkpoint import Position
 from florenz.train.loop import Batch, Training
 from florenz.train.model.parts import set_modes, train_only
-from florenz.train.recipe import ValidationSettings, load_recipe
+from florenz.train.recipe import load_recipe
+from florenz.train.settings import ValidationSettings
 
 GOAL = 0.95
 RECIPE = Path(__file__).parents[1] / "configs" / "train.toml"

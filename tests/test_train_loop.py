@@ -17,7 +17,8 @@ from florenz.train.loop import Training, make_optimizer, take_step
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import load
 from florenz.train.model.parts import parts_of, train_only
-from florenz.train.recipe import OptimizerSettings, Recipe
+from florenz.train.recipe import Recipe
+from florenz.train.settings import OptimizerSettings
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -58,9 +58,10 @@ from florenz.train.log import StepRecord, TrainingLog, has_tensorboard
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import LANGUAGES, build
 from florenz.train.model.parts import set_modes, train_only
-from florenz.train.recipe import OptimizerSettings, Recipe, Stage
+from florenz.train.recipe import Recipe
 from florenz.train.schedule import learning_rate
 from florenz.train.scores.sets import dataset
+from florenz.train.settings import OptimizerSettings, Stage
 from florenz.train.state import (
     gather,
     load_optimizer_state,

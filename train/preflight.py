@@ -24,8 +24,9 @@ from florenz.train.distributed import Place, find_place
 from florenz.train.model.loading import LANGUAGES
 from florenz.train.model.parts import PARTS
 from florenz.train.model.sizes import SIZES
-from florenz.train.recipe import Recipe, Stage
+from florenz.train.recipe import Recipe
 from florenz.train.scores.sets import dataset
+from florenz.train.settings import Stage
 
 # Counts up when the same recipe comes to learn something else. 2: the mix counts images, not texts, and frozen modules
 # stay out of training mode.

@@ -1,0 +1,338 @@
+"""The keys of a training's recipe: one frozen dataclass for each section, each key with a line of documentation.
+
+`recipe.py` reads them from TOML. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast, get_args
+
+from florenz.recipes.checks import below_1, raise_if
+from florenz.train.data.prompts import LanguageIn, PrefixKind, Prompts, prompts_for
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+PARALLELS = ("ddp", "fsdp")
+PREFIXES = get_args(PrefixKind)
+WHERE_NAMED = get_args(LanguageIn)
+STOPS = ("last", "best")
+PICTURE_PARTS = ("vision", "projector")
+LATER = "later"  # marks a key that recipes did not always have: it enters a training's identity only off its default
+
+
+def later(default: Any) -> Any:
+    """A field that came later, so that checkpoints from before it still fit the recipes that they were made with."""
+    return field(default=default, metadata={LATER: True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """[model]: which Florenz is trained, and what it starts from."""
+
+    size: str
+    """A name from `train/sizes.py`, which says what the rest of this section is by default."""
+
+    florence: str | None = None
+    """Folder or hub name of the Florence-2 to start from."""
+
+    gemma: str | None = None
+    """Folder or hub name of the Gemma-2 to start from, for sizes that have one."""
+
+    tokenizer: str | None = None
+    """Folder or hub name of the decoder's tokenizer."""
+
+    decoder_width: int | None = later(None)
+    """Width of a Gemma-2 decoder that no weights are loaded for, a multiple of 64; its other sizes follow."""
+
+    decoder_layers: int | None = later(None)
+    """Its layers."""
+
+    image_px: int | None = None
+    """Side of the square that pictures are scaled to."""
+
+    num_latents: int | None = None
+    """Learned queries between encoder and decoder; 0 for none."""
+
+    prefix: str | None = None
+    """How texts are made to begin in their language: token or words."""
+
+    random_parts: tuple[str, ...] = later(())
+    """Parts (`train/model/parts.py` lists them) that start from random weights although there are trained ones."""
+
+    def __post_init__(self) -> None:
+        problems = below_1(image_px=self.image_px, decoder_layers=self.decoder_layers)
+        if self.decoder_width is not None and (self.decoder_width < 64 or self.decoder_width % 64):
+            problems.append(f"decoder_width is {self.decoder_width}: choose a multiple of 64")
+        if self.num_latents is not None and self.num_latents < 0:
+            problems.append(f"num_latents is {self.num_latents}: choose 0 for none, or more")
+        if self.prefix not in (None, *PREFIXES):
+            problems.append(f"prefix is '{self.prefix}': choose {' or '.join(PREFIXES)}")
+        raise_if(problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptSettings:
+    """[prompts]: what the encoder is told, and where the language is named; the words stand in [prompts.words]."""
+
+    language_in: str = "both"
+    """Where the language is named: prefix (what the decoder is forced to begin with), encoder (its sentence), both."""
+
+    caption: str | None = None
+    """The encoder's sentence for captions, in which {language} and {style} are filled in. None: that of language_in."""
+
+    translation: str | None = None
+    """The same for translations, with {language} and {text}."""
+
+    learn_prefix: bool = True
+    """Whether language tokens are learned too. Then a model that is asked without prefix begins with the token of the
+    language that it would go on in; but it also learns which languages captions come in."""
+
+    def __post_init__(self) -> None:
+        if self.language_in not in WHERE_NAMED:
+            raise ValueError(f"language_in is '{self.language_in}': choose {', '.join(WHERE_NAMED)}")
+        self.prompts({})
+
+    def prompts(self, words: Mapping[str, str]) -> Prompts:
+        """What a processor takes. `ValueError` with a line for each fault."""
+        where = cast(LanguageIn, self.language_in)
+        return prompts_for(
+            where,
+            caption=self.caption,
+            translation=self.translation,
+            words=words,
+            learn_prefix=self.learn_prefix,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """[[stages]]: what is trained for how long, on what. Each stage has its own optimizer, warm-up and cosine."""
+
+    name: str
+    """Stands in the log; no two stages share one."""
+
+    steps: int
+    """Optimizer steps."""
+
+    parts: tuple[str, ...]
+    """The parts of the model that are trained (`train/parts.py` lists them); all others are frozen."""
+
+    images: bool
+    """Whether the encoder sees the pictures. Without them, there are translations only and no JPEG is read."""
+
+    batch_size: int
+    """Examples in one step, over all ranks."""
+
+    micro_batch_size: int | None = None
+    """Examples that one device takes at once; the gradients of a step's micro-batches are added up. None: all."""
+
+    peak_rate: float
+    """Learning rate at the end of the warm-up."""
+
+    warmup: float = 0.1
+    """Share of the steps in which the rate rises to its peak."""
+
+    styles: tuple[str, ...] = later(())
+    """Texts of these styles alone, like ["short"]. Empty: of all styles."""
+
+    max_images: int | None = later(None)
+    """Pictures of the training split that are used, the first in the order of its shards. None: all."""
+
+    leave_out: tuple[str, ...] = later(())
+    """Pairs that are not learned, like ["caption/de"], where no mix says which are."""
+
+    copy_english: bool = later(False)
+    """One more pair, translation/en: English captions to be written down again from themselves."""
+
+    shuffle_pictures: bool = later(False)
+    """Show each text with the picture of another image: a control, which must learn nothing from pictures."""
+
+    def __post_init__(self) -> None:
+        problems = below_1(
+            steps=self.steps,
+            batch_size=self.batch_size,
+            micro_batch_size=self.micro_batch_size,
+            max_images=self.max_images,
+        )
+        if not self.name.strip():
+            problems.append("name is empty: give each stage one, like text")
+        if not self.parts:
+            problems.append("parts is empty: name what this stage trains, like decoder")
+        if not self.images and (parts := [part for part in self.parts if part in PICTURE_PARTS]):
+            problems.append(f"parts has {' and '.join(parts)}, which see nothing: set images = true or leave them out")
+        if not problems and self.batch_size % self.size_of_micro_batch:
+            problems.append(
+                f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}: "
+                "choose two that divide"
+            )
+        if self.peak_rate <= 0:
+            problems.append(f"peak_rate is {self.peak_rate}: choose one above 0")
+        if not 0 <= self.warmup < 1:
+            problems.append(f"warmup is {self.warmup}: it is a share of the steps, choose 0 to 0.99")
+        if self.shuffle_pictures and not self.images:
+            problems.append("shuffle_pictures has nothing to shuffle: set images = true or leave it out")
+        raise_if(problems)
+
+    @property
+    def size_of_micro_batch(self) -> int:
+        return self.micro_batch_size or self.batch_size
+
+    @property
+    def num_micro_batches(self) -> int:
+        """Micro-batches in one step, over all ranks."""
+        return self.batch_size // self.size_of_micro_batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(StageSettings):
+    """A stage with the mix that [stages.mix] gives it."""
+
+    mix: dict[str, float]
+    """"task/language" -> weight. Empty: the same share for every pair that the dataset has and the stage can use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """[optimizer]: AdamW, the same in all stages."""
+
+    weight_decay: float = 0.01
+    """Of matrices; biases, norms and gates are left alone."""
+
+    beta2: float = 0.999
+    """Memory of the squared gradients."""
+
+    clip_norm: float = 1.0
+    """The gradient of a step is scaled down to this norm if it is longer."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.weight_decay < 0:
+            problems.append(f"weight_decay is {self.weight_decay}: choose 0 or more")
+        if not 0 < self.beta2 < 1:
+            problems.append(f"beta2 is {self.beta2}: choose one between 0 and 1, like 0.999")
+        if self.clip_norm <= 0:
+            problems.append(f"clip_norm is {self.clip_norm}: choose one above 0")
+        raise_if(problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """[compute]: how the machine is used."""
+
+    precision: str = "auto"
+    """float32, or bfloat16 for the arithmetic; weights, optimizer and sums of gradients are float32 either way. auto:
+    bfloat16 on hardware that has it. A CPU without took 60 times as long for a matrix product as in float32."""
+
+    cpu_threads: int | None = None
+    """Threads of each rank on a CPU; None leaves it to torch. The same number gives the same losses, bit for bit."""
+
+    parallel: str = "ddp"
+    """With more than one rank: ddp (a whole model each) or fsdp (weights, gradients and optimizer split up)."""
+
+    compile: bool = False
+    """torch.compile: minutes at the start, faster steps."""
+
+    activation_checkpointing: bool = False
+    """Compute activations again instead of keeping them: less memory, a third more time."""
+
+    picture_cache_gib: float = 0.0
+    """Memory of each rank for what a frozen vision tower sees in a picture, so that each picture is looked at once;
+    what does not fit is looked at each time. Changes no result."""
+
+    def __post_init__(self) -> None:
+        problems = below_1(cpu_threads=self.cpu_threads)
+        if self.picture_cache_gib < 0:
+            problems.append(f"picture_cache_gib is {self.picture_cache_gib}: choose 0 for none, or more")
+        for name, known in (("precision", PRECISIONS), ("parallel", PARALLELS)):
+            value = getattr(self, name)
+            if value not in known:
+                problems.append(f"{name} is '{value}': choose {', '.join(known)}")
+        raise_if(problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """[records]: what is written on the way."""
+
+    log_every_steps: int = 20
+    """A line in OUT/metrics.jsonl, and a point in TensorBoard."""
+
+    checkpoint_every_steps: int = 500
+    """A checkpoint below OUT/checkpoints; there is one at the end of each stage too."""
+
+    keep_checkpoints: int = 2
+    """The newest so many stay; more than one, so that a damaged one costs little."""
+
+    tensorboard: bool = True
+    """Curves below OUT/tensorboard."""
+
+    def __post_init__(self) -> None:
+        raise_if(
+            below_1(
+                log_every_steps=self.log_every_steps,
+                checkpoint_every_steps=self.checkpoint_every_steps,
+                keep_checkpoints=self.keep_checkpoints,
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationSettings:
+    """[validation]: how each pair does on the way, on images that are neither trained on nor reported."""
+
+    every_steps: int = 0
+    """Cross-entropy and exact texts of each pair, as lines of OUT/metrics.jsonl and TensorBoard's curves. 0: never."""
+
+    max_images: int = 200
+    """The first so many of them are asked about."""
+
+    split: str = "choose"
+    """The split that they come from. A dataset of version 1 has no choose: a quarter of its val, which then is not
+    reported, takes its place."""
+
+    keep: str = later("last")
+    """Which weights become the model: last, or best, those with the lowest mean cross-entropy of the covered pairs.
+    Held-out pairs never have a say in it."""
+
+    def __post_init__(self) -> None:
+        problems = below_1(max_images=self.max_images)
+        if self.every_steps < 0:
+            problems.append(f"every_steps is {self.every_steps}: choose 0 for never, or more")
+        if self.keep not in STOPS:
+            problems.append(f"keep is '{self.keep}': choose {' or '.join(STOPS)}")
+        if self.keep == "best" and not self.every_steps:
+            problems.append('keep = "best" needs something to choose from: set every_steps')
+        if not self.split.strip() or self.split in ("train", "val"):
+            problems.append(f"split is '{self.split}': choose one that is neither trained on nor reported, like choose")
+        raise_if(problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """What stands above the first [section], and the sections."""
+
+    data: str
+    """OUT of `make dataset`: the folder or URI with manifest.json."""
+
+    out: str
+    """Local folder that checkpoints, metrics and the model are written below."""
+
+    seed: int = 0
+    """Decides the new weights, the order of the samples, the mix and the dropout."""
+
+    workers: int = 1
+    """Processes of each rank that read and decode; 0 reads between the steps. Changes nothing in what is learned."""
+
+    device: str = "auto"
+    """auto (the GPU if there is one), cpu, cuda, or one of several GPUs as in cuda:1."""
+
+    max_skips: int = 0
+    """Samples that may be unreadable before the training stops; they are counted and left out."""
+
+    model: ModelSettings
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    prompts: PromptSettings = field(default_factory=PromptSettings)
+    compute: Compute = field(default_factory=Compute)
+    records: Records = field(default_factory=Records)
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
