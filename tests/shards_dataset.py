@@ -126,6 +126,16 @@ def edit_listing(out: Path, name: str, edit: Callable[[ShardInfo], ShardInfo]) -
     write_manifest(str(out), replace(manifest, shards=shards))
 
 
+def break_first_sample(out: Path, name: str) -> None:
+    """Its first sample is of a schema that nobody knows; size and hash in the manifest fit, so that this alone shows."""
+    members = members_of(out, name)
+    broken = next(place for place, (member, _) in enumerate(members) if member.endswith(".json"))
+    member, content = members[broken]
+    members[broken] = member, content.replace(b'"schema_version": 2', b'"schema_version": 9')
+    assert members[broken][1] != content
+    edit_members(out, name, members)
+
+
 def members_of(out: Path, name: str) -> list[tuple[str, bytes]]:
     with tarfile.open(shard_file(out, name)) as tar:
         contents = [(info.name, tar.extractfile(info)) for info in tar]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from model_examples import miniature
-from shards_dataset import caption, edit_samples, shard_file, translation, write_dataset
+from shards_dataset import break_first_sample, caption, edit_samples, shard_file, translation, write_dataset
 from training_examples import write_recipe
 
 from florenz.shards.manifest import read_manifest
@@ -333,7 +333,7 @@ def test_a_benchmark_by_name_has_the_same_scores_in_files_of_its_own(
         capsys.readouterr().out
     )
     after = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
-    assert before.items() <= after.items() and len(after) == 2 * len(before) == 6
+    assert before.items() <= after.items() and len(after) == 2 * len(before) == 8
     assert after["evaluation-dataset.json"] == before["evaluation.json"]
 
 
@@ -354,7 +354,6 @@ def test_a_language_that_the_model_lacks_is_refused_by_name(training: Path, caps
 
 
 def test_a_broken_sample_stops_with_its_shard_and_key(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shard = shard_file(training.parent / "data", VAL)
-    shard.write_bytes(shard.read_bytes().replace(b'"schema_version": 2', b'"schema_version": 9', 1))
+    break_first_sample(training.parent / "data", VAL)
     said = refusal(capsys, 1, str(training))
     assert f"{VAL} at byte" in said and "schema version 9" in said
