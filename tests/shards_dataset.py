@@ -127,7 +127,7 @@ def edit_listing(out: Path, name: str, edit: Callable[[ShardInfo], ShardInfo]) -
 
 
 def break_first_sample(out: Path, name: str) -> None:
-    """Its first sample is of a schema that nobody knows; size and hash in the manifest fit, so that this alone shows."""
+    """Its first sample is of a schema that nobody knows; size and hash in the manifest fit, so this alone shows."""
     members = members_of(out, name)
     broken = next(place for place, (member, _) in enumerate(members) if member.endswith(".json"))
     member, content = members[broken]
