@@ -44,7 +44,7 @@ TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/fl
 .PHONY: help typed env doctor lock dataset retry train evaluate emergence law decoder verify test test-engines test-fresh \
 	check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-ledger \
-	bench-stream bench-generate bench-train torture bench-hostile bench-damage bench-load fuzz clean
+	bench-stream bench-generate bench-train bench-filters torture bench-hostile bench-damage bench-load fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -151,6 +151,9 @@ fuzz: env  ## fuzz every reader of strangers' bytes; finds become tests: make fu
 
 torture: env  ## kill real runs at 200 points, run them again and compare every byte (about half an hour); STORE=s3 or gs
 	@$(PYTHON_ENV) -m $(if $(filter STORE,$(TYPED)),benchmarks.torture_store --store $(call quote,$(STORE)),benchmarks.torture)
+
+bench-filters: env  ## what the filters keep and catch, with intervals, and how fast (writes docs/filters.md)
+	@$(PYTHON_ENV) -m benchmarks.filters
 
 bench-shards: env  ## writing shards against webdataset's ShardWriter
 	@$(PYTHON_ENV) -m benchmarks.shards
