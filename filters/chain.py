@@ -7,10 +7,11 @@ and only for texts that nothing else has dropped. Verdicts do not depend on what
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from importlib import import_module
 
 from florenz.filters.language_match import check_wrong_language
-from florenz.filters.mixed_language import check_mixed_language, split_parts
+from florenz.filters.mixed_language import PART_LIMITS, check_mixed_language, parts_to_ask
 from florenz.filters.order import TEXT_CHECKS
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict
@@ -38,7 +39,10 @@ class FilterChain:
         self._text_checks = text_checks(self.settings.disabled)
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Verdict]:
-        """One verdict for each candidate, in order. Any string is allowed as source and text."""
+        """One verdict for each candidate, in order. Any string is allowed as source and text.
+
+        A kept text's verdict says what language ID reads in it, unless `wrong_language` is disabled.
+        """
         verdicts = [self._check_text(candidate) for candidate in candidates]
         self._narrow(candidates, verdicts, "wrong_language", self._check_language)
         self._narrow(candidates, verdicts, "mixed_language", self._check_parts)
@@ -63,16 +67,21 @@ class FilterChain:
             return
         kept = [index for index, verdict in enumerate(verdicts) if verdict.keep]
         for index, verdict in zip(kept, check_all([candidates[index] for index in kept]), strict=True):
-            verdicts[index] = verdict
+            if not verdict.keep or not verdicts[index].language:
+                verdicts[index] = verdict
 
     def _check_language(self, candidates: list[Candidate]) -> list[Verdict]:
-        identified = self.identifier.identify([candidate.text for candidate in candidates])
+        limits = (self.settings.confident_language_probability, self.settings.min_language_probability)
+        identified = self.identifier.identify([candidate.text for candidate in candidates], thresholds=limits)
         pairs = zip(candidates, identified, strict=True)
-        return [check_wrong_language(candidate, seen, self.settings) for candidate, seen in pairs]
+        return [
+            replace(check_wrong_language(candidate, seen, self.settings), language=seen.language)
+            for candidate, seen in pairs
+        ]
 
     def _check_parts(self, candidates: list[Candidate]) -> list[Verdict]:
-        parts = [split_parts(candidate) for candidate in candidates]
-        answers = iter(self.identifier.identify([part for row in parts for part in row]))
+        parts = [parts_to_ask(candidate) for candidate in candidates]
+        answers = iter(self.identifier.identify([part for row in parts for part in row], thresholds=PART_LIMITS))
         identified = [[next(answers) for _ in row] for row in parts]
         rows = zip(candidates, parts, identified, strict=True)
         return [check_mixed_language(candidate, row, seen, self.settings) for candidate, row, seen in rows]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
-from florenz.filters.words import folded_words, names_and_numbers
 from florenz.languages.scripts import script_weights
 
 _NEARLY_ALL = 0.8
@@ -19,14 +18,15 @@ def check_copied_source(candidate: Candidate, settings: FilterSettings) -> Verdi
     """Rejects the same words again, or (from four ordinary words on) a text that is 80% words of the source."""
     if not candidate.source:
         return KEEP
-    source, text = folded_words(candidate.source), folded_words(candidate.text)
-    names = names_and_numbers(candidate.source)
-    ordinary = [word for word in text if word not in names]
+    source, text = candidate.source_words, candidate.words
+    if source.known.isdisjoint(text):
+        return KEEP
+    ordinary = [word for word in text if word not in source.names]
     if not ordinary:
         return KEEP
-    if source == text:
+    if list(source.words) == text:
         return reject("copied_source", f"all {len(text)} words are the source's")
-    share = _copied_share(ordinary, frozenset(source))
+    share = _copied_share(ordinary, source.known)
     if len(ordinary) >= _MIN_WORDS and share >= _NEARLY_ALL:
         return reject("copied_source", f"{share:.0%} of the text is words of the source")
     return KEEP

@@ -13,15 +13,18 @@ from itertools import groupby
 
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
-from florenz.filters.words import folded_words, names_and_numbers
+from florenz.filters.words import folded_words
 from florenz.languages.codes import SOURCE, scripts_of_language
 from florenz.languages.identification import Identified
 from florenz.languages.scripts import script_of, script_weights
 
 _MIN_PART_WORDS, _WORDS_FOR_ONE_MORE_PART, _MAX_PARTS = 3, 6, 4
 _PART_MIN_PROBABILITY, _PART_MAX_CLAIMED = 0.6, 0.1
+PART_LIMITS = (_PART_MIN_PROBABILITY, _PART_MAX_CLAIMED)
 _COPIED_SHARE = 0.4
 _MAX_ACRONYM_CHARS = 5
+_MAX_RUN_WORDS = 1000
+"""Of text and of source: runs are looked for in so many first words, as looking costs the product of both."""
 
 # Frequent English words that are no frequent words of other languages ("is", "of", "a", "to", "on", "was" are).
 ENGLISH_ONLY = frozenset(
@@ -44,10 +47,19 @@ def split_parts(candidate: Candidate) -> list[str]:
     return [" ".join(part) for part in parts if len(part) >= _MIN_PART_WORDS]
 
 
+def parts_to_ask(candidate: Candidate) -> list[str]:
+    """Those of `split_parts` that hold a word only English has. No other can be rejected, whatever language ID reads in
+    it, and nearly all texts have none.
+    """
+    if ENGLISH_ONLY.isdisjoint(candidate.words):
+        return []
+    return [part for part in split_parts(candidate) if not ENGLISH_ONLY.isdisjoint(folded_words(part))]
+
+
 def check_mixed_language(
     candidate: Candidate, parts: Sequence[str], identified: Sequence[Identified], settings: FilterSettings
 ) -> Verdict:
-    """Rejects a half-translated text. `parts` are those of `split_parts`, `identified` the answers for them."""
+    """Rejects a half-translated text. `parts` are those of `parts_to_ask`, `identified` the answers for them."""
     share = foreign_script_share(candidate)
     if share > settings.max_foreign_share:
         return reject("mixed_language", f"{share:.0%} of the letters are in a script foreign to {candidate.language}")
@@ -55,7 +67,7 @@ def check_mixed_language(
     if run > settings.max_copied_words or (run == settings.max_copied_words and run >= _COPIED_SHARE * ordinary):
         return reject("mixed_language", f"{run} words in a row are the source's, of {ordinary}")
     for part, seen in zip(parts, identified, strict=True):
-        if _is_english_part(part, seen, candidate.language):
+        if _is_english_part(seen, candidate.language):
             return reject("mixed_language", f"English at {seen.probability:.2f} in {part[:60]!r}")
     return KEEP
 
@@ -63,7 +75,9 @@ def check_mixed_language(
 def foreign_script_share(candidate: Candidate) -> float:
     """Share of letters, 0 to 1, in scripts that the language is not written in; names and acronyms left out."""
     own_scripts = scripts_of_language(candidate.language)
-    names = names_and_numbers(candidate.source)
+    if script_weights(candidate.text).keys() <= own_scripts:
+        return 0.0
+    names = candidate.source_words.names
     own = foreign = 0
     for script, run in groupby(candidate.text, key=script_of):
         letters = "".join(run)
@@ -79,26 +93,27 @@ def copied_run(candidate: Candidate) -> tuple[int, int]:
 
     Names and numbers may stand inside a run but are not counted.
     """
-    names = names_and_numbers(candidate.source)
-    source, text = folded_words(candidate.source), folded_words(candidate.text)
+    names, known = candidate.source_words.names, candidate.source_words.known
+    ordinary = sum(word not in names for word in candidate.words)
+    if known.isdisjoint(candidate.words):
+        return 0, ordinary
+    places: dict[str, list[int]] = {}
+    for place, word in enumerate(candidate.source_words.words[:_MAX_RUN_WORDS]):
+        places.setdefault(word, []).append(place)
     longest = 0
-    ends_before = [0] * (len(source) + 1)  # [j]: ordinary words in the run that ends at source word j - 1
-    for word in text:
-        ends = [0] * (len(source) + 1)
-        for j, source_word in enumerate(source, start=1):
-            if word == source_word:
-                ends[j] = ends_before[j - 1] + (word not in names)
-        longest = max(longest, *ends)
-        ends_before = ends
-    return longest, sum(word not in names for word in text)
+    ends_before: dict[int, int] = {}  # source place -> ordinary words in the run that ends there
+    for word in candidate.words[:_MAX_RUN_WORDS]:
+        counted = word not in names
+        ends_before = {place: ends_before.get(place - 1, 0) + counted for place in places.get(word, ())}
+        longest = max(longest, *ends_before.values(), 0)
+    return longest, ordinary
 
 
-def _is_english_part(part: str, seen: Identified, language: str) -> bool:
+def _is_english_part(seen: Identified, language: str) -> bool:
     return (
         seen.language == SOURCE
         and seen.probability >= _PART_MIN_PROBABILITY
         and seen.probability_of(language) < _PART_MAX_CLAIMED
-        and not ENGLISH_ONLY.isdisjoint(folded_words(part))
     )
 
 

@@ -7,7 +7,10 @@ one chain serves both; the price is the empty `source` that a caption carries.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from florenz.filters.words import SourceWords, folded_words, source_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +26,29 @@ class Candidate:
     language: str
     finish_reason: str = ""
 
+    @cached_property
+    def words(self) -> list[str]:
+        """Folded words of the text, cut once for all filters; not to be changed."""
+        return folded_words(self.text)
+
+    @property
+    def source_words(self) -> SourceWords:
+        """Folded words, names and numbers of the source."""
+        return source_words(self.source)
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """Keep, or reject with a reason in snake_case; `detail` says in a few words what was seen."""
+    """Keep, or reject with a reason in snake_case; `detail` says in a few words what was seen.
+
+    `language` is what language ID reads in the text, "" where it was not asked: kept here so that coverage need not ask
+    again. Two verdicts that decide the same are equal whatever it says.
+    """
 
     keep: bool
     reason: str = ""
     detail: str = ""
+    language: str = field(default="", compare=False)
 
 
 KEEP = Verdict(True)

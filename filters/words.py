@@ -8,6 +8,7 @@ comes out as one long word: the filters that look at it count letters instead.
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 from functools import lru_cache
 
 _INNER = "'’ʼ-"
@@ -20,15 +21,41 @@ def is_word_character(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMN" or character in _INNER
 
 
+class _Spacing(dict[int, int]):
+    """For `str.translate`: what is no word character becomes a space. Filled as characters are met."""
+
+    def __missing__(self, code: int) -> int:
+        self[code] = code if is_word_character(chr(code)) else ord(" ")
+        return self[code]
+
+
+_SPACING = _Spacing()
+
+
 def split_words(text: str) -> list[str]:
     """The words as written, without punctuation around them."""
-    spaced = "".join(character if is_word_character(character) else " " for character in text)
-    return [word for piece in spaced.split() if (word := piece.strip(_INNER))]
+    return [word for piece in text.translate(_SPACING).split() if (word := piece.strip(_INNER))]
 
 
 def folded_words(text: str) -> list[str]:
     """The words in one spelling: compatibility forms and case folded."""
     return split_words(unicodedata.normalize("NFKC", text).casefold())
+
+
+@dataclass(frozen=True)
+class SourceWords:
+    """What the filters ask about a source: its words in order, as a set, and its names and numbers; all folded."""
+
+    words: tuple[str, ...]
+    known: frozenset[str]
+    names: frozenset[str]
+
+
+@lru_cache(maxsize=2048)
+def source_words(source: str) -> SourceWords:
+    """Worked out once for the translations of one caption, which come together."""
+    words = tuple(folded_words(source))
+    return SourceWords(words, frozenset(words), names_and_numbers(source))
 
 
 def names_and_numbers(source: str) -> frozenset[str]:
@@ -37,7 +64,7 @@ def names_and_numbers(source: str) -> frozenset[str]:
     A source in Title Case or CAPITALS of five words and more says nothing about names, so none are taken from it.
     """
     words = split_words(unicodedata.normalize("NFKC", source))
-    with_digits = {word.casefold() for word in words if any(character.isdigit() for character in word)}
+    with_digits = {word.casefold() for word in words if not word.isalpha() and any(map(str.isdigit, word))}
     capitalised = [word.casefold() for word in words if word[0].isupper()]
     if len(words) >= _TITLE_CASE_MIN_WORDS and len(capitalised) > _TITLE_CASE_SHARE * len(words):
         return frozenset(with_digits)

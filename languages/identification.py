@@ -57,6 +57,10 @@ SCRIPT_LABELS = _labels_by_script()
 _ALSO_LATIN = SCRIPT_LABELS.pop("LATIN")
 _SCRIPT_MIN_SHARE = 0.2
 
+_ENOUGH = 0.0005
+"""fastText finds the labels above this faster than all 176, most of which weigh nothing. Where those that it
+left out could matter, all are asked for."""
+
 # Letters that a Cyrillic alphabet does not have: one of them strikes its label.
 _FOREIGN_LETTERS = {
     "ru": "іїєґўјљњћђџѓќѕ", "uk": "ыэёъўјљњћђџѓќѕ", "be": "иїєґщъјљњћђџ", "bg": "ыэёіїєґўјљњћђџ",
@@ -91,8 +95,10 @@ class LanguageIdentifier:
 
     model_path: str = ""
 
-    def identify(self, texts: Sequence[str]) -> list[Identified]:
-        """One answer for each text, in order; any string is allowed. One model call for all of them.
+    def identify(self, texts: Sequence[str], *, thresholds: Sequence[float] = ()) -> list[Identified]:
+        """One answer for each text, in order; any string is allowed. One model call for all of them, a second one for
+        the few whose likeliest language, or on which side of one of `thresholds` a probability lies, the first leaves
+        open. Probabilities are exact to about one part in a hundred.
 
         Raises:
             LanguageModelError: no model file, or not one that fastText can read.
@@ -100,9 +106,15 @@ class LanguageIdentifier:
         model = _load_model(find_model(self.model_path))
         if not texts:
             return []
-        # NumPy 2 breaks fasttext's predict for a single string; for a list it works.
-        labels, probabilities = model.predict([_clean(text) for text in texts], k=len(model.get_labels()))
-        return [_identified(*row) for row in zip(texts, labels, probabilities, strict=True)]
+        cleaned = [_clean(text) for text in texts]
+        labels = _labels(model)
+        asked = zip(texts, _ask(model, cleaned, _ENOUGH), strict=True)
+        found = [_identified(text, scores, labels, thresholds) for text, scores in asked]
+        doubtful = [place for place, one in enumerate(found) if one is None]
+        whole = _ask(model, [cleaned[place] for place in doubtful], 0.0)
+        for place, scores in zip(doubtful, whole, strict=True):
+            found[place] = _identified(texts[place], scores, labels, None)
+        return [one for one in found if one is not None]
 
     def known_languages(self) -> frozenset[str]:
         """Codes that a text can be checked against. Preflight refuses other languages."""
@@ -134,27 +146,77 @@ def _load_model(path: str) -> Any:
     return model
 
 
+def _ask(model: Any, lines: list[str], least: float) -> list[dict[str, float]]:
+    """Label -> probability for each line, of the labels that have at least `least`. In the order of the model."""
+    # What the class's own `predict` does for a list, without an array for each text. NumPy 2 breaks it for one string.
+    number = len(model.get_labels()) if lines else 0
+    answers, probabilities = model.f.multilinePredict([f"{line}\n" for line in lines], number, least, "strict")
+    names = _names_of_labels(model)
+    return [
+        {names[label]: float(p) for label, p in zip(labels, row, strict=True)}
+        for labels, row in zip(answers, probabilities, strict=True)
+    ]
+
+
+@cache
+def _labels(model: Any) -> frozenset[str]:
+    return frozenset(_names_of_labels(model).values())
+
+
+@cache
+def _names_of_labels(model: Any) -> dict[str, str]:
+    return {label: label.removeprefix(_PREFIX) for label in model.get_labels()}
+
+
 def _clean(text: str) -> str:
     """One line (fasttext refuses line ends), valid Unicode, and no shouting: the model hardly knows capitals."""
-    line = " ".join(text.split()).encode("utf-8", "replace").decode("utf-8")
+    line = " ".join(text.split())
+    if not line.isascii():
+        line = line.encode("utf-8", "replace").decode("utf-8")
     return line.lower() if line.isupper() else line
 
 
-def _identified(text: str, labels: Sequence[str], probabilities: Sequence[float]) -> Identified:
+def _identified(
+    text: str, scores: dict[str, float], labels: frozenset[str], thresholds: Sequence[float] | None
+) -> Identified | None:
+    """None if the scores that are missing could matter; with None as thresholds none are missing."""
     weights = script_weights(text)
     if not weights:
         return Identified(UNDETERMINED, 0.0)
-    scores = {label.removeprefix(_PREFIX): float(p) for label, p in zip(labels, probabilities, strict=True)}
-    folded = _fold_aliases(_strike_out(scores, weights, text))
-    total = sum(folded.values())
-    ranked = {label: score / total for label, score in sorted(folded.items(), key=lambda item: (-item[1], item[0]))}
-    language = next(iter(ranked))
-    return Identified(language, ranked[language], ranked)
+    left = _strike_out(scores, weights, text, labels)
+    if thresholds is not None and left is scores:
+        return None  # nothing that the writing allows is among the likeliest
+    total = sum(left.values())
+    folded = left if ALIASES.keys().isdisjoint(left) else _fold_aliases(left)
+    if thresholds is not None and not _is_settled(folded, total, 1 - sum(scores.values()), thresholds):
+        return None
+    language = min(folded, key=lambda label: (-folded[label], label))
+    return Identified(language, folded[language] / total, {label: score / total for label, score in folded.items()})
 
 
-def _strike_out(scores: dict[str, float], weights: Counter[str], text: str) -> dict[str, float]:
+def _is_settled(folded: dict[str, float], total: float, unseen: float, thresholds: Sequence[float]) -> bool:
+    """Whether no share-out of the `unseen` probability could change the order at the top or cross a threshold."""
+    unseen = max(unseen, 0.0) + 1e-6  # float32 sums to one only nearly
+    limits = [threshold * (total + unseen) for threshold in thresholds]
+    if limits and unseen >= min(limits):
+        return False
+    first = second = 0.0
+    for score in folded.values():
+        if score > first:
+            first, second = score, first
+        elif score > second:
+            second = score
+        for limit in limits:
+            if score < limit <= score + unseen:
+                return False
+    return first - second > unseen
+
+
+def _strike_out(scores: dict[str, float], weights: Counter[str], text: str, labels: frozenset[str]) -> dict[str, float]:
     """Leave only what the writing allows. If that is nothing (a mix of alphabets), the scores stay as they are."""
-    allowed = _labels_of(weights, frozenset(scores)) - _alphabets_ruled_out(text, weights)
+    allowed = _labels_of(weights, labels)
+    if "CYRILLIC" in weights:
+        allowed = allowed - _alphabets_ruled_out(text)
     left = {label: score for label, score in scores.items() if label in allowed}
     if "HAN" in weights and "ja" in left and not _has_kana(weights):
         # Han letters alone are Chinese unless shown otherwise: the model takes half of short Chinese for Japanese.
@@ -185,9 +247,7 @@ def _has_kana(weights: Counter[str]) -> bool:
     return weights["KANA"] > 0 and weights["KANA"] >= _KANA_MIN_SHARE * (weights["HAN"] + weights["KANA"])
 
 
-def _alphabets_ruled_out(text: str, weights: Counter[str]) -> frozenset[str]:
-    if "CYRILLIC" not in weights:
-        return frozenset()
+def _alphabets_ruled_out(text: str) -> frozenset[str]:
     letters = set(text.lower())
     return frozenset(label for label, foreign in _FOREIGN_LETTERS.items() if letters.intersection(foreign))
 

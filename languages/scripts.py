@@ -12,6 +12,9 @@ HAN_WEIGHT = 3
 _HEAVY = {"HAN", "KANA", "HANGUL"}
 
 
+_NO_LETTERS = {code: None for code in range(128) if not chr(code).isalpha()}
+
+
 @lru_cache(maxsize=65536)
 def script_of(character: str) -> str:
     """The script of a letter, like LATIN, CYRILLIC, HAN, KANA; "" for what is no letter."""
@@ -25,11 +28,17 @@ def script_of(character: str) -> str:
     return "LATIN" if name in ("FULLWIDTH", "MODIFIER", "FEMININE", "MASCULINE", "MICRO") else name
 
 
+@lru_cache(maxsize=1024)
 def script_weights(text: str) -> Counter[str]:
-    """How much of the text stands in each script, in units of one alphabet letter."""
+    """How much of the text stands in each script, in units of one alphabet letter. Not to be changed: several steps ask
+    about the same text, and are given the same answer.
+    """
+    if text.isascii():
+        number = len(text.translate(_NO_LETTERS))
+        return Counter({"LATIN": number}) if number else Counter()
     weights: Counter[str] = Counter()
-    for character in text:
+    for character, number in Counter(text).items():
         script = script_of(character)
         if script:
-            weights[script] += HAN_WEIGHT if script in _HEAVY else 1
+            weights[script] += number * (HAN_WEIGHT if script in _HEAVY else 1)
     return weights

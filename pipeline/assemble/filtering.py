@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from florenz.filters.chain import FilterChain
-from florenz.filters.verdict import Candidate
+from florenz.filters.verdict import Candidate, Verdict
 from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
@@ -35,6 +35,8 @@ class ImageTexts:
     translations: Mapping[tuple[str, str], TranslationRow]
     rejects: tuple[Reject, ...] = ()
     tally: Tally = field(default_factory=Counter)
+    identified: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(style, language) -> what language ID read in the text while it was filtered; empty before that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +95,25 @@ def gather(
 
 def filter_texts(texts: ImageTexts, chain: FilterChain) -> ImageTexts:
     """Each text is kept, or rejected with the reason of the first filter that says no."""
-    rows: list[CaptionRow | TranslationRow] = [*texts.captions.values(), *texts.translations.values()]
-    verdicts = chain([_candidate(row) for row in rows])
+    return filter_images([texts], chain)[0]
+
+
+def filter_images(images: Sequence[ImageTexts], chain: FilterChain) -> list[ImageTexts]:
+    """The same for several images in one call of the chain, which is faster and changes no verdict."""
+    rows = [_rows(texts) for texts in images]
+    verdicts = iter(chain([_candidate(row) for of_image in rows for row in of_image]))
+    judged = [[(row, next(verdicts)) for row in of_image] for of_image in rows]
+    return [_filtered(texts, of_image) for texts, of_image in zip(images, judged, strict=True)]
+
+
+def _rows(texts: ImageTexts) -> list[CaptionRow | TranslationRow]:
+    return [*texts.captions.values(), *texts.translations.values()]
+
+
+def _filtered(texts: ImageTexts, judged: Sequence[tuple[CaptionRow | TranslationRow, Verdict]]) -> ImageTexts:
     tally, rejects = Counter(texts.tally), list(texts.rejects)
-    captions, translations = {}, {}
-    for row, verdict in zip(rows, verdicts, strict=True):
+    captions, translations, identified = {}, {}, {}
+    for row, verdict in judged:
         language = _language(row)
         tally["filter", language, IN] += 1
         if not verdict.keep:
@@ -105,11 +121,20 @@ def filter_texts(texts: ImageTexts, chain: FilterChain) -> ImageTexts:
             rejects.append(_reject(row, "filter", verdict.reason, verdict.detail, texts.source))
             continue
         tally["filter", language, KEPT] += 1
+        if verdict.language:
+            identified[row.style, language] = verdict.language
         if isinstance(row, CaptionRow):
             captions[row.style] = row
         else:
             translations[row.style, row.language] = row
-    return replace(texts, captions=captions, translations=translations, rejects=tuple(rejects), tally=tally)
+    return replace(
+        texts,
+        captions=captions,
+        translations=translations,
+        rejects=tuple(rejects),
+        tally=tally,
+        identified=identified,
+    )
 
 
 def cover(
@@ -131,7 +156,7 @@ def cover(
         translations,
         languages=languages,
         held_out=held_out,
-        identified=_identified(captions, translations, held_out, identifier),
+        identified=_identified(captions, translations, held_out, identifier, texts.identified),
     )
     withheld = withheld_examples(captions, translations, languages=languages, held_out=held_out)
     tally, rejects = Counter(texts.tally), list(texts.rejects)
@@ -201,13 +226,17 @@ def _identified(
     translations: Mapping[tuple[str, str], str],
     held_out: Sequence[str],
     identifier: LanguageIdentifier,
+    known: Mapping[tuple[str, str], str],
 ) -> dict[tuple[str, str], str]:
-    """(style, language) -> what language ID reads in the text; nothing is asked when nothing is held out."""
+    """(style, language) -> what language ID reads in the text. Only what the filters have not asked is asked here, and
+    nothing when nothing is held out.
+    """
     texts = {(style, SOURCE): text for style, text in captions.items()} | dict(translations)
-    if not held_out or not texts:
-        return {}
-    found = identifier.identify(list(texts.values()))
-    return {pair: identified.language for pair, identified in zip(texts, found, strict=True)}
+    unasked = {pair: text for pair, text in texts.items() if pair not in known}
+    if not held_out or not unasked:
+        return dict(known) if held_out else {}
+    found = identifier.identify(list(unasked.values()))
+    return dict(known) | {pair: one.language for pair, one in zip(unasked, found, strict=True)}
 
 
 def _answers(row: TranslationRow, captions: Mapping[str, CaptionRow]) -> bool:
