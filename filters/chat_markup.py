@@ -15,9 +15,9 @@ _MARKS = re.compile(
     r"|</?(?:s|pad|unk|bos|eos|mask|sep|cls|start_of_turn|end_of_turn|think|thinking|answer|translation|image|img|od|ocr)>"
     r"|<(?:loc|extra_id)_\d+>|<0x[0-9a-f]{2}>"  # Florence-2 places, T5 sentinels, byte tokens
     r"|\[/?(?:inst|sys|system|assistant|user|pad|cls|sep|mask|unk)\]|<</?sys>>"
-    r"|```|^\s*\#{2,}\s*\w"  # code fences, Markdown headings
-    r"|^\s*(?:assistant|user|system|human|ai)\s*[:：]"
-    r"|▁|Ġ\w|âĢ",  # raw sentencepiece and byte-level token spelling
+    r"|```|^[ \t]{0,8}\#{2,}[ \t]{0,8}\w"  # code fences, Markdown headings; bounded, or line ends cost their square
+    r"|^[ \t]{0,8}(?:assistant|user|system|human|ai)[ \t]?[:：]"
+    r"|▁|(?-i:Ġ)[^\W_]|âĢ",  # raw sentencepiece and byte-level token spelling; ġ is a letter of Maltese
     re.IGNORECASE | re.MULTILINE,
 )
 

@@ -9,10 +9,16 @@ TEXT_CHECKS: tuple[tuple[str, str], ...] = (
     ("empty", "completeness"),
     ("truncated", "completeness"),
     ("control_characters", "control_characters"),
+    ("mojibake", "mojibake"),
     ("chat_markup", "chat_markup"),
     ("commentary", "commentary"),
+    ("markup", "markup"),
     ("copied_source", "copied_source"),
     ("length_ratio", "length_ratio"),
+    ("said_twice", "said_twice"),
+    ("alternatives", "alternatives"),
+    ("number_conflict", "number_conflict"),
+    ("copied_tail", "copied_tail"),
     ("repetition", "repetition"),
 )
 """(reason, file): `filters/<file>.py` holds `check_<reason>(candidate, settings) -> Verdict`. Cheap ones come first."""

@@ -11,10 +11,13 @@ import unicodedata
 
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.languages.scripts import script_of
 
 _MAX_UNIT_WORDS = 12
 _MAX_UNIT_CHARS = 24
 _MIN_SPAN_CHARS = 10
+_MIN_SPAN_WITHOUT_SPACES = 8  # there a word is two letters
+_WITHOUT_SPACES = frozenset({"HAN", "KANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"})
 
 
 def check_repetition(candidate: Candidate, settings: FilterSettings) -> Verdict:
@@ -55,7 +58,9 @@ def _loop_of_characters(text: str, max_repeats: int) -> tuple[str, int]:
         return "", 1
     pattern = rf"([^\W\d_].{{0,{_MAX_UNIT_CHARS - 1}}}?)\1{{{max_repeats},}}"
     for found in re.finditer(pattern, letters):
-        if len(found.group()) >= _MIN_SPAN_CHARS:
+        unit, span = found.group(1), len(found.group())
+        is_word = len(unit) > 1 and script_of(unit[0]) in _WITHOUT_SPACES
+        if span >= (_MIN_SPAN_WITHOUT_SPACES if is_word else _MIN_SPAN_CHARS):
             return found.group(1), len(found.group()) // len(found.group(1))
     return "", 1
 

@@ -1,0 +1,43 @@
+"""HTML, JSON, Markdown or an address where the source has none: `<b>...</b>`, `{"translation": "..."}`, `**...**`.
+
+What a program would render or parse, as against the marks of chat templates (`chat_markup`). Each kind is held against
+the source: a caption about a sign that reads "www.shop.com" may say so. All patterns are linear: no repeated group
+inside another, and every repetition is bounded or can't begin where it ends. Cost: a few microseconds.
+"""
+
+from __future__ import annotations
+
+import re
+
+from florenz.filters.settings import FilterSettings
+from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+
+_KINDS: dict[str, re.Pattern[str]] = {
+    "an HTML tag": re.compile(r"</?[a-zA-Z][a-zA-Z0-9]{0,11}(?:\s[^<>]{0,200})?/?>"),
+    "an HTML entity": re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,6});"),
+    "JSON": re.compile(r"""\A\s{0,8}[\[{]\s{0,8}["']|["']\w{1,40}["']\s?:\s?["'\[{]"""),
+    "an address": re.compile(r"https?://|\bwww\.\w", re.IGNORECASE),
+    "Markdown": re.compile(r"\*\*[^\s*]|(?<![\w_])__[^\W_]|`|\]\(|^[ \t]{0,8}(?:[*+•#>]{1,6}|-)[ \t]+\w", re.MULTILINE),
+    "a list": re.compile(r"\A\s{0,8}\d{1,2}[.)]\s+\D"),
+}
+_MARKS = re.compile(r"[<&{\[:*_`#>•+-]|www|\d[.)]", re.IGNORECASE)
+
+
+def check_markup(candidate: Candidate, settings: FilterSettings) -> Verdict:
+    """Rejects a text with a kind of markup that its source does not have; the detail names it and quotes the place."""
+    if not _MARKS.search(candidate.text):
+        return KEEP
+    for kind, pattern in _KINDS.items():
+        found = pattern.search(candidate.text)
+        if found and not pattern.search(candidate.source) and not _is_said(kind, found.group(), candidate):
+            return reject("markup", f"{kind}: {found.group().strip()[:60]!r} at character {found.start()}")
+    return KEEP
+
+
+def _is_said(kind: str, mark: str, candidate: Candidate) -> bool:
+    """Whether it may be content: "1. Mai" for "May 1st", a dash that opens speech for a quotation mark."""
+    if kind == "a list":
+        return any(character in candidate.source for character in mark if character.isdigit())
+    if kind == "Markdown" and mark.lstrip().startswith("-"):
+        return any(quote in candidate.source for quote in "-–—\"“”«'")
+    return False
