@@ -11,6 +11,8 @@ import re
 
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.words import ENGLISH_ONLY, folded_words
+from florenz.languages.codes import NAMES, SOURCE
 
 _PREAMBLE = re.compile(
     r"^[\W_]*(?:"
@@ -41,16 +43,46 @@ _NOTE = re.compile(
 )
 
 
+# What only an answer about a translation holds: asked of translations alone, as a caption may tell of a sign in German.
+_LANGUAGES = "|".join(sorted({name.lower() for name in NAMES.values()} | {"mandarin", "farsi", "target language"}))
+_ABOUT_A_TRANSLATION = re.compile(
+    r"^[\W_]*(?:"
+    # "In German:", "The sentence in German is:", "Of course! In Chinese, this would be:", "German (informal):"
+    rf"(?:[a-z'’]{{1,15}}[ ,!.]{{1,2}}){{0,8}}(?:{_LANGUAGES})\b[^:：\n]{{0,40}}[:：]"
+    # "This translates to:", "Translation (German):", "Okay, here you go:", "Final answer:"
+    r"|(?:[a-z'’]{1,15}[ ,!.]{1,2}){0,8}(?:translat(?:ion|ed|es|e)|version|answer|output|here you go|here it is)"
+    r"\b[^:：\n]{0,40}[:：]"
+    r")"
+    r"|[(\[（][^()\[\]（）\n]{0,60}\b(?:in)?formal\b|\b(?:in)?formal(?: version| register)?\s{0,2}[:：]"
+    r"|[(\[（]\s{0,2}lit(?:eral(?:ly)?)?\b[.:：]?"
+    r"|(?:^|[.!?。！？…\n)*_»”"’])[ \t*_(\[]{0,8}(?:(?:please )?note(?: that)?|explanation|alternatively"
+    r"|literal(?:ly| translation)|translation|n\.?b)\b[ \t]{0,2}(?:[:：,]|that\b|\*)"
+    r"|\bthis translation\b|\blet me know if\b|\bi hope this helps\b|\s//\s",
+    re.IGNORECASE,
+)
+_BRACKETS = re.compile(r"[(\[（]([^()\[\]（）\n]{3,200})[)\]）]")
+
+
 def check_commentary(candidate: Candidate, settings: FilterSettings) -> Verdict:
     """Rejects a text that talks about itself. A phrase that stands in the source too is content, not commentary."""
-    for pattern in (_PREAMBLE, _NOTE):
+    for pattern in (_PREAMBLE, _NOTE, _ABOUT_A_TRANSLATION) if candidate.source else (_PREAMBLE, _NOTE):
         found = pattern.search(candidate.text)
         if found and not pattern.search(candidate.source):
             return reject("commentary", f"{found.group().strip()!r} at character {found.start()}")
+    if candidate.language != SOURCE and (remark := _english_remark(candidate)):
+        return reject("commentary", f"English in brackets: {remark[:60]!r}")
     lines = _count_lines(candidate.text)
     if candidate.source and lines > max(1, _count_lines(candidate.source)):
         return reject("commentary", f"{lines} lines, the source has {_count_lines(candidate.source)}")
     return KEEP
+
+
+def _english_remark(candidate: Candidate) -> str:
+    """What stands in brackets that the source does not have, in words that only English has; "" if nothing does."""
+    if ENGLISH_ONLY.isdisjoint(candidate.words) or any(bracket in candidate.source for bracket in "([（"):
+        return ""
+    remarks = (found.group(1) for found in _BRACKETS.finditer(candidate.text))
+    return next((remark for remark in remarks if not ENGLISH_ONLY.isdisjoint(folded_words(remark))), "")
 
 
 def _count_lines(text: str) -> int:

@@ -17,7 +17,11 @@ _KINDS: dict[str, re.Pattern[str]] = {
     "an HTML entity": re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,6});"),
     "JSON": re.compile(r"""\A\s{0,8}[\[{]\s{0,8}["']|["']\w{1,40}["']\s?:\s?["'\[{]"""),
     "an address": re.compile(r"https?://|\bwww\.\w", re.IGNORECASE),
-    "Markdown": re.compile(r"\*\*[^\s*]|(?<![\w_])__[^\W_]|`|\]\(|^[ \t]{0,8}(?:[*+•#>]{1,6}|-)[ \t]+\w", re.MULTILINE),
+    "Markdown": re.compile(
+        r"\*\*[^\s*]|(?<![\w_])__[^\s_]|(?<!\w)`[^\s`][^`\n]{0,200}`(?!\w)|```|\]\("
+        r"|^[ \t]{0,8}(?:[*+•#>]{1,6}|-)[ \t]{1,8}\S",
+        re.MULTILINE,
+    ),
     "a list": re.compile(r"\A\s{0,8}\d{1,2}[.)]\s+\D"),
 }
 _MARKS = re.compile(r"[<&{\[:*_`#>•+-]|www|\d[.)]", re.IGNORECASE)
@@ -37,7 +41,7 @@ def check_markup(candidate: Candidate, settings: FilterSettings) -> Verdict:
 def _is_said(kind: str, mark: str, candidate: Candidate) -> bool:
     """Whether it may be content: "1. Mai" for "May 1st", a dash that opens speech for a quotation mark."""
     if kind == "a list":
-        return any(character in candidate.source for character in mark if character.isdigit())
+        return mark.strip().rstrip(".)").split()[0].rstrip(".)") in re.findall(r"\d+", candidate.source)
     if kind == "Markdown" and mark.lstrip().startswith("-"):
-        return any(quote in candidate.source for quote in "-–—\"“”«'")
+        return any(quote in candidate.source for quote in '–—"“”«')
     return False

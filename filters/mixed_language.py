@@ -13,7 +13,7 @@ from itertools import groupby
 
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
-from florenz.filters.words import folded_words
+from florenz.filters.words import ENGLISH_ONLY, folded_words
 from florenz.languages.codes import SOURCE, scripts_of_language
 from florenz.languages.identification import Identified
 from florenz.languages.scripts import script_of, script_weights
@@ -25,15 +25,6 @@ _COPIED_SHARE = 0.4
 _MAX_ACRONYM_CHARS = 5
 _MAX_RUN_WORDS = 1000
 """Of text and of source: runs are looked for in so many first words, as looking costs the product of both."""
-
-# Frequent English words that are no frequent words of other languages ("is", "of", "a", "to", "on", "was" are).
-ENGLISH_ONLY = frozenset(
-    (
-        *("the", "and", "with", "his", "their", "its", "from", "that", "this", "there", "these", "they", "you", "your"),
-        *("who", "has", "have", "been", "would", "are", "were", "which", "what", "where", "while", "she", "him"),
-        *("them", "front", "behind", "near", "next", "standing", "sitting", "wearing", "holding", "walking"),
-    )
-)
 
 
 def split_parts(candidate: Candidate) -> list[str]:

@@ -11,10 +11,10 @@ from functools import cache
 
 _TABLES = {
     "en": "2 two|3 three|4 four|5 five|6 six|7 seven|8 eight|9 nine|10 ten|11 eleven|12 twelve|20 twenty|30 thirty"
-    "|40 forty|50 fifty|60 sixty|100 ~hundred|1000 ~thousand",
-    "de": "2 zwei zwo ~beide ~beiden|3 drei|4 vier|5 fünf|6 sechs|7 sieben|8 ~acht|9 neun|10 zehn|11 elf|12 zwölf"
+    "|40 forty|50 fifty|60 sixty|12 ~dozen|2 ~couple ~both|100 ~hundred|1000 ~thousand",
+    "de": "2 zwei zwo ~beide ~beiden|3 drei|4 vier|5 fünf|6 sechs|7 sieben|8 acht|9 neun|10 zehn|11 elf|12 zwölf"
     "|20 zwanzig|30 dreißig|40 vierzig|50 fünfzig|60 sechzig|100 ~hundert|1000 ~tausend",
-    "fr": "2 deux|3 trois|4 quatre|5 cinq|6 six|7 sept|8 huit|9 ~neuf|10 dix|11 onze|12 douze|20 vingt|30 trente"
+    "fr": "2 deux|3 trois|4 quatre|5 cinq|6 six|7 sept|8 huit|9 neuf|10 dix|11 onze|12 douze|20 vingt|30 trente"
     "|40 quarante|50 cinquante|60 soixante|100 ~cent|1000 ~mille",
     "es": "2 dos|3 tres|4 cuatro|5 cinco|6 seis|7 siete|8 ocho|9 nueve|10 diez|11 once|12 doce|20 veinte|30 treinta"
     "|40 cuarenta|50 cincuenta|60 sesenta|100 ~cien|1000 ~mil",
@@ -22,29 +22,29 @@ _TABLES = {
     "|40 quaranta|50 cinquanta|60 sessanta|100 ~cento|1000 ~mille",
     "pt": "2 dois duas|3 três|4 quatro|5 cinco|6 seis|7 sete|8 oito|9 nove|10 dez|11 onze|12 doze|20 vinte|30 trinta"
     "|40 quarenta|50 cinquenta|60 sessenta|100 ~cem|1000 ~mil",
-    "nl": "2 twee|3 drie|4 vier|5 vijf|6 zes|7 zeven|8 ~acht|9 negen|10 tien|11 elf|12 twaalf|20 twintig|30 dertig"
+    "nl": "2 twee|3 drie|4 vier|5 vijf|6 zes|7 zeven|8 acht|9 negen|10 tien|11 elf|12 twaalf|20 twintig|30 dertig"
     "|40 veertig|50 vijftig|60 zestig|100 ~honderd|1000 ~duizend",
     "sv": "2 två|3 tre|4 fyra|5 fem|6 sex|7 sju|8 åtta|9 nio|10 tio|11 elva|12 tolv|20 tjugo|30 trettio|100 ~hundra",
     "da": "2 to|3 tre|4 fire|5 fem|6 seks|7 syv|8 otte|9 ni|10 ti|11 elleve|12 tolv|20 tyve|30 tredive|100 ~hundrede",
-    "no": "2 to|3 ~tre|4 fire|5 fem|6 seks|7 sju syv|8 åtte|9 ni|10 ti|11 elleve|12 tolv|20 tjue tyve|30 tretti",
+    "no": "2 to|3 tre|4 fire|5 fem|6 seks|7 sju syv|8 åtte|9 ni|10 ti|11 elleve|12 tolv|20 tjue tyve|30 tretti",
     "cs": "2 dva dvě dvou dvěma|3 tři tří třem třemi|4 čtyři čtyř čtyřem čtyřmi|5 pět pěti|6 šest šesti|7 sedm sedmi"
     "|8 osm osmi|9 devět devíti|10 deset deseti|11 jedenáct|12 dvanáct|20 dvacet|30 třicet|100 ~sto",
     "sk": "2 dva dve dvaja dvoch dvom dvoma|3 tri traja troch trom|4 štyri štyria štyroch|5 päť piati|6 šesť|7 sedem"
     "|8 osem|9 deväť|10 desať|11 jedenásť|12 dvanásť|20 dvadsať|30 tridsať|100 ~sto",
-    "pl": "2 dwa dwie dwóch dwaj dwoje dwu dwóm dwoma|3 trzy trzech trzej troje trzem|4 cztery czterech czworo|5 pięć pięciu"
-    "|6 sześć sześciu|7 siedem siedmiu|8 osiem ośmiu|9 dziewięć dziewięciu|10 dziesięć dziesięciu|11 jedenaście"
-    "|12 dwanaście|20 dwadzieścia|30 trzydzieści|100 ~sto",
+    "pl": "2 dwa dwie dwóch dwaj dwoje dwu dwóm dwoma|3 trzy trzech trzej troje trzem|4 cztery czterech czworo"
+    "|5 pięć pięciu|6 sześć sześciu|7 siedem siedmiu|8 osiem ośmiu|9 dziewięć dziewięciu|10 dziesięć dziesięciu"
+    "|11 jedenaście|12 dwanaście|20 dwadzieścia|30 trzydzieści|100 ~sto",
     "ru": "2 два две двух двое двум двумя|3 три трёх трех трое трём трем тремя|4 четыре четырёх четырех четверо|5 пять"
     " пяти пятеро|6 шесть шести|7 семь семи|8 восемь восьми|9 девять девяти|10 десять десяти|11 одиннадцать"
     "|12 двенадцать|20 двадцать|30 тридцать|40 ~сорок|50 пятьдесят|100 ~сто",
-    "uk": "2 два дві двох двоє двом двома|3 три трьох троє трьом|4 чотири чотирьох|5 п'ять п'яти|6 шість шести|7 сім семи"
-    "|8 вісім восьми|9 дев'ять|10 десять десяти|11 одинадцять|12 дванадцять|20 двадцять|30 тридцять|100 ~сто",
-    "tr": "2 iki|3 üç|4 dört|5 beş|6 ~altı|7 ~yedi|8 sekiz|9 dokuz|10 ~on|11 on-bir|20 yirmi|30 otuz|40 ~kırk|50 elli",
-    "fi": "2 kaksi kahta kahden|3 kolme kolmea kolmen|4 neljä neljää neljän|5 viisi viittä viiden|6 ~kuusi ~kuutta"
+    "uk": "2 два дві двох двоє двом двома|3 три трьох троє трьом|4 чотири чотирьох|5 п'ять п'яти|6 шість шести|7 сім"
+    " семи|8 вісім восьми|9 дев'ять|10 десять десяти|11 одинадцять|12 дванадцять|20 двадцять|30 тридцять|100 ~сто",
+    "tr": "2 iki|3 üç|4 dört|5 beş|6 altı|7 yedi|8 sekiz|9 dokuz|10 on|11 on-bir|20 yirmi|30 otuz|40 ~kırk|50 elli",
+    "fi": "2 kaksi kahta kahden|3 kolme kolmea kolmen|4 neljä neljää neljän|5 viisi viittä viiden|6 kuusi kuutta"
     "|7 seitsemän|8 kahdeksan|9 yhdeksän|10 kymmenen|11 yksitoista|12 kaksitoista|20 kaksikymmentä|100 ~sata",
-    "hu": "2 két kettő|3 három|4 négy|5 öt|6 ~hat|7 ~hét|8 nyolc|9 kilenc|10 tíz|11 tizenegy|12 tizenkettő tizenkét"
+    "hu": "2 két kettő|3 három|4 négy|5 öt|6 hat|7 hét|8 nyolc|9 kilenc|10 tíz|11 tizenegy|12 tizenkettő tizenkét"
     "|20 húsz|30 harminc|40 negyven|50 ötven|100 ~száz",
-    "ro": "2 doi două|3 trei|4 patru|5 cinci|6 șase şase|7 șapte şapte|8 opt|9 ~nouă|10 zece|20 douăzeci|100 ~sută",
+    "ro": "2 doi două|3 trei|4 patru|5 cinci|6 șase şase|7 șapte şapte|8 opt|9 nouă|10 zece|20 douăzeci|100 ~sută",
 }  # fmt: skip
 
 

@@ -15,6 +15,16 @@ _INNER = "'’ʼ-"
 _TITLE_CASE_MIN_WORDS, _TITLE_CASE_SHARE = 5, 0.8
 
 
+# Frequent English words that are no frequent words of other languages ("is", "of", "a", "to", "on", "was" are).
+ENGLISH_ONLY = frozenset(
+    (
+        *("the", "and", "with", "his", "their", "its", "from", "that", "this", "there", "these", "they", "you", "your"),
+        *("who", "has", "have", "been", "would", "are", "were", "which", "what", "where", "while", "she", "him"),
+        *("them", "front", "behind", "near", "next", "standing", "sitting", "wearing", "holding", "walking"),
+    )
+)
+
+
 @lru_cache(maxsize=65536)
 def is_word_character(character: str) -> bool:
     """Letters, marks, numbers, and the hyphens and apostrophes inside words."""
