@@ -55,7 +55,7 @@ _ABOUT_A_TRANSLATION = re.compile(
     r")"
     r"|[(\[（][^()\[\]（）\n]{0,60}\b(?:in)?formal\b|\b(?:in)?formal(?: version| register)?\s{0,2}[:：]"
     r"|[(\[（]\s{0,2}lit(?:eral(?:ly)?)?\b[.:：]?"
-    r"|(?:^|[.!?。！？…\n)*_»”"’])[ \t*_(\[]{0,8}(?:(?:please )?note(?: that)?|explanation|alternatively"
+    r"|(?:^|[.!?。！？…\n)*_»”’\x22])[ \t*_(\[]{0,8}(?:(?:please )?note(?: that)?|explanation|alternatively"
     r"|literal(?:ly| translation)|translation|n\.?b)\b[ \t]{0,2}(?:[:：,]|that\b|\*)"
     r"|\bthis translation\b|\blet me know if\b|\bi hope this helps\b|\s//\s",
     re.IGNORECASE,

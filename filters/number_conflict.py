@@ -23,7 +23,12 @@ _MINUTES = (15, 30, 45)
 # Measures that are converted rather than translated.
 _CONVERTED = re.compile(r"\b(?:feet|foot|miles?|inch(?:es)?|pounds?|gallons?|acres?|yards?|ounces?)\b|°", re.IGNORECASE)
 _PARTS_OF_HOURS = re.compile(r"\b(?:half|quarter|past|to|thirty|fifteen|forty-five)\b|\d[:.]\d\d", re.IGNORECASE)
-_HALF_TO = frozenset("af be bs ca cs da de et fi fy hr hu is lb lt lv nl nn no pl ru sk sl sr sv uk".split())
+_HALF_TO = frozenset(
+    (
+        *("af", "be", "bs", "ca", "cs", "da", "de", "et", "fi", "fy", "hr", "hu", "is", "lb", "lt", "lv", "nl", "nn"),
+        *("no", "pl", "ru", "sk", "sl", "sr", "sv", "uk"),
+    )
+)
 """Languages in which half past two is half of the third hour."""
 _SCALES = frozenset(("hundred", "thousand", "million", "billion"))
 _LARGE_UNITS = re.compile(r"[百千万萬億亿兆십백천만억]|लाख|करोड़|লাখ|কোটি|لاکھ|کروڑ|\d\s?(?:тыс|млн|mil\b|lakh)")
