@@ -71,8 +71,8 @@ class FilterChain:
                 verdicts[index] = verdict
 
     def _check_language(self, candidates: list[Candidate]) -> list[Verdict]:
-        limits = (self.settings.confident_language_probability, self.settings.min_language_probability)
-        identified = self.identifier.identify([candidate.text for candidate in candidates], thresholds=limits)
+        texts = [candidate.text for candidate in candidates]
+        identified = self.identifier.identify(texts, thresholds=self.settings.language_limits)
         pairs = zip(candidates, identified, strict=True)
         return [
             replace(check_wrong_language(candidate, seen, self.settings), language=seen.language)

@@ -22,6 +22,9 @@ class FilterSettings:
     min_language_probability: float = 0.04
     """Probability, 0 to 1. Where another language is likelier, the claimed one needs at least this."""
 
+    second_opinion: bool = True
+    """Whether py3langid is asked about near languages and about what lid.176 takes for another language."""
+
     max_length_factor: float = 2.5
     """Times. How much longer or shorter than expected from the source a translation may be."""
 
@@ -37,6 +40,11 @@ class FilterSettings:
 
     disabled: tuple[str, ...] = ()
     """Reasons that are not looked for. Without `wrong_language` the build may fail its own verification."""
+
+    @property
+    def language_limits(self) -> tuple[float, float]:
+        """The probabilities that decide."""
+        return self.confident_language_probability, self.min_language_probability
 
     def __post_init__(self) -> None:
         _check_range("confident_language_probability", self.confident_language_probability, 0.5, 1.0)

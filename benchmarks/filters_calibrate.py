@@ -1,0 +1,71 @@
+"""Writes `languages/calibration.py`: what language ID does with good text, per language, on the half that is not scored.
+
+    python -m benchmarks.filters_calibrate
+
+Thresholds are quantiles of good text: all but one text in 150 has the margin to neighbours, all but one in 200 the
+margin to all others, but never less than -1, below which other languages come in. The share that is kept is worked out
+by the whole language check with these thresholds, on the same half; `make bench-filters` measures it on the other one.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from benchmarks.filters_texts import languages, pairs
+from florenz.languages import second_opinion
+
+QUANTILE_NEAR, QUANTILE_OTHERS, LEAST = 1 / 150, 1 / 200, -1.0
+TABLE = Path(second_opinion.__file__).with_name("calibration.py")
+HEAD = '''"""How language ID does on good text, per language: made by `python -m benchmarks.filters_calibrate`, not by hand.
+
+From human sentence pairs (Tatoeba) of four words and more on average, one half of them; the other half is what
+`make bench-filters` scores. Margins are those of `second_opinion.py`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Calibrated(NamedTuple):
+    """texts: how many. kept: share, 0 to 1, that lid.176 alone keeps. Margins: what good text has at least."""
+
+    texts: int
+    kept: float
+    to_neighbours: float
+    to_others: float
+
+
+MARGINS: dict[str, Calibrated] = {
+'''
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The value below which this share lies; of 200 texts and more it is a real one, of fewer the least."""
+    return sorted(values)[math.floor(share * len(values))]
+
+
+def main() -> None:
+    from florenz.filters.language_match import is_taken_for_another
+    from florenz.filters.settings import FilterSettings
+    from florenz.languages.identification import LanguageIdentifier
+
+    settings, lines = FilterSettings(), []
+    for language in languages():
+        texts = [text for _, text in pairs(language, calibration=True)]
+        found = LanguageIdentifier().identify(texts, thresholds=settings.language_limits)
+        kept = sum(not is_taken_for_another(seen, language, settings) for seen in found) / len(texts)
+        near = others = 0.0
+        if second_opinion.knows(language):
+            margins = [second_opinion.margins(text, language) for text in texts]
+            finite = [one.to_neighbours for one in margins if one.to_neighbours < math.inf]
+            near = quantile(finite, QUANTILE_NEAR) if finite else 0.0
+            others = max(LEAST, quantile([one.to_others for one in margins], QUANTILE_OTHERS))
+        lines.append(f'    "{language}": Calibrated({len(texts)}, {kept:.3f}, {near:.2f}, {others:.2f}),')
+        print(lines[-1], flush=True)
+    TABLE.write_text(HEAD + "\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()

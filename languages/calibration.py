@@ -1,0 +1,97 @@
+"""How language ID does on good text, per language: made by `python -m benchmarks.filters_calibrate`, not by hand.
+
+From human sentence pairs (Tatoeba) of four words and more on average, one half of them; the other half is what
+`make bench-filters` scores. Margins are those of `second_opinion.py`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Calibrated(NamedTuple):
+    """texts: how many. kept: share, 0 to 1, that lid.176 alone keeps. Margins: what good text has at least."""
+
+    texts: int
+    kept: float
+    to_neighbours: float
+    to_others: float
+
+
+MARGINS: dict[str, Calibrated] = {
+    "af": Calibrated(515, 0.858, -0.22, -1.00),
+    "ar": Calibrated(484, 0.998, 0.00, 0.62),
+    "az": Calibrated(520, 0.873, -1.40, -0.72),
+    "be": Calibrated(469, 0.906, -0.13, -1.00),
+    "bg": Calibrated(514, 0.977, -0.64, -0.45),
+    "bn": Calibrated(495, 1.000, 0.00, 17.33),
+    "br": Calibrated(479, 0.879, 0.00, -1.00),
+    "bs": Calibrated(183, 0.962, -0.76, -1.00),
+    "ca": Calibrated(500, 0.898, -0.77, -1.00),
+    "cs": Calibrated(506, 0.976, -1.03, -1.00),
+    "cy": Calibrated(291, 0.790, 0.00, 1.25),
+    "da": Calibrated(509, 0.982, -0.63, -0.35),
+    "de": Calibrated(458, 0.998, 0.00, 0.46),
+    "el": Calibrated(523, 1.000, 0.00, 10.18),
+    "eo": Calibrated(524, 1.000, 0.00, -0.06),
+    "es": Calibrated(506, 1.000, -0.65, -1.00),
+    "et": Calibrated(495, 0.877, -0.10, -0.57),
+    "eu": Calibrated(494, 0.953, 0.00, -0.40),
+    "fa": Calibrated(486, 1.000, 0.00, -0.49),
+    "fi": Calibrated(495, 0.990, 0.25, -1.00),
+    "fr": Calibrated(493, 0.998, 0.00, -0.21),
+    "ga": Calibrated(488, 0.916, 0.45, 0.25),
+    "gd": Calibrated(436, 0.846, -0.33, -0.41),
+    "gl": Calibrated(487, 0.723, -1.14, -1.00),
+    "he": Calibrated(493, 1.000, 0.00, 14.67),
+    "hi": Calibrated(502, 1.000, 0.44, 0.62),
+    "hr": Calibrated(521, 0.983, -0.58, -0.77),
+    "hu": Calibrated(475, 0.998, 0.00, -0.85),
+    "hy": Calibrated(331, 0.997, 0.00, 13.49),
+    "id": Calibrated(528, 0.983, -1.08, -0.28),
+    "is": Calibrated(484, 0.975, 0.00, -0.57),
+    "it": Calibrated(490, 1.000, 0.00, -0.65),
+    "ja": Calibrated(492, 1.000, 0.00, 6.34),
+    "jv": Calibrated(100, 0.740, -1.06, -1.00),
+    "ka": Calibrated(395, 1.000, 0.00, 16.54),
+    "kk": Calibrated(288, 0.979, -0.45, -1.00),
+    "km": Calibrated(367, 0.995, 0.00, -1.00),
+    "ko": Calibrated(473, 1.000, 0.00, 11.50),
+    "ku": Calibrated(220, 0.686, 0.00, -1.00),
+    "la": Calibrated(500, 0.948, 0.00, -1.00),
+    "lt": Calibrated(519, 0.969, 0.00, 0.02),
+    "lv": Calibrated(492, 0.911, 0.00, -0.57),
+    "mk": Calibrated(511, 0.984, -0.67, -1.00),
+    "ml": Calibrated(347, 1.000, 0.00, 23.27),
+    "mn": Calibrated(204, 0.951, 0.00, -0.87),
+    "mr": Calibrated(481, 1.000, -0.38, -0.60),
+    "ms": Calibrated(490, 0.812, -1.39, -0.78),
+    "nl": Calibrated(531, 0.987, -0.62, -0.96),
+    "nn": Calibrated(485, 0.755, -2.06, -1.00),
+    "no": Calibrated(500, 0.672, -0.67, -0.10),
+    "oc": Calibrated(485, 0.854, -0.35, -1.00),
+    "pl": Calibrated(484, 0.996, 0.00, -0.11),
+    "pt": Calibrated(474, 0.996, -0.30, -0.84),
+    "ro": Calibrated(494, 0.945, 0.00, -0.66),
+    "ru": Calibrated(503, 1.000, -1.37, -1.00),
+    "sk": Calibrated(529, 0.851, -0.67, -1.00),
+    "sl": Calibrated(409, 0.848, -1.88, -1.00),
+    "sq": Calibrated(484, 0.936, 0.00, -1.00),
+    "sr": Calibrated(504, 0.960, -0.85, -0.47),
+    "sv": Calibrated(510, 0.978, -0.71, -0.79),
+    "sw": Calibrated(189, 0.307, 0.00, -1.00),
+    "ta": Calibrated(154, 1.000, 0.00, 19.55),
+    "te": Calibrated(109, 1.000, 0.00, 19.84),
+    "th": Calibrated(275, 1.000, 0.00, 15.21),
+    "tk": Calibrated(97, 0.577, 0.00, -0.63),
+    "tl": Calibrated(488, 0.967, 0.00, -0.94),
+    "tr": Calibrated(488, 1.000, 0.25, 0.26),
+    "tt": Calibrated(500, 0.960, -0.63, -1.00),
+    "ug": Calibrated(498, 0.992, 0.00, 0.68),
+    "uk": Calibrated(511, 0.977, -0.96, -1.00),
+    "ur": Calibrated(502, 0.996, 0.00, 0.51),
+    "uz": Calibrated(195, 0.497, 0.00, -1.00),
+    "vi": Calibrated(490, 0.998, 0.00, 5.22),
+    "yi": Calibrated(426, 0.923, 0.00, 0.00),
+    "zh": Calibrated(493, 1.000, 0.00, 1.79),
+}

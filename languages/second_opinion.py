@@ -1,0 +1,120 @@
+"""A second opinion on near languages, by py3langid: 140 languages, letters instead of words.
+
+lid.176 takes short Afrikaans for Dutch and Galician for Spanish, and knows some languages badly (it reads a third of
+short Swahili as Swahili). py3langid errs elsewhere. Asked is only what it can decide: whether a text that is claimed to
+be in a language is rather in one of its listed neighbours, and whether a text that lid.176 takes for something else may
+be what it is claimed to be after all. Both are answered by a margin: how much likelier the claimed language is than the
+others, divided by the root of the text's length, as py3langid does it. From which margin on a text passes stands in
+`calibration.py`, per language. Cost: 40 to 90 microseconds a text, so texts are asked about one by one, and few.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from florenz.languages.calibration import MARGINS
+
+# Languages that no model tells apart in short texts in one script: counted as one.
+GROUPS: tuple[frozenset[str], ...] = (frozenset({"bs", "hr", "sr"}),)
+_RELATED = (
+    ("af", "nl"), ("cs", "sk"), ("ca", "es", "gl", "pt"), ("ca", "oc"), ("da", "nn", "no", "sv"), ("id", "ms"),
+    ("jv", "ms"), ("id", "jv"), ("be", "ru", "uk"), ("bg", "mk"), ("bg", "ru"), ("hr", "mk"), ("hr", "sl"), ("az", "tr"),
+    ("et", "fi"), ("ga", "gd"), ("hi", "mr"), ("kk", "tt"),
+)  # fmt: skip
+"""Each language of a row is a neighbour of all others in it; one of a group stands for the group."""
+
+UNCALIBRATED_MARGIN = 0.0
+"""Where there was no text to calibrate on, py3langid has to find the claimed language likeliest."""
+
+
+@dataclass(frozen=True)
+class Margins:
+    """How much likelier the claimed language is than its likeliest listed neighbour, and than any other language."""
+
+    to_neighbours: float
+    nearest: str
+    to_others: float
+
+
+def group_of(language: str) -> frozenset[str]:
+    """The languages that can't be told from this one, itself among them."""
+    return next((group for group in GROUPS if language in group), frozenset({language}))
+
+
+@cache
+def neighbours_of(language: str) -> frozenset[str]:
+    """Those that a text in this language is most easily taken for; without those of its own group."""
+    group = group_of(language)
+    related = {other for row in _RELATED if not group.isdisjoint(row) for other in row}
+    return frozenset(one for other in related for one in group_of(other)) - group
+
+
+def knows(language: str) -> bool:
+    return language in _columns()
+
+
+def margins(text: str, language: str) -> Margins:
+    """The margins of one text, in the order of -20 to 20; `language` is one that it knows. Any string is allowed."""
+    scores = _scores(text)
+    own = max(scores[column] for column in _columns_of(group_of(language)))
+    near = {other: max(scores[column] for column in _columns()[other]) for other in _known_neighbours(language)}
+    nearest = max(near, key=lambda other: (near[other], other), default="")
+    others = max(scores[column] for column in _other_columns(language))
+    to_neighbours = own - near[nearest] if near else math.inf
+    return Margins(to_neighbours, nearest, own - others)
+
+
+def least_margins(language: str) -> tuple[float, float]:
+    """(to neighbours, to others): what a text in this language has at least, nearly always."""
+    found = MARGINS.get(language)
+    return (found.to_neighbours, found.to_others) if found else (UNCALIBRATED_MARGIN, UNCALIBRATED_MARGIN)
+
+
+def _scores(text: str) -> list[float]:
+    model = _model()
+    data = model._encode(text.encode("utf-8", "replace").decode("utf-8"))
+    scores = model._raw_score(data) / math.sqrt(len(data) or 1)
+    return [float(score) for score in scores]
+
+
+@cache
+def _model() -> Any:
+    from py3langid import langid  # half a second, and most runs have no language that needs it
+
+    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE)
+
+
+@cache
+def _columns() -> dict[str, tuple[int, ...]]:
+    """Language -> its columns: Serbian has one for each script."""
+    found: dict[str, tuple[int, ...]] = {}
+    for column, label in enumerate(_model().nb_classes):
+        found[label] = (*found.get(label, ()), column)
+    return found
+
+
+@cache
+def _columns_of(group: frozenset[str]) -> tuple[int, ...]:
+    return tuple(column for one in sorted(group) for column in _columns().get(one, ()))
+
+
+@cache
+def _known_neighbours(language: str) -> tuple[str, ...]:
+    return tuple(sorted(one for one in neighbours_of(language) if one in _columns()))
+
+
+@cache
+def _other_columns(language: str) -> tuple[int, ...]:
+    """Of all languages but the group and the neighbours, and but for what is no language: zxx, and dialects of it."""
+    left_out = group_of(language) | neighbours_of(language) | {"zxx"} | _DIALECTS.get(language, frozenset())
+    return tuple(column for label, columns in _columns().items() if label not in left_out for column in columns)
+
+
+_DIALECTS = {
+    "ar": frozenset({"ary", "arz"}), "zh": frozenset({"wuu", "yue"}), "ku": frozenset({"sdh"}),
+    "uz": frozenset({"uzs"}), "lv": frozenset({"ltg"}), "el": frozenset({"grc"}), "he": frozenset({"hbo"}),
+    "bn": frozenset({"as"}), "an": frozenset({"ext"}), "hi": frozenset({"mr", "ne", "sa"}),
+}  # fmt: skip
