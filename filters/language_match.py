@@ -18,11 +18,11 @@ from __future__ import annotations
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
 from florenz.languages.codes import SOURCE
-from florenz.languages.identification import UNDETERMINED, Identified
+from florenz.languages.identification import UNDETERMINED, Identified, is_ruled_out
 from florenz.languages.second_opinion import group_of, knows, least_margins, margins, neighbours_of
 
 _MIN_LETTERS = 8  # below, neither model knows anything
-_CONSIDERED = 0.0
+_CONSIDERED = 0.005
 """Probability that lid.176 gives to neighbours together: from it on py3langid is asked."""
 
 
@@ -57,9 +57,19 @@ def check_wrong_language(candidate: Candidate, identified: Identified, settings:
     least_near, least_other = least_margins(language)
     if found.to_neighbours < least_near:
         return reject("wrong_language", f"{found.nearest} rather than {language} to py3langid; {seen}")
-    if is_doubted and found.to_others < least_other:
+    if is_doubted and (found.to_others < least_other or _is_beyond_doubt(candidate, identified)):
         return reject("wrong_language", seen)
     return KEEP
+
+
+def _is_beyond_doubt(candidate: Candidate, identified: Identified) -> bool:
+    """Whether lid.176 is right against any second opinion: it reads English, and words of the source stand in the text;
+    or a letter does that the claimed language does not have.
+    """
+    if is_ruled_out(candidate.text, candidate.language):
+        return True
+    source = candidate.source_words
+    return identified.language == SOURCE and not (source.known - source.names).isdisjoint(candidate.words)
 
 
 def _has_likely_neighbour(identified: Identified, language: str) -> bool:

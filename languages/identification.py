@@ -252,6 +252,11 @@ def _alphabets_ruled_out(text: str) -> frozenset[str]:
     return frozenset(label for label, foreign in _FOREIGN_LETTERS.items() if letters.intersection(foreign))
 
 
+def is_ruled_out(text: str, language: str) -> bool:
+    """Whether a letter of the text shows that it is not in this Cyrillic language."""
+    return language in _FOREIGN_LETTERS and language in _alphabets_ruled_out(text)
+
+
 def _fold_aliases(scores: dict[str, float]) -> dict[str, float]:
     folded = {label: score for label, score in scores.items() if label not in ALIASES}
     for label, languages in ALIASES.items():

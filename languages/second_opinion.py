@@ -21,8 +21,8 @@ from florenz.languages.calibration import MARGINS
 GROUPS: tuple[frozenset[str], ...] = (frozenset({"bs", "hr", "sr"}),)
 _RELATED = (
     ("af", "nl"), ("cs", "sk"), ("ca", "es", "gl", "pt"), ("ca", "oc"), ("da", "nn", "no", "sv"), ("id", "ms"),
-    ("jv", "ms"), ("id", "jv"), ("be", "ru", "uk"), ("bg", "mk"), ("bg", "ru"), ("hr", "mk"), ("hr", "sl"), ("az", "tr"),
-    ("et", "fi"), ("ga", "gd"), ("hi", "mr"), ("kk", "tt"),
+    ("jv", "ms"), ("id", "jv"), ("be", "ru", "uk"), ("bg", "mk"), ("bg", "ru"), ("hr", "mk"), ("hr", "sl"),
+    ("az", "tr"), ("et", "fi"), ("ga", "gd"), ("hi", "mr"), ("kk", "tt"),
 )  # fmt: skip
 """Each language of a row is a neighbour of all others in it; one of a group stands for the group."""
 
