@@ -21,16 +21,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from florenz.filters.words import folded_words
-from florenz.languages.codes import scripts_of_language
+from florenz.languages.codes import SOURCE, scripts_of_language
 
-FOLDS = 3
+FOLDS = 5
 ROUNDS = 5
 _UNIT = 1 << 16  # counts are whole multiples of 1/65536
 _MIN_WORD_COUNT = 2
+_STEM_CHARS = 4
+"""Words count as one if they begin alike: endings would make most words of a small run rare (German, 10,000 pairs: 90%
+of shuffled pairs told apart at 1% lost, 87% with whole words)."""
 _MAX_WORDS = 60
 """Of a text: later ones are not looked at, as cost grows with the product of both lengths."""
-_EXPLAINED = 0.8  # share of a word's probability that its source explains; the rest is how frequent it is
-_PRIOR_WORDS = 1.0  # added to the length, so that a text of one known word says little
+_EXPLAINED = 0.6  # share of a word's probability that its source explains; the rest is how frequent it is
+_PRIOR_WORDS = 2.0  # added to the length, so that a text of one known word says little
 _MIN_PROBABILITY = 1e-3
 _WITHOUT_SPACES = frozenset({"HAN", "KANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"})
 Pair = tuple[str, str]
@@ -43,11 +46,11 @@ def fold_of(source: str) -> int:
 
 
 def tokens(text: str, language: str) -> list[str]:
-    """Words, or single letters where there are no spaces between words."""
-    words = folded_words(text)
+    """Beginnings of words, or single letters where there are no spaces between words."""
+    words = folded_words(text)[:_MAX_WORDS]
     if scripts_of_language(language) & _WITHOUT_SPACES:
-        words = [piece for word in words for piece in ([word] if word.isascii() else word)]
-    return words[:_MAX_WORDS]
+        return [piece for word in words for piece in ([word] if word.isascii() else word)][:_MAX_WORDS]
+    return [word[:_STEM_CHARS] for word in words]
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class PairModel:
     def scores(self, pairs: Sequence[Pair]) -> np.ndarray:
         """For each (source, text): the mean of both directions, in nats a word. Above 1 for translations, about -1 for
         what translates something else."""
-        rows = [(folded_words(source)[:_MAX_WORDS], tokens(text, self.language)) for source, text in pairs]
+        rows = [(tokens(source, SOURCE), tokens(text, self.language)) for source, text in pairs]
         there = self.forwards.scores(rows)
         back = self.backwards.scores([(text, source) for source, text in rows])
         return (there + back) / 2
@@ -155,7 +158,5 @@ class PairModel:
 
 def learn_pair_model(pairs: Sequence[Pair], language: str) -> PairModel:
     """From pairs in any order, each counted once."""
-    rows = [
-        (folded_words(source)[:_MAX_WORDS], tokens(text, language)) for source, text in sorted(set(pairs))
-    ]
+    rows = [(tokens(source, SOURCE), tokens(text, language)) for source, text in sorted(set(pairs))]
     return PairModel(language, learn_lexicon(rows), learn_lexicon([(text, source) for source, text in rows]))

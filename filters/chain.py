@@ -6,10 +6,12 @@ and only for texts that nothing else has dropped. Verdicts do not depend on what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 
+from florenz.filters.alignment_check import NO_TABLES, AlignmentTable, check_misaligned
 from florenz.filters.language_match import check_wrong_language
 from florenz.filters.mixed_language import PART_LIMITS, check_mixed_language, parts_to_ask
 from florenz.filters.order import TEXT_CHECKS
@@ -38,14 +40,18 @@ class FilterChain:
         self.identifier = identifier or LanguageIdentifier()
         self._text_checks = text_checks(self.settings.disabled)
 
-    def __call__(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+    def __call__(
+        self, candidates: Sequence[Candidate], tables: Mapping[str, AlignmentTable] = NO_TABLES
+    ) -> list[Verdict]:
         """One verdict for each candidate, in order. Any string is allowed as source and text.
 
+        tables: language -> what was learned from the run's pairs; without one nothing is `misaligned`.
         A kept text's verdict says what language ID reads in it, unless `wrong_language` is disabled.
         """
         verdicts = [self._check_text(candidate) for candidate in candidates]
         self._narrow(candidates, verdicts, "wrong_language", self._check_language)
         self._narrow(candidates, verdicts, "mixed_language", self._check_parts)
+        self._narrow(candidates, verdicts, "misaligned", partial(check_misaligned, tables=tables))
         return verdicts
 
     def _check_text(self, candidate: Candidate) -> Verdict:
@@ -67,8 +73,8 @@ class FilterChain:
             return
         kept = [index for index, verdict in enumerate(verdicts) if verdict.keep]
         for index, verdict in zip(kept, check_all([candidates[index] for index in kept]), strict=True):
-            if not verdict.keep or not verdicts[index].language:
-                verdicts[index] = verdict
+            language = verdict.language or verdicts[index].language
+            verdicts[index] = replace(verdict, language=language) if language else verdict
 
     def _check_language(self, candidates: list[Candidate]) -> list[Verdict]:
         texts = [candidate.text for candidate in candidates]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from florenz.filters.order import REASONS
 
+ALIGNMENTS = ("learn", "off")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FilterSettings:
@@ -38,6 +40,10 @@ class FilterSettings:
     max_foreign_share: float = 0.3
     """Share of letters, 0 to 1, in a script that the claimed language is not written in; names are free."""
 
+    alignment: str = "learn"
+    """"learn": a word-alignment table from the run's own pairs, where a language has 5,000 of them, to drop what does not
+    translate its source; a verdict then depends on the whole run. "off": verdicts depend on one text each."""
+
     disabled: tuple[str, ...] = ()
     """Reasons that are not looked for. Without `wrong_language` the build may fail its own verification."""
 
@@ -53,6 +59,8 @@ class FilterSettings:
         _check_range("max_repeats", self.max_repeats, 1, 1000)
         _check_range("max_copied_words", self.max_copied_words, 1, 1000)
         _check_range("max_foreign_share", self.max_foreign_share, 0.0, 1.0)
+        if self.alignment not in ALIGNMENTS:
+            raise ValueError(f"filter setting alignment = {self.alignment!r}: choose {' or '.join(ALIGNMENTS)}")
         for reason in self.disabled:
             _check_reason(reason)
 

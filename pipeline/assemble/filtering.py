@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from florenz.filters.alignment_check import NO_TABLES, AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.filters.verdict import Candidate, Verdict
 from florenz.languages.codes import SOURCE
@@ -98,10 +99,14 @@ def filter_texts(texts: ImageTexts, chain: FilterChain) -> ImageTexts:
     return filter_images([texts], chain)[0]
 
 
-def filter_images(images: Sequence[ImageTexts], chain: FilterChain) -> list[ImageTexts]:
-    """The same for several images in one call of the chain, which is faster and changes no verdict."""
+def filter_images(
+    images: Sequence[ImageTexts], chain: FilterChain, tables: Mapping[str, AlignmentTable] = NO_TABLES
+) -> list[ImageTexts]:
+    """The same for several images in one call of the chain, which is faster and changes no verdict. `tables`: what was
+    learned from the run's pairs, by language.
+    """
     rows = [_rows(texts) for texts in images]
-    verdicts = iter(chain([_candidate(row) for of_image in rows for row in of_image]))
+    verdicts = iter(chain([_candidate(row) for of_image in rows for row in of_image], tables))
     judged = [[(row, next(verdicts)) for row in of_image] for of_image in rows]
     return [_filtered(texts, of_image) for texts, of_image in zip(images, judged, strict=True)]
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 
 import apache_beam as beam
-from apache_beam.pvalue import AsSingleton
+from apache_beam.pvalue import AsDict, AsSingleton
 
+from florenz.filters.alignment_check import AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.images.references import relative_uri
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
+from florenz.pipeline.assemble.alignment import is_learning, learn_tables
 from florenz.pipeline.assemble.books import KEPT, Tally, rejected, to_json
 from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts
 from florenz.pipeline.assemble.rejects import Reject, write_rejects
@@ -55,13 +57,23 @@ def run_assembly(assembly: Assembly, answers: CurrentAnswers, progress: Progress
         languages = start | "languages" >> beam.FlatMap(lambda _: assembly.languages) | beam.Reshuffle()
         translations = languages | "translations" >> beam.FlatMap(lambda language: _translations(answers, language))
 
-        images_with_examples = (
+        texts = (
             {"source": images, "captions": captions, "translations": translations}
             | "by image" >> beam.CoGroupByKey()
             | "gather" >> beam.FlatMapTuple(partial(texts_of_image, assembly=assembly))
+        )
+        tables = learn_tables(texts, is_on=is_learning(assembly.filters))
+        images_with_examples = (
+            texts
             | "some together" >> beam.BatchElements(min_batch_size=_MIN_TOGETHER, max_batch_size=_MAX_TOGETHER)
             | "filter and cover"
-            >> beam.FlatMap(_covered, chain=FilterChain(assembly.filters), assembly=assembly, progress=telling)
+            >> beam.FlatMap(
+                _covered,
+                chain=FilterChain(assembly.filters),
+                tables=AsDict(tables),
+                assembly=assembly,
+                progress=telling,
+            )
         )
         slots = (
             images_with_examples
@@ -115,11 +127,15 @@ def _translations(answers: CurrentAnswers, language: str) -> Iterator[tuple[str,
 
 
 def _covered(
-    images: list[ImageTexts], chain: FilterChain, assembly: Assembly, progress: ProgressAddress
+    images: list[ImageTexts],
+    chain: FilterChain,
+    tables: Mapping[str, AlignmentTable],
+    assembly: Assembly,
+    progress: ProgressAddress,
 ) -> list[CoveredImage]:
     advance(progress, "assemble", len(images))
     count("assemble", len(images))
-    return covered(images, chain, assembly)
+    return covered(images, chain, tables, assembly)
 
 
 def _add_tallies(tallies: Iterable[Tally]) -> Tally:

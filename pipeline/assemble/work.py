@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from florenz.filters.alignment_check import AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.filters.settings import FilterSettings
 from florenz.images.decoding import BadImage, ShardImage, shard_jpeg
@@ -82,7 +83,9 @@ def texts_of_image(key: str, found: Mapping[str, Iterable[object]], assembly: As
         )
 
 
-def covered(images: Sequence[ImageTexts], chain: FilterChain, assembly: Assembly) -> list[CoveredImage]:
+def covered(
+    images: Sequence[ImageTexts], chain: FilterChain, tables: Mapping[str, AlignmentTable], assembly: Assembly
+) -> list[CoveredImage]:
     """Filter, and cover. Several images at once are faster; what comes out does not depend on which come together."""
     return [
         cover(
@@ -92,7 +95,7 @@ def covered(images: Sequence[ImageTexts], chain: FilterChain, assembly: Assembly
             makers={**assembly.translators, SOURCE: assembly.captioner},
             identifier=LanguageIdentifier(),
         )
-        for texts in filter_images(images, chain)
+        for texts in filter_images(images, chain, tables)
     ]
 
 

@@ -1,0 +1,77 @@
+"""The run's own pairs -> a word-alignment table for each language that has enough of them, in the graph.
+
+A combiner keeps, of all pairs of a language, those with the smallest hashes: a set that does not depend on order,
+bundles or workers, so neither does what is learned from it. All that decides it (answers, settings, code) is in the
+build's name already.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+
+from florenz.filters.alignment_check import MAX_PAIRS, AlignmentTable, hash_of_pair, learn_table
+from florenz.filters.settings import FilterSettings
+from florenz.pipeline.assemble.filtering import ImageTexts
+
+Pair = tuple[str, str]
+Chosen = dict[str, Pair]  # by hash
+
+
+class SmallestHashes(beam.CombineFn):  # type: ignore[misc]
+    """Pairs -> at most `limit` of them, each once, those with the smallest hashes."""
+
+    def __init__(self, limit: int = MAX_PAIRS) -> None:
+        self.limit = limit
+
+    def create_accumulator(self) -> Chosen:
+        return {}
+
+    def add_input(self, accumulator: Chosen, pair: Pair) -> Chosen:
+        accumulator[hash_of_pair(pair)] = pair
+        return self._cut(accumulator) if len(accumulator) > 2 * self.limit else accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[Chosen]) -> Chosen:
+        merged: Chosen = {}
+        for accumulator in accumulators:
+            merged |= accumulator
+        return self._cut(merged)
+
+    def extract_output(self, accumulator: Chosen) -> list[Pair]:
+        return list(self._cut(accumulator).values())
+
+    def _cut(self, accumulator: Chosen) -> Chosen:
+        return {name: accumulator[name] for name in heapq.nsmallest(self.limit, accumulator)}
+
+
+def pairs_of(texts: ImageTexts) -> Iterator[tuple[str, Pair]]:
+    """language -> (English caption, translation), of one image's answers; what the filters think of them is not asked,
+    since a table stands a few bad ones.
+    """
+    for (_, language), row in texts.translations.items():
+        if row.text and row.source_text:
+            yield language, (row.source_text, row.text)
+
+
+def is_learning(filters: FilterSettings) -> bool:
+    return filters.alignment == "learn" and "misaligned" not in filters.disabled
+
+
+def learned(language: str, pairs: list[Pair]) -> Iterator[tuple[str, AlignmentTable]]:
+    """Nothing where there are too few pairs."""
+    table = learn_table(pairs, language)
+    if table is not None:
+        yield language, table
+
+
+def learn_tables(texts: beam.PCollection, *, is_on: bool) -> beam.PCollection:
+    """(language, AlignmentTable), for a side input; none where the recipe has it off."""
+    gathered = texts if is_on else texts | "no alignment" >> beam.Filter(lambda _: False)
+    return (
+        gathered
+        | "pairs" >> beam.FlatMap(pairs_of)
+        | "pairs to learn" >> beam.CombinePerKey(SmallestHashes())
+        | "learn" >> beam.FlatMapTuple(learned)
+    )
