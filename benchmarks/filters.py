@@ -23,6 +23,7 @@ from pathlib import Path
 import fasttext
 
 from benchmarks.filters_faults import FAULTS, NEIGHBOURS, Fault
+from benchmarks.filters_learned import figures
 from benchmarks.filters_texts import Pair, languages, pairs
 from florenz.filters.chain import FilterChain
 from florenz.filters.verdict import Candidate, Verdict
@@ -31,6 +32,7 @@ from florenz.languages.identification import find_model
 GOAL_KEPT, GOAL_SPEED = 99.0, 10_000
 BEFORE = Path(__file__).with_name("filters_before.json")
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "filters.md"
+MARK = "<!-- below: written by make bench-filters -->"
 BATCH = 512
 NEIGHBOUR_WORDS = 8
 
@@ -170,6 +172,9 @@ def measure(texts: int, *, record: bool, skip_learned: bool) -> None:
         for place in range(gone.bit_length()):
             if gone >> place & 1:
                 print(f"  lost: {candidates[place]}")
+    for name, language, caught, number, goal in () if skip_learned else figures():
+        rows.append(Row(name=name, language=language, caught=caught, texts=number, goal=goal))
+        print(rows[-1], flush=True)
     if record:
         BEFORE.write_text(json.dumps(now, indent=0, sort_keys=True, ensure_ascii=False) + "\n")
     ours, bare = speed(texts)
@@ -199,22 +204,36 @@ def summary(rows: Sequence[Row], lost: int, num_before: int, ours: float, bare: 
             texts=sofar.texts + row.texts,
             goal=row.goal,
         )
-    print()
-    for row in totals.values():
-        goal = f" goal {row.goal:g}{'' if row.percent >= row.goal else ': missed'}" if row.goal is not None else ""
-        print(f"{row}{goal}")
+    lines = [_told(row) for row in totals.values()]
     good = [row for row in rows if row.name == "good text kept"]
     well = sum(row.percent >= GOAL_KEPT for row in good)
-    print(f"languages whose good text is kept at {GOAL_KEPT:g}% and more: {well} of {len(good)}")
-    print(f"caught before and lost now: {lost} of {num_before}")
-    print(f"texts/s on one core: {ours:,.0f}, bare fastText {bare:,.0f}")
+    lines += [
+        f"languages whose good text is kept at {GOAL_KEPT:g}% and more: {well} of {len(good)}",
+        f"caught before and lost now: {lost} of {num_before}",
+        f"texts/s on one core: {ours:,.0f}, bare fastText {bare:,.0f}",
+    ]
     goals = [row for row in totals.values() if row.goal is not None]
     at_goal = sum(row.percent >= (row.goal or 0) for row in goals)
     kept = totals["good text kept"].percent
-    print(
+    lines.append(
         f"bench-filters: kept {kept:.2f}% (goal {GOAL_KEPT:g}), caught {at_goal} of {len(goals)} faults at goal, "
         f"{ours:,.0f} texts/s (goal {GOAL_SPEED})"
     )
+    write_document(rows, lines)
+    print("\n" + "\n".join(lines))
+
+
+def _told(row: Row) -> str:
+    goal = f" goal {row.goal:g}{'' if row.percent >= row.goal else ': missed'}" if row.goal is not None else ""
+    return f"{row}{goal}"
+
+
+def write_document(rows: Sequence[Row], lines: Sequence[str]) -> None:
+    """The figures part of docs/filters.md; what stands above its mark is written by hand."""
+    text = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.is_file() else f"# Filters\n\n{MARK}\n"
+    above = text[: text.index(MARK)]
+    tables = "\n".join(["```", *lines, "```", "", "Per language:", "", "```", *map(str, rows), "```", ""])
+    DOCUMENT.write_text(f"{above}{MARK}\n\n{tables}", encoding="utf-8")
 
 
 if __name__ == "__main__":

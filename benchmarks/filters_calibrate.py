@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 
 class Calibrated(NamedTuple):
-    """texts: how many. kept: share, 0 to 1, that lid.176 alone keeps. Margins: what good text has at least."""
+    """texts: how many. kept: share, 0 to 1, that both models together keep. Margins: what good text has at least."""
 
     texts: int
     kept: float
@@ -55,13 +55,18 @@ def main() -> None:
     for language in languages():
         texts = [text for _, text in pairs(language, calibration=True)]
         found = LanguageIdentifier().identify(texts, thresholds=settings.language_limits)
-        kept = sum(not is_taken_for_another(seen, language, settings) for seen in found) / len(texts)
-        near = others = 0.0
+        doubted = [is_taken_for_another(seen, language, settings) for seen in found]
+        kept, near, others = 1 - sum(doubted) / len(texts), 0.0, 0.0
         if second_opinion.knows(language):
             margins = [second_opinion.margins(text, language) for text in texts]
             finite = [one.to_neighbours for one in margins if one.to_neighbours < math.inf]
             near = quantile(finite, QUANTILE_NEAR) if finite else 0.0
             others = max(LEAST, quantile([one.to_others for one in margins], QUANTILE_OTHERS))
+            passed = [
+                one.to_neighbours >= near and (not doubt or one.to_others >= others)
+                for one, doubt in zip(margins, doubted, strict=True)
+            ]
+            kept = sum(passed) / len(texts)
         lines.append(f'    "{language}": Calibrated({len(texts)}, {kept:.3f}, {near:.2f}, {others:.2f}),')
         print(lines[-1], flush=True)
     TABLE.write_text(HEAD + "\n".join(lines) + "\n}\n")

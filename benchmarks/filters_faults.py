@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.filters_words import ENGLISH_NUMBERS, NUMBERS, REMARKS
+from benchmarks.filters_words import ENGLISH_NUMBERS, NUMBERS
 from florenz.filters.verdict import Candidate
 
 Pair = tuple[str, str]
@@ -161,10 +161,6 @@ def _english_refusal(pair: Pair, language: str, rng: random.Random, others: Sequ
     )  # fmt: skip
 
 
-def _remark(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str:
-    return rng.choice(REMARKS[language])
-
-
 def _tail(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
     """The last two words left in English, with the end of the text gone for them."""
     words = pair[0].split()
@@ -190,10 +186,6 @@ def _cut(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) 
 
 def _cut_off(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str:
     return pair[1][:-1]
-
-
-def _other_text(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str:
-    return rng.choice(others)[1]
 
 
 def _copied(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str:
@@ -257,12 +249,6 @@ FAULTS: tuple[Fault, ...] = (
     Fault(name="seven texts instead of one", goal=None, languages=MAIN, make=_far_longer),
     Fault(name="one more line", goal=None, languages=MAIN, make=_lines),
     Fault(name="cut off by the server", goal=None, languages=MAIN, make=_cut_off, finish_reason="length"),
-)
-# Only a table learned from the run's pairs can tell these; measured for languages with thousands of pairs.
-LEARNED: tuple[Fault, ...] = (
-    Fault(name="another image's caption", goal=95, languages=("de", "zh"), make=_other_text),
-    Fault(name="refusal or remark in the language", goal=90, languages=("de", "zh"), make=_remark),
-    Fault(name="last two words left in English", goal=85, languages=("de", "zh"), make=_tail),
 )
 # (claimed, true, goal): texts of one language passed off as its neighbour, cut to eight words.
 NEIGHBOURS: tuple[tuple[str, str, float], ...] = (

@@ -15,7 +15,7 @@ from florenz.filters.words import ENGLISH_ONLY, folded_words
 from florenz.languages.codes import NAMES, SOURCE
 
 _PREAMBLE = re.compile(
-    r"^[\W_]*(?:"
+    r"^[\W_]{0,40}(?:"
     # "Here is the translation:", "Sure, here's the caption in German:" - up to the colon
     r"(?:sure|certainly|of course|okay|ok|absolutely)[,!.]\s*(?:here|the|this|i)\b"
     r"|(?:here is|here['’]s|here are|below is|this is|the following is)\b[^:：\n]{0,60}"
@@ -34,8 +34,8 @@ _PREAMBLE = re.compile(
     re.IGNORECASE,
 )
 _NOTE = re.compile(
-    r"[(\[\n*]\s*(?:translator['’]s )?(?:note|nb|n\.b\.|explanation|anmerkung|hinweis|remarque|nota|примечание|примітка"
-    r"|poznámka|uwaga|opmerking|注意?|説明|备注)\s*[:：]"
+    r"[(\[\n*][ \t*_]{0,8}(?:translator['’]s )?(?:note|nb|n\.b\.|explanation|anmerkung|hinweis|remarque|nota"
+    r"|примечание|примітка|poznámka|uwaga|opmerking|注意?|説明|备注)\s*[:：]"
     r"|\bas an ai\b|\b(?:large )?language model\b"
     r"|\bi(?: a|['’])m (?:unable|not able) to (?:translate|see|view|provide)\b"
     r"|\bi (?:cannot|can['’]t) (?:translate|view|see the image|provide)\b",
@@ -46,7 +46,7 @@ _NOTE = re.compile(
 # What only an answer about a translation holds: asked of translations alone, as a caption may tell of a sign in German.
 _LANGUAGES = "|".join(sorted({name.lower() for name in NAMES.values()} | {"mandarin", "farsi", "target language"}))
 _ABOUT_A_TRANSLATION = re.compile(
-    r"^[\W_]*(?:"
+    r"^[\W_]{0,40}(?:"
     # "In German:", "The sentence in German is:", "Of course! In Chinese, this would be:", "German (informal):"
     rf"(?:[a-z'’]{{1,15}}[ ,!.]{{1,2}}){{0,8}}(?:{_LANGUAGES})\b[^:：\n]{{0,40}}[:：]"
     # "This translates to:", "Translation (German):", "Okay, here you go:", "Final answer:"

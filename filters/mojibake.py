@@ -41,6 +41,8 @@ def check_mojibake(candidate: Candidate, settings: FilterSettings) -> Verdict:
     runs = [found.group() for found in _RUN.finditer(candidate.text) if _reads_as(found.group(), own)]
     if not runs or runs[0] in candidate.source:
         return KEEP
+    if len(runs) == 1 and runs[0][0] not in "ÂÃ":  # a German quotation that ends in Ä
+        return KEEP
     misread, beyond_ascii = sum(map(len, runs)), len(candidate.text) - _count_ascii(candidate.text)
     if misread < _MIN_SHARE * beyond_ascii:
         return KEEP

@@ -41,7 +41,7 @@ class FilterSettings:
     """Share of letters, 0 to 1, in a script that the claimed language is not written in; names are free."""
 
     alignment: str = "learn"
-    """"learn": a word-alignment table from the run's own pairs, where a language has 5,000 of them, to drop what does not
+    """"learn": a word-alignment table from the run's own pairs, where a language has 5,000, to drop what does not
     translate its source; a verdict then depends on the whole run. "off": verdicts depend on one text each."""
 
     disabled: tuple[str, ...] = ()

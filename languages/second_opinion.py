@@ -11,11 +11,13 @@ others, divided by the root of the text's length, as py3langid does it. From whi
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from florenz.languages.calibration import MARGINS
+from florenz.languages.codes import NAMES
 
 # Languages that no model tells apart in short texts in one script: counted as one.
 GROUPS: tuple[frozenset[str], ...] = (frozenset({"bs", "hr", "sr"}),)
@@ -25,6 +27,9 @@ _RELATED = (
     ("az", "tr"), ("et", "fi"), ("ga", "gd"), ("hi", "mr"), ("kk", "tt"),
 )  # fmt: skip
 """Each language of a row is a neighbour of all others in it; one of a group stands for the group."""
+
+WELL_KNOWN = 0.98
+"""Share of good text, 0 to 1: a language below is warned about before a run."""
 
 UNCALIBRATED_MARGIN = 0.0
 """Where there was no text to calibrate on, py3langid has to find the claimed language likeliest."""
@@ -71,6 +76,34 @@ def least_margins(language: str) -> tuple[float, float]:
     """(to neighbours, to others): what a text in this language has at least, nearly always."""
     found = MARGINS.get(language)
     return (found.to_neighbours, found.to_others) if found else (UNCALIBRATED_MARGIN, UNCALIBRATED_MARGIN)
+
+
+def warnings(languages: Sequence[str], held_out: Collection[str]) -> list[str]:
+    """What to know before a run in these languages: those that language ID knows badly, and held-out ones beside a near
+    relative that is not.
+    """
+    lines = []
+    for language in languages:
+        found = MARGINS.get(language)
+        if found is not None and found.kept < WELL_KNOWN:
+            lines.append(
+                f"language ID keeps {found.kept:.1%} of good {NAMES[language]} ({language}) sentences ({found.texts} "
+                "human ones measured): the others will be rejected as wrong_language"
+            )
+        if found is None and not knows(language):
+            lines.append(
+                f"language ID has not been measured on {NAMES[language]} ({language}), and there is no second opinion: "
+                "look at what is rejected as wrong_language"
+            )
+    for language in held_out:
+        related = neighbours_of(language) | group_of(language)
+        near = [other for other in languages if other in related and other not in held_out]
+        if near:
+            lines.append(
+                f"{language} is held out beside {', '.join(near)}, a near relative: some captions will be taken "
+                f"for the held-out language and dropped, and what emerges in {language} may come from there"
+            )
+    return lines
 
 
 def _scores(text: str) -> list[float]:

@@ -15,6 +15,7 @@ from PIL import features
 
 from florenz.captioners.contract import kind_of
 from florenz.images import sources as images
+from florenz.languages import second_opinion
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
 from florenz.pipeline import scenes
 from florenz.pipeline.recipe import Recipe
@@ -41,7 +42,7 @@ def check(recipe: Recipe) -> None:
 
 def warnings(recipe: Recipe) -> list[str]:
     """What runs but is most likely not meant."""
-    return [*scenes.warnings(recipe)]
+    return [*scenes.warnings(recipe), *second_opinion.warnings(recipe.languages, recipe.held_out_languages)]
 
 
 def _runner(recipe: Recipe) -> Iterator[str]:

@@ -1,0 +1,50 @@
+"""What the alignment table catches: runs of 10,000 pairs and more, judged by what was learned from themselves.
+
+Each run is learned and judged as the pipeline does it (folds by the English side), clean and with one pair in twenty
+bad. Caught is counted on pairs that are shuffled, on remarks, and on the bad pairs of the run itself.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from benchmarks.filters_texts import Pair, large_pairs
+from benchmarks.filters_words import REMARKS
+from florenz.filters.alignment_check import AlignmentTable, learn_table
+
+SHARE_OF_BAD = 0.05
+Figure = tuple[str, str, int, int, float | None]  # name, language, caught or kept, texts, goal
+
+
+def figures() -> Iterator[Figure]:
+    """(name, language, number, of, goal) of each run; none where the many pairs are absent."""
+    for language in ("de", "zh"):
+        pairs = list(large_pairs(language))
+        random.Random(0).shuffle(pairs)
+        for size in sorted({min(10_000, len(pairs)), len(pairs)}):
+            yield from _of_run(pairs[:size], language)
+
+
+def _of_run(pairs: Sequence[Pair], language: str) -> Iterator[Figure]:
+    table = learn_table(pairs, language)
+    if table is None:
+        return
+    run, rng, number = f"{language} {len(pairs):,} pairs", random.Random(1), len(pairs)
+    others = [(pairs[place][0], pairs[(place + 17) % number][1]) for place in range(number)]
+    remarks = [(source, rng.choice(REMARKS[language])) for source, _ in pairs[:2000]]
+    yield f"good pairs kept, {run}", language, number - _caught(table, pairs), number, 99.0
+    yield f"another image's caption, {run}", language, _caught(table, others), number, 98 if number > 20_000 else 95
+    yield f"refusal or remark, {run}", language, _caught(table, remarks), len(remarks), 90
+    bad = set(rng.sample(range(number), round(SHARE_OF_BAD * number)))
+    mixed = [(source, rng.choice(pairs)[1]) if place in bad else (source, text)
+             for place, (source, text) in enumerate(pairs)]  # fmt: skip
+    table = learn_table(mixed, language)
+    if table is not None:
+        yield f"bad pairs, 5% of {run}", language, _caught(table, [mixed[p] for p in sorted(bad)]), len(bad), 90
+
+
+def _caught(table: AlignmentTable, pairs: Sequence[Pair]) -> int:
+    return int(np.sum(table.scores(pairs) < table.least))

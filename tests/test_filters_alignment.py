@@ -1,0 +1,130 @@
+"""The word-alignment table: what it tells apart, and that it is the same whoever learns it, from whatever order."""
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+from filters_examples import translation
+
+from florenz.filters import alignment_check
+from florenz.filters.alignment import FOLDS, fold_of, learn_pair_model
+from florenz.filters.alignment_check import check_misaligned, learn_table, least_score
+from florenz.filters.chain import FilterChain
+
+COLOURS = {"red": "rot", "blue": "blau", "green": "grün", "old": "alt", "new": "neu", "big": "groß", "small": "klein"}
+THINGS = {
+    "car": "Wagen",
+    "house": "Haus",
+    "dog": "Hund",
+    "cat": "Katze",
+    "tree": "Baum",
+    "ship": "Schiff",
+    "bird": "Vogel",
+}
+PLACES = {"street": "Straße", "field": "Feld", "wall": "Mauer", "water": "Wasser", "hill": "Hügel", "roof": "Dach"}
+DEEDS = {"stands": "steht", "lies": "liegt", "waits": "wartet", "sleeps": "schläft", "turns": "dreht"}
+
+
+def made_pairs(number, seed=0):
+    """Sentences of five content words each, word for word."""
+    rng, pairs = random.Random(seed), {}
+    while len(pairs) < number:
+        colour, thing, place, deed, other = (rng.choice(sorted(t)) for t in (COLOURS, THINGS, PLACES, DEEDS, COLOURS))
+        n = rng.randrange(40)
+        pairs[f"The {colour} {thing} {deed} by the {other} {place} {n}."] = (
+            f"Das {COLOURS[colour]} {THINGS[thing]} {DEEDS[deed]} am {COLOURS[other]} {PLACES[place]} {n}."
+        )
+    return list(pairs.items())
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return made_pairs(5_200)
+
+
+@pytest.fixture(scope="module")
+def table(pairs):
+    return learn_table(pairs, "de")
+
+
+def test_another_text_is_misaligned_and_its_own_is_not(pairs, table):
+    shuffled = [
+        translation(other, source=source) for (source, _), (_, other) in zip(pairs[:500], pairs[1:501], strict=True)
+    ]
+    good = [translation(text, source=source) for source, text in pairs[:500]]
+    assert sum(not verdict.keep for verdict in check_misaligned(shuffled, {"de": table})) >= 490
+    assert sum(not verdict.keep for verdict in check_misaligned(good, {"de": table})) <= 10
+
+
+def test_a_remark_in_the_language_is_misaligned(pairs, table):
+    remark = translation("Leider kann ich Ihnen bei dieser Anfrage nicht helfen.", source=pairs[0][0])
+    assert check_misaligned([remark], {"de": table})[0].reason == "misaligned"
+
+
+def test_bad_pairs_among_those_learned_from_are_found(pairs):
+    rng, mixed = random.Random(3), list(pairs)
+    bad = rng.sample(range(len(mixed)), len(mixed) // 20)
+    for place in bad:
+        mixed[place] = (mixed[place][0], rng.choice(pairs)[1])
+    table = learn_table(mixed, "de")
+    scores = table.scores(mixed)
+    good = np.delete(scores, bad)
+    assert np.mean(scores[bad] < table.least) >= 0.9
+    assert np.mean(good < table.least) <= 0.02
+
+
+def test_order_and_copies_change_nothing(pairs, table):
+    shuffled = [*pairs, *pairs[:100]]
+    random.Random(9).shuffle(shuffled)
+    again = learn_table(shuffled, "de")
+    assert again.fingerprint == table.fingerprint and again.least == table.least
+    assert np.array_equal(again.scores(pairs[:200]), table.scores(pairs[:200]))
+
+
+def test_a_batch_gives_the_scores_of_single_pairs(pairs, table):
+    alone = [table.scores([pair])[0] for pair in pairs[:40]]
+    assert np.array_equal(table.scores(pairs[:40]), np.array(alone))
+
+
+def test_too_few_pairs_teach_nothing(pairs):
+    assert learn_table(pairs[: alignment_check.MIN_PAIRS - 1], "de") is None
+    assert learn_table(pairs, "en") is None
+
+
+def test_of_too_many_pairs_those_with_the_smallest_hashes_are_taken(pairs, monkeypatch):
+    monkeypatch.setattr(alignment_check, "MAX_PAIRS", 5_000)
+    first = learn_table(pairs, "de")
+    assert first.num_pairs == 5_000
+    kept = sorted(pairs, key=alignment_check.hash_of_pair)[:5_000]
+    assert learn_table(kept, "de").fingerprint == first.fingerprint
+
+
+def test_no_pair_is_judged_by_what_was_learned_from_it(pairs, table):
+    """A pair that stands nowhere else: its own fold's model does not know the words that only it has."""
+    odd = ("The zyzzyva xylophone zyzzyva xylophone.", "Das Quorblax Wendrim Quorblax Wendrim.")
+    taught = learn_table([*pairs, odd], "de")
+    own = taught.models[fold_of(odd[0])]
+    other = taught.models[(fold_of(odd[0]) + 1) % FOLDS]
+    assert "quor" not in own.forwards.explained and "quor" in other.forwards.explained
+
+
+def test_a_model_is_the_same_from_any_order(pairs):
+    one, other = learn_pair_model(pairs[:300], "de"), learn_pair_model(pairs[:300][::-1], "de")
+    assert np.array_equal(one.forwards.keys, other.forwards.keys)
+    assert np.array_equal(one.forwards.probabilities, other.forwards.probabilities)
+
+
+def test_the_threshold_allows_for_bad_pairs():
+    rng = np.random.default_rng(0)
+    good, bad = rng.normal(1, 0.2, 9_500), rng.normal(-1, 0.2, 500)
+    least = least_score(np.concatenate([good, bad]), rng.normal(-1, 0.2, 10_000))
+    assert np.mean(bad < least) > 0.97 and np.mean(good < least) < 0.02
+
+
+def test_the_chain_asks_the_table_last_and_only_where_there_is_one(pairs, table):
+    wrong = translation(pairs[1][1], source=pairs[0][0])
+    assert FilterChain()([wrong])[0].reason == ""
+    assert FilterChain()([wrong], {"de": table})[0].reason == "misaligned"
+    assert FilterChain()([wrong], {"fr": table})[0].reason == ""
+    assert pickle.loads(pickle.dumps(table)).least == table.least

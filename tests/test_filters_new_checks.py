@@ -1,0 +1,145 @@
+"""Said twice, mojibake, alternatives, markup, other numbers, copied tails: what each drops and lets pass."""
+
+import pytest
+from filters_examples import CAPTIONS, ENGLISH, MANY, PAIR_LANGUAGES, reason_of, sentence_pairs, translation
+
+from florenz.filters.chain import FilterChain, text_checks
+from florenz.filters.settings import FilterSettings
+
+
+@pytest.mark.parametrize("language", sorted(CAPTIONS))
+@pytest.mark.parametrize("between", [" ", "", " - "])
+def test_a_text_that_is_there_twice_is_said_twice(language, between):
+    assert reason_of(translation(CAPTIONS[language] + between + CAPTIONS[language], language)) == "said_twice"
+
+
+def test_a_source_that_says_it_twice_may_be_translated_so():
+    assert reason_of(translation("Nein, nein, niemals nein, nein, niemals", source="No, no, never no, no, never")) == ""
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es", "cs", "pl", "pt", "tr", "ru", "uk", "zh", "ja"])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_misread_bytes_are_mojibake(language, encoding):
+    caption = "Schöne Grüße" if language == "de" else CAPTIONS[language]
+    broken = caption.encode().decode(encoding, "ignore")
+    wanted = {"mojibake", "control_characters"} | ({"wrong_language"} if language == "ja" else set())  # bytes are lost
+    assert reason_of(translation(broken, language)) in wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("«\u00a0Voilà\u00a0», dit-elle près de la vieille maison.", "fr"),
+        ("Er sagte „Ä“ und ging zum alten Haus.", "de"),
+    ],
+)
+def test_accents_beside_quotes_are_no_mojibake(text, language):
+    assert reason_of(translation(text, language, source='"There," she said by the old house.')) == ""
+
+
+@pytest.mark.parametrize("slash", [" / ", "/", " | "])
+def test_two_ways_to_say_it_are_alternatives(slash):
+    text = CAPTIONS["de"].rstrip(".") + slash + "Ein rotes Auto steht neben einem alten Haus."
+    assert reason_of(translation(text)) == "alternatives"
+
+
+def test_a_slash_that_is_no_alternative_stays():
+    assert reason_of(translation("Er/Sie parkt das rote Auto neben einem alten Haus.")) == ""
+    assert reason_of(translation("Der rote Wagen / der alte Wagen", source="the red car / the old car")) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<p>{}</p>", '{{"translation": "{}"}}', '["{}"]', "**{}**", "- {}", "# {}", "> {}", "1. {}", "`{}`", "{}&nbsp;",
+     "{} https://example.org", "[{}](https://example.org)"],
+)  # fmt: skip
+def test_what_a_program_would_parse_is_markup(text):
+    assert reason_of(translation(text.format(CAPTIONS["de"]))) in {"markup", "commentary"}
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [("1. Mai ist ein Feiertag hier.", "May 1 is a holiday here."),
+     ("- Ist er da? - Nein, heute nicht.", "“Is he in?” “No.”"),
+     ("Auf dem Schild steht www.shop.de und mehr.", "The sign says www.shop.de and more."),
+     ("A < B und B > C gilt hier immer.", "A < B and B > C always holds.")],
+)  # fmt: skip
+def test_what_the_source_has_is_no_markup(text, source):
+    checks = dict(zip([reason for reason, _ in __import__("florenz.filters.order", fromlist=["x"]).TEXT_CHECKS],
+                      text_checks(), strict=True))  # fmt: skip
+    assert checks["markup"](translation(text, source=source), FilterSettings()).keep
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("Three dogs play in the snow.", "Zwei Hunde spielen im Schnee.", "de"),
+        ("Two women ride a bike.", "Trois femmes font du vélo.", "fr"),
+        ("Bus 14 stands at the corner.", "Autobus 15 stoi na rogu ulicy.", "pl"),
+        ("Five cats sit on a wall.", "Шесть кошек сидят на стене.", "ru"),
+        ("The year 1990 was cold.", "साल 1991 ठंडा था।", "hi"),
+    ],
+)
+def test_another_number_is_a_conflict(source, text, language):
+    verdict = FilterChain()([translation(text, language, source=source)])[0]
+    assert verdict.reason == "number_conflict"
+    assert "the source says" in verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("We met at half past two.", "Wir trafen uns um halb drei.", "de"),
+        ("We waited until 2:30.", "Wir haben bis halb drei gewartet.", "de"),
+        ("The bank closes at 3 pm.", "Die Bank schließt um 15 Uhr.", "de"),
+        ("He stays for two weeks.", "Er bleibt 14 Tage lang hier.", "de"),
+        ("It costs 20,000 yen.", "这个要花两万日元。", "zh"),
+        ("It is 3,000 meters high.", "Elle est haute de trois mille mètres.", "fr"),
+        ("Two dogs and a cat.", "Ein Hundepaar und eine Katze.", "de"),
+        ("The price is $10.00 today.", "Der Preis ist heute 10,00 $.", "de"),
+        ("You are seven years old.", "Sei un bambino di sette anni.", "it"),
+    ],
+)
+def test_numbers_that_languages_count_differently_are_none(source, text, language):
+    assert reason_of(translation(text, language, source=source)) != "number_conflict"
+
+
+def test_a_tail_left_in_english_is_copied_and_names_are_not():
+    source = "A red car is parked next to the wooden house"
+    assert reason_of(translation("Ein rotes Auto parkt gleich neben dem wooden house", source=source)) == "copied_tail"
+    assert reason_of(translation("一辆红色的汽车停在旁边 wooden house", "zh", source=source)) == "copied_tail"
+    named = translation("Ein rotes Auto parkt in New York", source="A red car is parked in New York")
+    assert reason_of(named) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["In German: {}", "Translation (German): {}", "The sentence in German is: {}", "Okay, here you go: {}",
+     "{} (This is the formal version.)", "{} Note: informal.", "{} (informal)", "{} (I have translated it literally.)"],
+)  # fmt: skip
+def test_words_about_the_translation_are_commentary(text):
+    assert reason_of(translation(text.format(CAPTIONS["de"]))) == "commentary"
+
+
+def test_a_letter_of_maltese_is_no_markup():
+    assert reason_of(translation("Il-ġurnata hija sabiħa ħafna llum.", "mt", source="The day is very nice.")) == ""
+    assert reason_of(translation("EinĠrotesĠAuto parkt hier")) == "chat_markup"
+
+
+@pytest.mark.parametrize("text", ["红色汽车停停车停车停车停车在旁边", "赤い車がとまとまとまとまっています古い家の隣に"])
+def test_a_word_of_two_letters_four_times_is_a_loop(text):
+    assert reason_of(translation(text, "zh" if "红" in text else "ja")) == "repetition"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", PAIR_LANGUAGES)
+def test_new_checks_keep_human_translations(language):
+    new = {"said_twice", "mojibake", "alternatives", "markup", "number_conflict", "copied_tail"}
+    pairs = sentence_pairs(language, MANY)
+    reasons = [verdict.reason for verdict in FilterChain()([translation(t, language, source=e) for e, t in pairs])]
+    assert sum(reason in new for reason in reasons) <= 3
+
+
+def test_the_detail_carries_the_words_that_caused_it():
+    twice = FilterChain()([translation(f"{ENGLISH} {ENGLISH}", "en", source="")])[0]
+    assert "A red car" in twice.detail

@@ -1,0 +1,58 @@
+"""py3langid beside lid.176: near relatives told apart, good text of weak languages kept, and what is warned about."""
+
+import pytest
+from filters_examples import reason_of, translation
+
+from florenz.filters.chain import FilterChain
+from florenz.filters.settings import FilterSettings
+from florenz.languages.calibration import MARGINS
+from florenz.languages.codes import NAMES
+from florenz.languages.second_opinion import GROUPS, group_of, margins, neighbours_of, warnings
+
+ENGLISH = "The old man sits in front of the house and reads."
+
+
+@pytest.mark.parametrize(
+    ("claimed", "true", "text"),
+    [
+        ("nl", "af", "Die ou man sit voor die huis en lees."),
+        ("es", "gl", "O vello senta diante da casa e le un libro."),
+        ("sk", "cs", "Starý muž sedí před domem a čte si knihu."),
+        ("es", "pt", "O velho está sentado em frente à casa lendo."),
+    ],
+)
+def test_a_near_relative_is_told(claimed, true, text):
+    assert reason_of(translation(text, claimed, source=ENGLISH)) == "wrong_language"
+    assert reason_of(translation(text, true, source=ENGLISH)) == ""
+
+
+def test_good_text_that_lid_takes_for_another_language_stays():
+    text = "Mzee ameketi mbele ya nyumba."
+    candidate = translation(text, "sw", source="The old man sits in front of the house.")
+    assert FilterChain()([candidate])[0].keep
+    alone = [
+        FilterChain(FilterSettings(second_opinion=False))([candidate])[0].reason,
+        margins(text, "sw").to_others > 0,
+    ]
+    assert alone[1]
+
+
+@pytest.mark.parametrize("claimed", ["hr", "bs", "sr"])
+def test_one_group_in_one_script(claimed):
+    assert reason_of(translation("Stari čovjek sjedi ispred kuće i čita.", claimed, source=ENGLISH)) == ""
+    assert {"hr", "bs", "sr"} == group_of(claimed) and not neighbours_of(claimed) & group_of(claimed)
+
+
+def test_tables_name_known_languages_only():
+    assert set(MARGINS) <= set(NAMES) and all(group <= set(NAMES) for group in GROUPS)
+    assert all(neighbours_of(language) <= set(NAMES) for language in NAMES)
+    assert all(language in neighbours_of(other) for language in NAMES for other in neighbours_of(language))
+
+
+def test_what_to_know_before_a_run_is_told():
+    (line,) = warnings(("de", "yi"), ())
+    assert "Yiddish (yi)" in line and "%" in line
+    (line,) = warnings(("pt", "es"), ("es",))
+    assert line.startswith("es is held out beside pt")
+    assert warnings(("de", "fr", "ru", "zh"), ("fr", "zh")) == []
+    assert warnings(("hr", "sr"), ("sr",))[0].startswith("sr is held out beside hr")
