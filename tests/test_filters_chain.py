@@ -89,7 +89,7 @@ def test_each_text_is_judged_apart_from_its_batch():
     alone = [FilterChain()([candidate])[0] for candidate in candidates]
     assert FilterChain()(candidates) == alone
     assert FilterChain()(candidates[::-1]) == alone[::-1]
-    assert [verdict.reason for verdict in alone] == ["", "empty", "wrong_language", "", "mixed_language", ""]
+    assert [verdict.reason for verdict in alone] == ["", "empty", "wrong_language", "", "copied_tail", ""]
 
 
 def test_no_candidates_no_verdicts():

@@ -1,8 +1,8 @@
 """The run's own pairs -> a word-alignment table for each language that has enough of them, in the graph.
 
 A combiner keeps, of all pairs of a language, those with the smallest hashes: a set that does not depend on order,
-bundles or workers, so neither does what is learned from it. All that decides it (answers, settings, code) is in the
-build's name already.
+bundles or workers, so neither does what is learned from it. All that decides it is in the build's name already: the
+answers, the settings, and the code that chooses and learns (`filters/alignment_check.py`); this file only wires.
 """
 
 from __future__ import annotations

@@ -17,11 +17,7 @@ from florenz.filters.order import TEXT_CHECKS
 
 PACKAGE = "florenz"
 # The chain imports its filters by name, from the table of their order.
-ENTRIES = (
-    "florenz.pipeline.assemble.work",
-    "florenz.pipeline.assemble.alignment",
-    *(f"florenz.filters.{file}" for _, file in TEXT_CHECKS),
-)
+ENTRIES = ("florenz.pipeline.assemble.work", *(f"florenz.filters.{file}" for _, file in TEXT_CHECKS))
 
 
 @cache
