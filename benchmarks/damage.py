@@ -91,8 +91,8 @@ def sound_ones(originals: list[bytes], number: int, rng: random.Random) -> Itera
     for place in range(number - len(originals)):
         picture = Image.open(io.BytesIO(originals[place % len(originals)]))
         mode = ("RGB", "RGB", "RGB", "L", "CMYK")[rng.randrange(5)]
-        size = tuple(max(8, side * rng.randrange(20, 101) // 100) for side in picture.size)
-        jpeg = encoded(picture.convert(mode).resize(size), **ENCODINGS[rng.randrange(len(ENCODINGS))])
+        width, height = (max(8, side * rng.randrange(20, 101) // 100) for side in picture.size)
+        jpeg = encoded(picture.convert(mode).resize((width, height)), **ENCODINGS[rng.randrange(len(ENCODINGS))])
         yield AROUND[rng.randrange(len(AROUND))](jpeg)
 
 

@@ -145,9 +145,7 @@ def test_a_manifest_with_another_number_of_samples_does_not_match(out: Path) -> 
 
 def test_a_manifest_with_another_size_does_not_match(out: Path) -> None:
     edit_listing(out, "train-000001.tar", lambda info: replace(info, bytes=512))
-    with pytest.raises(
-        StreamError, match=r"manifest does not match its shards: .* bytes, not 512: run make verify"
-    ):
+    with pytest.raises(StreamError, match=r"manifest does not match its shards: .* bytes, not 512: run make verify"):
         files_of(out).key(1, 0)
 
 
