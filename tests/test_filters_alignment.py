@@ -38,9 +38,17 @@ def made_pairs(number, seed=0):
     return list(pairs.items())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_are_enough():
+    """These sentences have forty words or so: a third of the usual number teaches them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alignment_check, "MIN_PAIRS", 1_500)
+        yield
+
+
 @pytest.fixture(scope="module")
 def pairs():
-    return made_pairs(5_200)
+    return made_pairs(1_600)
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +101,10 @@ def test_too_few_pairs_teach_nothing(pairs):
 
 
 def test_of_too_many_pairs_those_with_the_smallest_hashes_are_taken(pairs, monkeypatch):
-    monkeypatch.setattr(alignment_check, "MAX_PAIRS", 5_000)
+    monkeypatch.setattr(alignment_check, "MAX_PAIRS", 1_500)
     first = learn_table(pairs, "de")
-    assert first.num_pairs == 5_000
-    kept = sorted(pairs, key=alignment_check.hash_of_pair)[:5_000]
+    assert first.num_pairs == 1_500
+    kept = sorted(pairs, key=alignment_check.hash_of_pair)[:1_500]
     assert learn_table(kept, "de").fingerprint == first.fingerprint
 
 
@@ -123,7 +131,7 @@ def test_the_threshold_allows_for_bad_pairs():
 
 
 def test_the_chain_asks_the_table_last_and_only_where_there_is_one(pairs, table):
-    wrong = translation(pairs[1][1], source=pairs[0][0])
+    wrong = translation("Der Kellner bringt den Gästen eine Suppe.", source="The red car stands by the old wall.")
     assert FilterChain()([wrong])[0].reason == ""
     assert FilterChain()([wrong], {"de": table})[0].reason == "misaligned"
     assert FilterChain()([wrong], {"fr": table})[0].reason == ""
