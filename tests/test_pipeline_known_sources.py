@@ -7,6 +7,7 @@ import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -33,9 +34,9 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     read = images.read_image_bytes
 
-    def noted(ref: images.ImageRef, *, max_bytes: int) -> bytes:
+    def noted(ref: images.ImageRef, **limits: Any) -> bytes:
         seen.append(ref.uri)
-        return read(ref, max_bytes=max_bytes)
+        return read(ref, **limits)
 
     monkeypatch.setattr(images, "read_image_bytes", noted)
     return seen
@@ -77,7 +78,7 @@ def test_an_unchanged_source_is_not_read_again_and_the_index_stays_as_it_is(
     content = Path(index_path(recipe.out)).read_bytes()
     assert len(looked) == 7
     looked.clear()
-    monkeypatch.setattr(index_module, "local_graph", None)  # no graph, either
+    monkeypatch.setattr(index_module, "graph", None)  # no graph, either
     assert index_of(recipe) == first and looked == [] and Path(index_path(recipe.out)).read_bytes() == content
 
 

@@ -52,10 +52,10 @@ def test_an_old_run_that_wakes_up_publishes_and_removes_nothing(s3_store: StandI
     summary = read_summary(recipe.out, old)
     newer = replace(recipe, held_out=())
     new, new_index = assemble(newer)
-    publish(newer, new, read_summary(newer.out, new), new_index, {}, "x")
+    publish(newer, new, read_summary(newer.out, new), new_index, {})
     before = files.list_files(f"{recipe.out}/shards")
     with pytest.raises(OutLost):
-        publish(recipe, old, summary, old_index, {}, "x", sleeper)
+        publish(recipe, old, summary, old_index, {}, sleeper)
     assert read_manifest(recipe.out).build == new and files.list_files(f"{recipe.out}/shards") == before
 
 
