@@ -31,9 +31,7 @@ def client(server: StandInServer, limits: Limits = SMALL, **settings: Any) -> Cl
     async def no_sleep(seconds: float) -> None:
         pass
 
-    chosen = TranslatorSettings(
-        **{"model": "m", "prompt": "playground", "max_retries": 1, "max_tokens": 16, **settings}
-    )
+    chosen: dict[str, Any] = {"model": "m", "prompt": "playground", "max_retries": 1, "max_tokens": 16, **settings}
     return Client(server.endpoint, "m", TranslatorSettings(**chosen), limits=limits, sleep=no_sleep)
 
 
@@ -93,9 +91,8 @@ def test_a_reply_beyond_the_limit_costs_its_own_item_and_little_memory(server: S
 def test_the_limit_rises_with_what_is_asked_for(server: StandInServer) -> None:
     """Long answers to many prompts are no attack: max_tokens and prompts_per_request say how much may come."""
     server.answer = lambda prompt: "gut " * 2000
-    found = client(server, Limits(reply_bytes=10), prompts_per_request=8).translate(
-        [f"text {n}" for n in range(8)], "de"
-    )
+    asking = client(server, Limits(reply_bytes=10), prompts_per_request=8, max_tokens=2000)
+    found = asking.translate([f"text {number}" for number in range(8)], "de")
     assert all(len(answer.text) > 7000 for answer in found)
 
 
