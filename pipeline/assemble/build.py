@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from itertools import chain
 from typing import Any
 
@@ -102,6 +103,7 @@ def build_name(assembly: Assembly, index: Index, answers: CurrentAnswers) -> str
             "schema_version": SCHEMA_VERSION,
             "code": code_checksum(),
             "language_id": language_id_checksum(),
+            "second_opinion": version("py3langid"),  # its model comes with it
             "assembly": {name: value for name, value in asdict(assembly).items() if name in deciding(assembly)},
             "rows": digest.hexdigest(),
         }
