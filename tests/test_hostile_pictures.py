@@ -222,12 +222,13 @@ def test_verdicts_of_other_checks_or_in_a_damaged_table_are_not_believed(
     out = str(tmp_path / "out")
     index_with(tmp_path, pictures)
     path = Path(proofs_path(out))
-    whole = path.read_bytes()
+    whole, sound = path.read_bytes(), read_proofs(out)
+    assert sound
     for at in range(4, len(whole) - 8, 29):
         wrong = bytearray(whole)
         wrong[at] ^= 0x10
         path.write_bytes(bytes(wrong))
-        assert read_proofs(out) in ({}, {key: value for key, value in read_proofs(out).items()})
+        assert read_proofs(out) in ({}, sound), at
     path.write_bytes(whole[: len(whole) // 2])
     assert read_proofs(out) == {} and len(index_with(tmp_path, pictures).rejects) == 1
     other = pq.read_schema(path).with_metadata({"proof": "0"})
