@@ -92,8 +92,8 @@ verify: env  ## prove the coverage contract from the bytes of the shards: make v
 test: env  ## the quick tests: no real server, no killed runs, no trainings
 	@$(PYTHON_ENV) -m pytest -q -m 'not slow'
 
-test-engines: env  ## the graphs on real engines: Prism (needs Go), Flink (needs a JDK and Maven), Dataflow's request
-	@$(PYTHON_ENV) -m pytest -q tests/test_pipeline_runners_*.py tests/test_run_engines.py
+test-engines: env  ## whole runs on real engines: Prism (needs Go) and Flink (needs a JDK and Maven)
+	@$(PYTHON_ENV) -m pytest -q -m engines
 
 test-fresh: typed  ## the README's commands in a minimal Debian made for it (as root, with debootstrap)
 	@tests/fresh_debian.sh $(if $(filter COMMANDS,$(TYPED)),$(call quote,$(COMMANDS)))
@@ -102,7 +102,7 @@ check: env  ## format, lint, types, all tests of this repository
 	@$(PYTHON_ENV) -m ruff format --check --quiet . || { echo "florenz: run make format" >&2; exit 1; }
 	@$(PYTHON_ENV) -m ruff check --quiet .
 	@$(TYPES)
-	@$(PYTHON_ENV) -m pytest -q
+	@$(PYTHON_ENV) -m pytest -q -m "not engines"
 
 format: env  ## rewrite the code in the house format
 	@$(PYTHON_ENV) -m ruff check --quiet --fix . ; $(PYTHON_ENV) -m ruff format --quiet .

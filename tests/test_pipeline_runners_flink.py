@@ -19,7 +19,7 @@ from florenz.pipeline.jobs.settings import BeamSettings
 from florenz.pipeline.runners import flink
 from florenz.pipeline.runners.contract import Running
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
 TIMEOUT_S = 400
 
 

@@ -11,7 +11,7 @@ from engines.worker_pool import worker_pool
 from florenz.pipeline.jobs.settings import BeamSettings
 from florenz.pipeline.runners.contract import Running
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
 TIMEOUT_S = 300
 
 

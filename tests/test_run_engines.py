@@ -22,6 +22,7 @@ from test_pipeline_main import FAKE_VLLM, PLAYGROUND
 from florenz.shards.manifest import read_manifest
 from florenz.shards.verify import verify
 
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
 NOBODY = "http://127.0.0.1:9/v1"
 ENDED_WITHIN_S = 1200
 NUM_PICTURES = 6
