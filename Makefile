@@ -30,6 +30,8 @@ KNOWN_law := DATA OUT REPORT
 KNOWN_decoder := DATA OUT LANGS WIDTH STEPS SEED DEVICE
 KNOWN_verify := OUT
 KNOWN_torture := STORE
+EXPORT_VARIABLES := FORMAT TASK LANGS STYLES SPLITS TO
+KNOWN_export := OUT $(EXPORT_VARIABLES)
 KNOWN_test-fresh := COMMANDS
 KNOWN_fuzz := MINUTES
 KNOWN = PYTHON $(foreach goal,$(MAKECMDGOALS),$(KNOWN_$(goal)))
@@ -41,7 +43,7 @@ ROOMS := $(patsubst %/__init__.py,%,$(filter-out florenz/% installation/% benchm
 TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/florenz/*.py build/types/florenz/ && \
 	ln -s $(ROOMS:%=$(CURDIR)/%) build/types/florenz/ && $(PYTHON_ENV) -m mypy
 
-.PHONY: help typed env doctor lock dataset retry train evaluate emergence law decoder verify test test-engines test-fresh \
+.PHONY: help typed env doctor lock dataset retry train evaluate emergence law decoder verify export test-readers test test-engines test-fresh \
 	check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-ledger \
 	bench-stream bench-generate bench-train bench-filters torture bench-hostile bench-damage bench-load fuzz clean
@@ -89,11 +91,18 @@ decoder: env  ## a tiny Gemma-2 that knows the dataset's languages: make decoder
 verify: env  ## prove the coverage contract from the bytes of the shards: make verify OUT=data/playground
 	@$(PYTHON_ENV) -m shards.verify $(call quote,$(call typed_or,OUT,data/playground))
 
+export: env  ## the dataset in another format: make export FORMAT=webdataset TASK=caption LANGS=de (energon, mds, conversation)
+	@$(PYTHON_ENV) -m florenz export $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(EXPORT_VARIABLES))
+
 test: env  ## the quick tests: no real server, no killed runs, no trainings
 	@$(PYTHON_ENV) -m pytest -q -m 'not slow'
 
 test-engines: env  ## whole runs on real engines: Prism (needs Go) and Flink (needs a JDK and Maven)
 	@$(PYTHON_ENV) -m pytest -q -m engines
+
+test-readers: env  ## read a dataset with datasets, webdataset, DuckDB, Energon, ..., from .venv-readers (made once)
+	@$(PYTHON) -m installation.readers
+	@.venv-readers/bin/python -m pytest -q --confcutdir=tests/readers tests/readers
 
 test-fresh: typed  ## the README's commands in a minimal Debian made for it (as root, with debootstrap)
 	@tests/fresh_debian.sh $(if $(filter COMMANDS,$(TYPED)),$(call quote,$(COMMANDS)))

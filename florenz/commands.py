@@ -3,6 +3,7 @@
 COMMANDS = {
     "dataset": ("florenz.pipeline.__main__", "images -> captions -> translations -> shards: RECIPE [NAME=value ...]"),
     "verify": ("florenz.shards.verify", "prove from the bytes of the shards what the manifest says: OUT"),
+    "export": ("florenz.exports.__main__", "the dataset in another format: OUT FORMAT=name [NAME=value ...]"),
     "train": ("florenz.train.__main__", "train Florenz on a dataset, and score it: RECIPE [NAME=value ...]"),
     "evaluate": ("florenz.train.evaluate", "score what a training has made: RECIPE [NAME=value ...]"),
     "emergence": ("florenz.train.emergence", "a training and its controls, and a report: [LIST] [NAME=value ...]"),

@@ -234,7 +234,8 @@ def _assemble(this: Run, index: Index) -> RunFacts:
     summary = read_summary(recipe.out, build)
     if not this.may_replace and build != current_build(recipe.out):
         replacement.check_build(recipe, summary.shards)
-    manifest = publish(recipe, build, summary, index, _models(recipe, makers), this.publication)
+    with this.step("publish"):
+        manifest = publish(recipe, build, summary, index, _models(recipe, makers), this.publication)
     facts = RunFacts(
         out=recipe.out,
         manifest=manifest,

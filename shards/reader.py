@@ -24,32 +24,43 @@ def iter_samples(path: str) -> Iterator[Sample]:
         yield sample_from(key, members)
 
 
+def iter_placed_samples(path: str) -> Iterator[tuple[Sample, int]]:
+    """Each sample with the offset of its picture's first byte in the shard; errors as of `iter_samples`."""
+    for key, members, offsets in _iter_groups(path):
+        yield sample_from(key, members), offsets["jpg"]
+
+
 def iter_members(path: str) -> Iterator[tuple[str, dict[str, bytes]]]:
     """(key, {extension: content}) for each run of neighbouring files with one key; nothing is parsed.
 
     `ShardError` comes after the samples before the damage, save the last of them: whether that one is whole would
     show only in what follows it. `FileNotFoundError` without a shard.
     """
-    key, members = "", dict[str, bytes]()
-    for name, content in _iter_files(path):
+    return ((key, members) for key, members, _ in _iter_groups(path))
+
+
+def _iter_groups(path: str) -> Iterator[tuple[str, dict[str, bytes], dict[str, int]]]:
+    """As `iter_members`, with the offset of each content in the shard."""
+    key, members, offsets = "", dict[str, bytes](), dict[str, int]()
+    for name, content, offset in _iter_files(path):
         stem, _, extension = name.partition(".")
         if members and (stem != key or extension in members):
-            yield key, members
-            members = {}
+            yield key, members, offsets
+            members, offsets = {}, {}
         key = stem
-        members[extension] = content
+        members[extension], offsets[extension] = content, offset
     if members:
-        yield key, members
+        yield key, members, offsets
 
 
-def _iter_files(path: str) -> Iterator[tuple[str, bytes]]:
+def _iter_files(path: str) -> Iterator[tuple[str, bytes, int]]:
     with files.open_read(path) as file:
         num_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
         try:
             with closing(tarfile.open(fileobj=file, mode="r:")) as tar:
                 while (info := tar.next()) is not None:
-                    yield info.name, _content(path, tar, info, num_bytes)
+                    yield info.name, _content(path, tar, info, num_bytes), info.offset_data
                 end = tar.offset
         except tarfile.TarError as problem:
             raise ShardError(path, file.tell(), str(problem)) from problem

@@ -55,7 +55,7 @@ def write_shard(samples: Iterable[Sample], path: str, split: str) -> ShardInfo |
         return None
     counts: Counter[str] = Counter()
     with files.atomic_write(path) as file:
-        tar = _HashedTar(file)
+        tar = HashedTar(file)
         for sample in chain([first], remaining):
             tar.add(sample.members())
             tar.num_samples += 1
@@ -71,7 +71,7 @@ def write_shard(samples: Iterable[Sample], path: str, split: str) -> ShardInfo |
     )
 
 
-class _HashedTar:
+class HashedTar:
     """A tar that is being written to a file, with the size and SHA-256 of what went out."""
 
     def __init__(self, file: BinaryIO) -> None:

@@ -18,6 +18,7 @@ from florenz.pipeline.recipe import load_recipe
 from florenz.translators.server import Server
 
 ROOT = Path(__file__).resolve().parents[1]
+collect_ignore = ["readers"]  # in an environment of their own: make test-readers
 
 # How long an example takes, and is drawn, says more about what else this machine does than about the code. Fixtures may
 # be shared by all examples of a test: a server, a folder that is only read.

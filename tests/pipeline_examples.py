@@ -170,7 +170,7 @@ def published_pictures(folder: Path, count: int) -> Recipe:
 
 def bytes_of(out: Path) -> dict[str, bytes]:
     """Shards, rejects and summaries, by name."""
-    patterns = ("shards/*/*", "heldout/*/*", "rejects/*", "builds/*")
+    patterns = ("shards/*/*", "heldout/*/*.tar", "rejects/*", "builds/*")
     files = [path for pattern in patterns for path in sorted(out.glob(pattern)) if path.name != "published.json"]
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 

@@ -1,8 +1,8 @@
 """A build: one set of shards with a name that stands for everything that decides its bytes; and how it becomes the
 current one.
 
-Order matters: shards, rejects and summary are complete before the manifest names them, and only then does the old build
-go. Killed anywhere in between, OUT holds one whole dataset, old or new.
+Order matters: shards, rejects, summary and index are complete before the manifest names them, and only then does the
+old build go. Killed anywhere in between, OUT holds one whole dataset, old or new.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from importlib.metadata import version
 from itertools import chain
 from typing import Any
 
+from florenz.exports.index import FOLDER as INDEX
+from florenz.exports.index import index_files, write_index
 from florenz.images.references import relative_uri
 from florenz.languages.identification import find_model
 from florenz.limits.printable import printable
@@ -181,8 +183,8 @@ def publish(
     models: dict[str, Any],
     publication: Publication | None = None,
 ) -> Manifest:
-    """Check the books, swap the manifest, then drop the builds before, save the last `recipe.keep_builds`. Doing it
-    again changes nothing.
+    """Check the books, write the index, swap the manifest, then drop the builds before, save the last
+    `recipe.keep_builds`. Doing it again changes nothing.
 
     `publication`: made when OUT was taken, so that what others have published since is not replaced.
 
@@ -196,6 +198,7 @@ def publish(
         raise EmptyBuild(f"every image was rejected: nothing is published, what lies in OUT stays ({why})")
     if problems := imbalances(summary.books):
         raise BooksError("the books don't balance, nothing is published: " + "; ".join(problems))
+    write_index(recipe.out, build, summary.shards)
     manifest = Manifest(
         build=build,
         languages=recipe.languages,
@@ -267,7 +270,8 @@ def _remove_builds_but(out: str, builds: set[str], publication: Publication) -> 
     for build in builds:
         kept |= {rejects_path(out, build), summary_path(out, build), kept_manifest_path(out, build)}
     folders = tuple(folder for build in builds for folder in shard_folders(out, build))
-    for folder in ("shards", HELDOUT, "rejects", "builds"):
+    kept |= {file.path for build in builds for file in index_files(out, build, read_summary(out, build).shards)}
+    for folder in ("shards", HELDOUT, INDEX, "rejects", "builds"):
         root = files.join(out, folder)
         for path in files.list_files(root):
             if path not in kept and not path.startswith(folders):
