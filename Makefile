@@ -30,6 +30,10 @@ KNOWN_law := DATA OUT REPORT
 KNOWN_decoder := DATA OUT LANGS WIDTH STEPS SEED DEVICE
 KNOWN_verify := OUT
 KNOWN_torture := STORE
+KNOWN_report := OUT VERDICTS
+KNOWN_preview := OUT KEY
+SAMPLE_VARIABLES := N LANGS REASON SERVE
+KNOWN_sample := OUT $(SAMPLE_VARIABLES)
 EXPORT_VARIABLES := FORMAT TASK LANGS STYLES SPLITS TO
 KNOWN_export := OUT $(EXPORT_VARIABLES)
 KNOWN_test-fresh := COMMANDS
@@ -43,7 +47,7 @@ ROOMS := $(patsubst %/__init__.py,%,$(filter-out florenz/% installation/% benchm
 TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/florenz/*.py build/types/florenz/ && \
 	ln -s $(ROOMS:%=$(CURDIR)/%) build/types/florenz/ && $(PYTHON_ENV) -m mypy
 
-.PHONY: help typed env doctor lock dataset retry train evaluate emergence law decoder verify export test-readers test test-engines test-fresh \
+.PHONY: help typed env doctor lock dataset retry train evaluate emergence law decoder verify report preview sample export test-readers test test-engines test-fresh \
 	check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-ledger \
 	bench-stream bench-generate bench-train bench-filters torture bench-hostile bench-damage bench-load fuzz clean
@@ -90,6 +94,15 @@ decoder: env  ## a tiny Gemma-2 that knows the dataset's languages: make decoder
 
 verify: env  ## prove the coverage contract from the bytes of the shards: make verify OUT=data/playground
 	@$(PYTHON_ENV) -m shards.verify $(call quote,$(call typed_or,OUT,data/playground))
+
+report: env  ## draw OUT/report.html anew; VERDICTS=file adds what a native reader has said
+	@$(PYTHON_ENV) -m florenz report $(call quote,$(call typed_or,OUT,data/playground)) $(call given,VERDICTS)
+
+preview: env  ## one image with all its texts, as a page: make preview KEY=42cb
+	@$(PYTHON_ENV) -m florenz preview $(call quote,$(call typed_or,OUT,data/playground)) $(call given,KEY)
+
+sample: env  ## a page for a native reader to judge texts: make sample N=50 LANGS=fr REASON=...
+	@$(PYTHON_ENV) -m florenz sample $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(SAMPLE_VARIABLES))
 
 export: env  ## the dataset in another format: make export FORMAT=webdataset TASK=caption LANGS=de (energon, mds, conversation)
 	@$(PYTHON_ENV) -m florenz export $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(EXPORT_VARIABLES))

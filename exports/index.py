@@ -30,7 +30,7 @@ from florenz.stores import files
 FOLDER = "index"
 TEXTS = (
     "build", "split", "key", "image", "task", "language", "style", "text", "source_language", "source_text", "scores",
-    "made_by", "way", "notes", "licence", "url", "source", "shard", "sha256",
+    "made_by", "way", "notes", "licence", "url", "image_notes", "source", "shard", "sha256",
 )  # fmt: skip
 NUMBERS = ("width", "height", "offset", "bytes")
 SCHEMA = pa.schema([(name, pa.string()) for name in TEXTS] + [(name, pa.int64()) for name in NUMBERS])
@@ -103,6 +103,7 @@ def rows_of_sample(sample: Sample, about: dict[str, Any]) -> Iterator[dict[str, 
         "source": sample.source,
         "licence": sample.licence,
         "url": sample.url,
+        "image_notes": sample.notes,
         "width": sample.width,
         "height": sample.height,
         "bytes": len(sample.jpeg),

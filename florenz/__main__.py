@@ -23,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command, *rest = words
     if command not in COMMANDS:
         return fail(f"unknown command {command!r}: {nearest(command, COMMANDS)}", REFUSED)
-    code = importlib.import_module(COMMANDS[command][0]).main(rest)
+    module, _, function = COMMANDS[command][0].partition(":")
+    code = getattr(importlib.import_module(module), function)(rest)
     return int(code)
 
 

@@ -22,6 +22,7 @@ from installation.lock import COMPILE, HEADER
 VENV = ROOT / ".venv-readers"
 FOLDER = REQUIREMENTS / "readers"
 LOCK = FOLDER / "lock.txt"
+OLDER = FOLDER / "older.txt"  # what one reader wants below the others' versions; `with_older` of the tests finds it
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def stamp() -> str:
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for path in (REQUIREMENTS / "torch.txt", LOCK):
+    for path in (REQUIREMENTS / "torch.txt", LOCK, OLDER):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -60,6 +61,8 @@ def install(uv: str) -> None:
     torch = ["--requirements", str(REQUIREMENTS / "torch.txt"), "--constraints", str(LOCK)]
     run([*into_venv, *torch, *torch_build([*into_venv, *torch])], "torch could not be installed")
     run([*into_venv, "--no-deps", "--require-hashes", "--requirement", str(LOCK)], "the readers could not be installed")
+    older = ["--no-deps", "--require-hashes", "--requirement", str(OLDER), "--target", str(VENV / "older")]
+    run([*into_venv, *older], "the older readers could not be installed")
     (VENV / "florenz-stamp").write_text(stamp() + "\n")
     say(f".venv-readers is ready ({time.monotonic() - started:.0f} s)")
 
@@ -71,8 +74,10 @@ def lock(uv: str) -> None:
     names = [line.split("==")[0] for line in torch.splitlines() if line.startswith(("nvidia-", "cuda-", "triton"))]
     left_out = [f"--no-emit-package={name}" for name in ("torch", "torchvision", *names)]
     lines = _compile(uv, "--generate-hashes", overrides, *left_out, str(FOLDER / "readers.in"))
-    LOCK.write_text(HEADER.replace("make lock", "python -m installation.readers lock") + lines)
-    say(f"{LOCK.relative_to(ROOT)} is written")
+    older = _compile(uv, "--no-deps", "--generate-hashes", str(FOLDER / "older.in"))
+    for path, text in ((LOCK, lines), (OLDER, older)):
+        path.write_text(HEADER.replace("make lock", "python -m installation.readers lock") + text)
+        say(f"{path.relative_to(ROOT)} is written")
 
 
 def _compile(uv: str, *words: str) -> str:

@@ -5,13 +5,16 @@ same books.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from florenz.languages.codes import NAMES, SOURCE
 from florenz.limits.printable import printable
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected_counts, to_json, total
 from florenz.pipeline.assemble.rejects import Reject
+from florenz.reports.charts import Step
+from florenz.reports.page import NAME as PAGE
+from florenz.reports.page import read_report
 from florenz.shards.manifest import Manifest
 from florenz.shards.plan import SPLITS
 from florenz.stores import files
@@ -22,7 +25,9 @@ MAX_CELL_CHARS = 120
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """One run, as told to its user. `asked`: questions put to the models by this run. `seconds`: step -> wall time."""
+    """One run, as told to its user. `asked`: questions put to the models by this run. `seconds`: step -> wall time.
+    `timeline`: the steps as they ran, one that ran twice twice.
+    """
 
     out: str
     manifest: Manifest
@@ -30,6 +35,7 @@ class RunFacts:
     asked: Mapping[str, int]
     seconds: Mapping[str, float]
     next_command: str
+    timeline: Sequence[Step] = ()
 
 
 def write_report(facts: RunFacts, rejects: list[Reject]) -> None:
@@ -40,6 +46,8 @@ def write_report(facts: RunFacts, rejects: list[Reject]) -> None:
         "rejected": facts.manifest.rejected,
         "asked": dict(facts.asked),
         "seconds": {step: round(seconds, 2) for step, seconds in facts.seconds.items()},
+        "timeline": [asdict(step) for step in facts.timeline],
+        "before": {name: value for name, value in read_report(facts.out).items() if name != "before"},
     }
     _write(facts.out, "report.json", json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     _write(facts.out, "REPORT.md", _markdown(facts, rejects))
@@ -64,6 +72,7 @@ def screen_table(facts: RunFacts) -> str:
         _line("asked", ", ".join(f"{number} {what}" for what, number in facts.asked.items())),
         _line("time", times),
         _line("shards", f"{len(manifest.shards)} in {files.join(facts.out, 'shards', manifest.build)}"),
+        _line("look", files.join(facts.out, PAGE)),
         _line("next", facts.next_command),
     ]
     return "\n".join(lines)

@@ -44,6 +44,9 @@ from florenz.pipeline.runners.contract import facts_of
 from florenz.recipes.fingerprints import fingerprint
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import manifest_path
+from florenz.reports.charts import Step
+from florenz.reports.judging import judgements
+from florenz.reports.page import write_page
 from florenz.stores import files
 from florenz.stores.lock import lock_out
 from florenz.stores.publication import Publication
@@ -63,6 +66,8 @@ class Run:
         self.ledger = Ledger(recipe.out)
         self.answers = CurrentAnswers(self.ledger, makers_of(recipe), styles=recipe.captioner.styles)
         self.seconds: dict[str, float] = {}
+        self.timeline: list[Step] = []
+        self.started = time.monotonic()
         self.asked = {"captions": 0, "translations": 0}
         self.reads_images_again = False
         self.server_is_proved = False
@@ -79,7 +84,10 @@ class Run:
         started = time.monotonic()
         with progress_bar(name, total) as progress:
             yield progress
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+        ended = time.monotonic()
+        self.seconds[name] = self.seconds.get(name, 0.0) + ended - started
+        times = {"started": round(started - self.started, 2), "ended": round(ended - self.started, 2)}
+        self.timeline.append(Step(name=name, items=total or 0, **times))
 
 
 def run(recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool = False) -> RunFacts:
@@ -242,9 +250,11 @@ def _assemble(this: Run, index: Index) -> RunFacts:
         books=summary.books,
         asked=this.asked,
         seconds=this.seconds,
+        timeline=this.timeline,
         next_command=f"make verify OUT={shlex.quote(printable(recipe.out))}",
     )
     write_report(facts, read_rejects(rejects_path(recipe.out, build)))
+    write_page(recipe.out, judgements(recipe.out, build))
     this.say(screen_table(facts))
     return facts
 

@@ -18,13 +18,14 @@ DOORS: dict[str, set[str]] = {
     "translators": {"limits", "stores", "recipes", "languages"},
     "shards": {"limits", "stores", "languages", "images"},
     "exports": {"limits", "stores", "recipes", "languages", "shards"},
+    "reports": {"limits", "stores", "recipes", "languages", "images", "shards", "exports"},
     "playground": {"stores"},
     "train": {"limits", "stores", "recipes", "languages", "images", "shards"},
     "pipeline": {
         "limits", "stores", "recipes", "languages", "images", "filters", "captioners", "translators", "shards", "exports",
-        "playground",
+        "reports", "playground",
     },
-    "florenz": {"limits", "pipeline", "train", "exports", "shards", "stores", "recipes"},
+    "florenz": {"limits", "pipeline", "train", "exports", "reports", "shards", "stores", "recipes"},
 }  # fmt: skip
 # Library -> where alone it may be imported.
 HOMES = {

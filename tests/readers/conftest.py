@@ -6,6 +6,7 @@ These tests run in an environment of their own (`make test-readers`): the reader
 import json
 import os
 import subprocess
+import sys
 import tarfile
 from collections import Counter
 from dataclasses import dataclass
@@ -22,11 +23,22 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PA
 Text = tuple[str, str, str, str, str, str]  # key, task, language, style, text, source_text
 
 
-def ours(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+def ours(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the project's Python from its root."""
     done = subprocess.run([str(OURS), *words], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def with_older(script: str, *words: str) -> str:
+    """The last line that a script of this folder prints, with the older packages first on the path."""
+    older = Path(sys.prefix) / "older"
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / script), *words],
+        env={**os.environ, "PYTHONPATH": str(older)}, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()[-1]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import webdataset as wds
-from conftest import Dataset, is_withheld, texts_of_record
+from conftest import Dataset, is_withheld, texts_of_record, with_older
 
 SPLITS = ("train", "choose", "val", "heldout")
 
@@ -47,6 +47,13 @@ def test_torchdata_takes_up_where_it_was_stopped(dataset: Dataset) -> None:
     again.load_state_dict(state)
     texts = [text for sample in [*first, *again] for text in sample]
     assert [tuple(text) for text in texts] == dataset.texts["train"]
+
+
+def test_wids_reads_every_sample_by_its_number(dataset: Dataset) -> None:
+    listed = [one for one in dataset.manifest["shards"] if one["split"] == "train"]
+    words = [*(str(one["samples"]) for one in listed), *(str(dataset.out / one["path"]) for one in listed)]
+    records = json.loads(with_older("wids_texts.py", *words))
+    assert [text for record in reversed(records) for text in texts_of_record(record)] == dataset.texts["train"]
 
 
 ENERGON = Path(sys.executable).parent / "energon"
