@@ -67,7 +67,7 @@ def export(out: str, manifest: Manifest, to: str, name: str, kind: Format, selec
     Raises:
         ExportError: `to` holds another export or other files, or the proof failed.
     """
-    plan = {"build": manifest.build, "format": name, **selection.to_dict()}
+    plan: dict[str, object] = {"build": manifest.build, "format": name, **selection.to_dict()}
     _claim(to, plan)
     shards = selection.shards(manifest)
     written = [one for shard in shards if (one := _piece(out, manifest, to, kind, selection, shard))]

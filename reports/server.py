@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
 
 from florenz.reports.judging import SAMPLES, SampleError, add_answers
 from florenz.stores import files
@@ -61,7 +62,7 @@ def _handler(page: bytes, token: str, keep: Callable[[object], str]) -> type[Bas
             self._answer(HTTPStatus.NO_CONTENT)
 
         def _is_for_us(self) -> bool:
-            return self.headers.get("Host", "") == f"127.0.0.1:{self.server.server_address[1]}"
+            return self.headers.get("Host", "") == f"127.0.0.1:{cast(ThreadingHTTPServer, self.server).server_port}"
 
         def _answer(self, status: HTTPStatus, content: bytes = b"", kind: str = "text/plain") -> None:
             self.send_response(status)
