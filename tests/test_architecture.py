@@ -22,8 +22,8 @@ DOORS: dict[str, set[str]] = {
     "playground": {"stores"},
     "train": {"limits", "stores", "recipes", "languages", "images", "shards"},
     "pipeline": {
-        "limits", "stores", "recipes", "languages", "images", "filters", "captioners", "translators", "shards", "exports",
-        "reports", "playground",
+        "limits", "stores", "recipes", "languages", "images", "filters", "captioners", "translators", "shards",
+        "exports", "reports", "playground",
     },
     "florenz": {"limits", "pipeline", "train", "exports", "reports", "shards", "stores", "recipes"},
 }  # fmt: skip

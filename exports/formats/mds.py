@@ -72,7 +72,8 @@ def texts(folder: str, piece: Piece) -> Iterator[str]:
 
 
 def _encoded(sample: Sample, example: Example) -> bytes:
-    of_sample: dict[str, bytes | str] = {"image": sample.jpeg, "key": sample.key, "licence": sample.licence, "url": sample.url}
+    of_sample: dict[str, bytes | str] = {"image": sample.jpeg, "key": sample.key}
+    of_sample |= {"licence": sample.licence, "url": sample.url}
     values = [of_sample[name] if name in of_sample else str(getattr(example, name)) for name in COLUMNS]
     contents = [value if isinstance(value, bytes) else value.encode() for value in values]
     return struct.pack(f"<{len(contents)}I", *map(len, contents)) + b"".join(contents)
