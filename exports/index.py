@@ -67,10 +67,19 @@ def write_index(out: str, build: str, shards: Sequence[ShardInfo]) -> int:
     Raises:
         WrongCount: a shard that holds other texts than its entry counts; nothing is written for it.
     """
-    missing = [file for file in index_files(out, build, shards) if not files.exists(file.path)]
+    missing = [file for file in index_files(out, build, shards) if not _is_whole(file)]
     for file in missing:
         _write(out, build, file)
     return len(missing)
+
+
+def _is_whole(file: IndexFile) -> bool:
+    """Whether it is there with all its rows, by its footer."""
+    try:
+        with files.open_read(file.path) as opened:
+            return bool(pq.read_metadata(opened).num_rows == sum(file.shard.counts.values()))
+    except (FileNotFoundError, pa.ArrowException):
+        return False
 
 
 def _write(out: str, build: str, file: IndexFile) -> None:

@@ -16,9 +16,27 @@ from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, leav
 from florenz.limits.printable import printable_lines
 
 USAGE = "usage: python -m pipeline RECIPE [LANGS=de,fr] [HELDOUT=fr|none] [IMAGES=folder] [COUNT=n] [OUT=folder] ..."
+HELP = f"""{USAGE}
+
+Images -> English captions -> translations -> shards, as the recipe (a TOML file) says. What was answered is kept: the
+same command again goes on where it was stopped, and asks for nothing twice.
+  LANGS        target languages, ISO 639-1, comma between
+  HELDOUT      languages without captions; none withholds nothing; all but the first by default
+  IMAGES       folder, glob, tars or Parquet; the playground by default
+  COUNT        scenes to draw, or at most so many images
+  OUT          where everything goes
+  ENDPOINT     a vLLM server that runs already, http://host:port/v1
+  WORKERS      worker processes
+  SEED         decides split, order and scenes
+  KEEP_BUILDS  earlier builds whose shards stay
+  RETRY        a reason, or all: ask again for what was rejected
+  REPLACE      1 lets a run replace a build of other images"""
 
 
 def main(arguments: Sequence[str]) -> int:
+    if any(word in ("--help", "-h") for word in arguments):
+        print(HELP)
+        return 0
     if not arguments or any("=" not in word for word in arguments[1:]):
         return fail(USAGE, REFUSED)
     quiet_libraries()

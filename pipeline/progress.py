@@ -13,10 +13,13 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from tqdm import tqdm
+
+from florenz.pipeline.progress_lines import ProgressLines
 
 if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineResult
@@ -25,6 +28,14 @@ ProgressAddress = tuple[str, int] | None  # None: nobody looks
 NAMESPACE = "florenz"  # of our metrics: engines list their own among them
 _STOP = b"stop"
 REDRAW_EVERY_S = 1.0
+
+
+class Progress(Protocol):
+    """What a listener tells: a tqdm bar or lines."""
+
+    def update(self, items: Any) -> Any: ...
+
+    def refresh(self) -> Any: ...
 
 
 def advance(address: ProgressAddress, step: str, items: int) -> None:
@@ -58,25 +69,38 @@ def num_done(result: PipelineResult, step: str) -> int:
 
 
 @contextlib.contextmanager
-def progress_bar(step: str, total: int | None, screen: TextIO | None = None) -> Iterator[ProgressAddress]:
-    """A bar for one step while the block runs; quiet (and no socket) when `screen` (sys.stderr) is not a terminal."""
-    screen = screen or sys.stderr
-    if not screen.isatty():
-        yield None
-        return
-    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    receiver.bind(("127.0.0.1", 0))
-    address: tuple[str, int] = receiver.getsockname()
-    size = {"ncols": _columns(screen), "nrows": 20}  # for one bar, any number of rows will do; 0 rows would hide it
-    with receiver, tqdm(total=total, desc=f"{step:<10}", unit="", file=screen, **size) as bar:
-        listener = threading.Thread(target=_listen, args=(receiver, step, bar), daemon=True)
+def progress_bar(
+    step: str, total: int | None, screen: TextIO | None = None, log: Path | None = None
+) -> Iterator[ProgressAddress]:
+    """A bar for one step while the block runs; where `screen` (sys.stderr) is no terminal, a line now and then.
+
+    log: a file that gets the same as JSON lines. Lines without a terminal go to standard output, where results go:
+    standard error is for faults.
+    """
+    has_bar = (screen or sys.stderr).isatty()
+    lines = ProgressLines(step, total, None if has_bar else screen or sys.stdout, log)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, contextlib.ExitStack() as stack:
+        receiver.bind(("127.0.0.1", 0))
+        address: tuple[str, int] = receiver.getsockname()
+        bars: list[Progress] = [lines]
+        if has_bar:
+            bars.append(stack.enter_context(_bar(step, total, screen or sys.stderr)))
+        listener = threading.Thread(target=_listen, args=(receiver, step, bars), daemon=True)
         listener.start()
+        is_done = False
         try:
             yield address
+            is_done = True
         finally:
             while listener.is_alive():  # the word itself may be lost, where a full buffer drops datagrams
                 receiver.sendto(_STOP, address)
                 listener.join(0.1)
+            lines.close(is_done=is_done)
+
+
+def _bar(step: str, total: int | None, screen: TextIO) -> tqdm[None]:
+    size = {"ncols": _columns(screen), "nrows": 20}  # for one bar, any number of rows will do; 0 rows would hide it
+    return tqdm(total=total, desc=f"{step:<10}", unit="", file=screen, **size)
 
 
 def _columns(screen: TextIO) -> int:
@@ -84,15 +108,17 @@ def _columns(screen: TextIO) -> int:
     return os.get_terminal_size(screen.fileno()).columns or 80
 
 
-def _listen(receiver: socket.socket, step: str, bar: tqdm[None]) -> None:
+def _listen(receiver: socket.socket, step: str, bars: Sequence[Progress]) -> None:
     receiver.settimeout(REDRAW_EVERY_S)
     datagram = b""
     while datagram != _STOP:
         try:
             datagram = receiver.recv(256)
         except TimeoutError:
-            bar.refresh()  # nothing has come, but time has passed
+            for bar in bars:
+                bar.refresh()  # nothing has come, but time has passed
             continue
         name, _, items = datagram.decode(errors="replace").partition(" ")
         if name == step and items.isdigit():
-            bar.update(int(items))
+            for bar in bars:
+                bar.update(int(items))

@@ -36,7 +36,7 @@ from florenz.pipeline.assemble.graph import rejects_path, run_assembly
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.c_messages import c_messages_to
 from florenz.pipeline.index import Index, build_index, expected_images
-from florenz.pipeline.jobs.logs import local_log
+from florenz.pipeline.jobs.logs import local_log, progress_log
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, screen_table, write_report
@@ -82,7 +82,7 @@ class Run:
     @contextlib.contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[ProgressAddress]:
         started = time.monotonic()
-        with progress_bar(name, total) as progress:
+        with progress_bar(name, total, log=progress_log(self.recipe.out)) as progress:
             yield progress
         ended = time.monotonic()
         self.seconds[name] = self.seconds.get(name, 0.0) + ended - started

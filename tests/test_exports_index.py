@@ -64,9 +64,11 @@ def test_the_same_shards_give_the_same_bytes_and_what_is_there_is_left_alone(
     paths = [Path(file.path) for file in index_files(str(tmp_path), BUILD, manifest.shards)]
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
     paths[1].unlink()
-    assert write_index(str(tmp_path), BUILD, manifest.shards) == 1
+    paths[2].write_bytes(before[paths[2]][0][:100])
+    assert write_index(str(tmp_path), BUILD, manifest.shards) == 2
+    assert paths[2].read_bytes() == before[paths[2]][0]
     assert paths[1].read_bytes() == before[paths[1]][0]
-    assert all(path.stat().st_mtime_ns == before[path][1] for path in paths if path != paths[1])
+    assert all(path.stat().st_mtime_ns == before[path][1] for path in paths if path not in paths[1:3])
 
 
 def test_a_shard_with_other_texts_than_it_counts_gets_no_index(tmp_path: Path) -> None:

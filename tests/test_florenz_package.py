@@ -67,6 +67,18 @@ def test_help_names_every_command() -> None:
     assert florenz().returncode == 2
 
 
+@pytest.mark.parametrize("command", ["dataset", "train", "export", "report", "preview", "sample"])
+def test_help_of_a_command_says_its_variables_and_imports_nothing_heavy(command: str) -> None:
+    code = (
+        "import sys; from florenz.__main__ import main; code = main(sys.argv[1:]);"
+        "print({'torch', 'apache_beam', 'pyarrow', 'transformers', 'PIL', 'jinja2'} & sys.modules.keys());"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, command, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("usage: ") and done.stdout.endswith("set()\n"), done.stdout
+    assert done.stdout.count("\n") > 3 and done.stderr == ""
+
+
 def test_an_unknown_command_is_refused_with_the_nearest() -> None:
     done = florenz("datset")
     assert done.returncode == 2 and done.stderr == "florenz: unknown command 'datset': did you mean 'dataset'?\n"

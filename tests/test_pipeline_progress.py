@@ -1,6 +1,7 @@
 """Progress is seen on a terminal, and only there; and what is lost on the way harms nothing."""
 
 import io
+import json
 import os
 import pty
 import re
@@ -10,10 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
+from florenz.pipeline.progress_lines import ProgressLines
 
 HUNG_AFTER_S = 300.0
 
@@ -91,11 +94,43 @@ def test_other_steps_and_nonsense_do_not_move_the_bar() -> None:
     assert " 0/8 " in terminal.text and not re.search(r" [1-9]/8 ", terminal.text)
 
 
-def test_nothing_is_written_where_there_is_no_terminal() -> None:
+def test_without_a_terminal_a_step_ends_with_a_line(tmp_path: Path) -> None:
     screen = io.StringIO()
-    with progress_bar("caption", 8, screen) as address:
-        assert address is None
-        advance(address, "caption", 2)
+    with progress_bar("caption", 8, screen, tmp_path / "logs" / "progress.jsonl") as address:
+        for _ in range(4):
+            advance(address, "caption", 2)
+    assert re.fullmatch(r"caption    8 of 8 in \d+\.\d s, [\d.]+/s\n", screen.getvalue()), screen.getvalue()
+    records = [json.loads(line) for line in (tmp_path / "logs" / "progress.jsonl").read_text().splitlines()]
+    assert records[0]["state"] == "running" and records[-1]["state"] == "done"
+    assert (records[-1]["step"], records[-1]["done"], records[-1]["total"]) == ("caption", 8, 8)
+
+
+def test_a_line_comes_at_least_every_30_seconds_with_rate_and_time_left(tmp_path: Path) -> None:
+    now, screen, log = 0.0, io.StringIO(), tmp_path / "progress.jsonl"
+    lines = ProgressLines("translate", 1000, screen, log, clock=lambda: now)
+    for now in range(1, 71):  # noqa: B007
+        lines.update(10)
+    assert screen.getvalue().splitlines() == [
+        "translate  300 of 1000, 10.0/s, 70 s left",
+        "translate  600 of 1000, 10.0/s, 40 s left",
+    ]
+    lines.close(is_done=False)
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert records[-1]["state"] == "stopped" and len(records) >= 30
+
+
+def test_a_step_that_counts_nothing_says_that_it_lives() -> None:
+    now, screen = 0.0, io.StringIO()
+    lines = ProgressLines("server", None, screen, clock=lambda: now)
+    now = 31.0
+    lines.refresh()
+    assert screen.getvalue() == "server     ..., 31 s so far\n"
+
+
+def test_a_step_that_fails_says_no_line_that_it_ended() -> None:
+    screen = io.StringIO()
+    with pytest.raises(KeyError), progress_bar("caption", 8, screen):
+        raise KeyError("mine")
     assert screen.getvalue() == ""
 
 

@@ -21,7 +21,21 @@ if TYPE_CHECKING:
 USAGE = "usage: python -m train RECIPE [DATA=folder] [OUT=folder] [SIZE=playground] [SEED=n] [STEPS=n] [WORKERS=n] ..."
 
 
+HELP = f"""{USAGE}
+
+Trains Florenz on a dataset as the recipe (a TOML file) says, and scores it. The same command again goes on from the
+last checkpoint.
+  DATA     the OUT of a dataset
+  OUT      where checkpoints, curves and scores go
+  SIZE     playground, playground-gemma, 0.4b, 1.0b, 3.5b, 11.2b
+  STEPS    optimiser steps
+  SEED, WORKERS, DEVICE"""
+
+
 def main(arguments: Sequence[str]) -> int:
+    if any(word in ("--help", "-h") for word in arguments):
+        print(HELP)
+        return 0
     if not arguments or any("=" not in word for word in arguments[1:]):
         return fail(USAGE, REFUSED)
     quiet_libraries()

@@ -11,3 +11,8 @@ def local_log(out: str, name: str) -> Path:
     if "://" in out:
         return Path(f"{name}-{os.getpid()}.log").absolute()
     return Path(out).absolute() / "logs" / f"{name}.log"
+
+
+def progress_log(out: str) -> Path | None:
+    """The JSON lines of a run's progress; None where OUT is an object store, to which nothing can be appended."""
+    return None if "://" in out else Path(out).absolute() / "logs" / "progress.jsonl"
