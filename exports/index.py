@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from florenz.images.exif import has_position
 from florenz.shards.manifest import shard_path
 from florenz.shards.plan import HELDOUT
 from florenz.shards.reader import iter_placed_samples
@@ -33,7 +35,10 @@ TEXTS = (
     "made_by", "way", "notes", "licence", "url", "image_notes", "source", "shard", "sha256",
 )  # fmt: skip
 NUMBERS = ("width", "height", "offset", "bytes")
-SCHEMA = pa.schema([(name, pa.string()) for name in TEXTS] + [(name, pa.int64()) for name in NUMBERS])
+HAS_POSITION = "has_position"  # whether the picture's EXIF says where it was taken
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in TEXTS] + [(name, pa.int64()) for name in NUMBERS] + [(HAS_POSITION, pa.bool_())]
+)
 ROWS_AT_ONCE = 10_000
 
 
@@ -116,6 +121,7 @@ def rows_of_sample(sample: Sample, about: dict[str, Any]) -> Iterator[dict[str, 
         "width": sample.width,
         "height": sample.height,
         "bytes": len(sample.jpeg),
+        HAS_POSITION: has_position(sample.jpeg),
         "sha256": hashlib.sha256(sample.jpeg).hexdigest(),
     }
     own = ("task", "language", "style", "text", "source_language", "source_text", "scores", "made_by", "way", "notes")
@@ -124,12 +130,18 @@ def rows_of_sample(sample: Sample, about: dict[str, Any]) -> Iterator[dict[str, 
 
 
 def read_index(out: str, build: str, shards: Sequence[ShardInfo], columns: Sequence[str] | None = None) -> pa.Table:
-    """All rows of these shards in one table."""
+    """All rows of these shards in one table. shards: all of the build, of which files are numbered."""
     tables = [
         pq.read_table(io.BytesIO(files.read_bytes(file.path)), columns=columns)
         for file in index_files(out, build, shards)
     ]
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+
+
+def num_positions(out: str, build: str, shards: Sequence[ShardInfo]) -> int:
+    """How many pictures say where they were taken."""
+    table = read_index(out, build, shards, ["image", HAS_POSITION])  # of heldout they are val's
+    return len(pc.unique(table.filter(table.column(HAS_POSITION)).column("image")))
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

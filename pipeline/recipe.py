@@ -47,6 +47,8 @@ VARIABLES = {
     "KEEP_BUILDS": "keep_builds",
     "IMAGES": "images.source",
     "COUNT": "images.count",
+    "LICENCE": "images.licence",
+    "STRIP_EXIF": "shards.strip_exif",
     "ENDPOINT": "translator.endpoint",
     "RUNNER": "beam.runner",
     "FLINK_MASTER": "beam.flink_master",
@@ -75,6 +77,9 @@ class Images:
 
     max_side_ratio: float = SIDE_RATIO
     """Longer side by shorter side of one image; a longer one is rejected before it is decoded."""
+
+    licence: str = ""
+    """The licence of all these images, as it is to stand in each sample."""
 
     on_damage: str = "drop"
     """A picture that does not decode to what it was: "drop" rejects it, "reencode" writes it anew, with a note."""
@@ -261,9 +266,11 @@ def _override(table: dict[str, Any], overrides: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def _from_text(variable: str, text: str) -> str | int | list[str]:
+def _from_text(variable: str, text: str) -> str | int | bool | list[str]:
     if variable in ("COUNT", "SEED", "WORKERS", "KEEP_BUILDS"):
         return int(text)
+    if variable == "STRIP_EXIF" and text in ("0", "1"):
+        return text == "1"
     if variable == "HELDOUT" and text.lower() == "none":
         return []
     if variable in ("LANGS", "HELDOUT"):

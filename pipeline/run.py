@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 
+from florenz.exports.index import num_positions
 from florenz.images.folders import SourceFile
 from florenz.images.sources import list_sources
 from florenz.limits.printable import printable
@@ -244,6 +245,11 @@ def _assemble(this: Run, index: Index) -> RunFacts:
         replacement.check_build(recipe, summary.shards)
     with this.step("publish"):
         manifest = publish(recipe, build, summary, index, _models(recipe, makers), this.publication)
+    if positions := num_positions(recipe.out, build, summary.shards):
+        this.say(
+            f"warning: {positions} pictures say where they were taken (GPS in their EXIF): "
+            "STRIP_EXIF=1 leaves that out before others get them"
+        )
     facts = RunFacts(
         out=recipe.out,
         manifest=manifest,

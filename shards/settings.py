@@ -23,6 +23,9 @@ class ShardSettings:
     max_side_px: int = 4096
     """Longer side, in pixels, above which an image is scaled down."""
 
+    strip_exif: bool = False
+    """Leave EXIF, XMP and IPTC out of pictures that are stored as they are: phones write their place there."""
+
     def __post_init__(self) -> None:
         problems = []
         if self.images_per_shard < 1:

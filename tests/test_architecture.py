@@ -17,7 +17,7 @@ DOORS: dict[str, set[str]] = {
     "captioners": {"stores", "recipes", "images"},
     "translators": {"limits", "stores", "recipes", "languages"},
     "shards": {"limits", "stores", "languages", "images"},
-    "exports": {"limits", "stores", "recipes", "languages", "shards"},
+    "exports": {"limits", "stores", "recipes", "languages", "images", "shards"},
     "reports": {"limits", "stores", "recipes", "languages", "images", "shards", "exports"},
     "playground": {"stores"},
     "train": {"limits", "stores", "recipes", "languages", "images", "shards"},

@@ -82,6 +82,7 @@ def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
         limits=recipe.limits,
         filters=recipe.filters,
         shards=recipe.shards,
+        licence=recipe.images.licence,
         captioner=str(makers.captioner),
         translators={language: str(maker) for language, maker in makers.translators.items()},
         images=recipe.image_source,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from florenz.filters.alignment_check import AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.filters.settings import FilterSettings
 from florenz.images.decoding import BadImage, ShardImage, shard_jpeg
+from florenz.images.exif import without_exif
 from florenz.images.references import relative_uri
 from florenz.images.sources import ImageRef, key_of, read_image_bytes
 from florenz.languages.codes import SOURCE
@@ -40,7 +41,8 @@ class Assembly:
 
     languages, held_out: in the recipe's order. max_bytes, max_pixels, max_side_ratio: of one image. captioner,
     translators: who made the texts, as it stands beside each of them; language -> translator. damaged: key -> what is
-    wrong, of images that are written anew. images: what sources are relative to. build: the name, made of all the rest.
+    wrong, of images that are written anew. licence: of all images. images: what sources are relative to. build: the
+    name, made of all the rest.
     """
 
     languages: tuple[str, ...]
@@ -55,6 +57,7 @@ class Assembly:
     captioner: str
     translators: Mapping[str, str]
     damaged: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
     limits: Limits = effort(Limits())  # of files that are read again; what they refuse was refused when it was listed
     images: str = effort("")
     out: str = effort("")
@@ -166,6 +169,7 @@ class _Samples:
             width=picture.width,
             height=picture.height,
             source=relative_uri(image.source, self.assembly.images),
+            licence=self.assembly.licence,
             notes=f"written anew: {damage}" if (damage := self.assembly.damaged.get(image.key)) else "",
             captions=image.captions,
             examples=image.withheld if self.is_withheld else image.examples,
@@ -180,7 +184,7 @@ def _picture(image: CoveredImage, assembly: Assembly) -> ShardImage:
     data = read_image_bytes(ImageRef(uri=image.source), max_bytes=assembly.max_bytes, limits=assembly.limits)
     if key_of(data) != image.key:
         raise BadImage("unreadable_file", "its bytes have changed since it was captioned")
-    return shard_jpeg(
+    picture = shard_jpeg(
         data,
         max_side_px=assembly.shards.max_side_px,
         quality=assembly.shards.jpeg_quality,
@@ -188,3 +192,6 @@ def _picture(image: CoveredImage, assembly: Assembly) -> ShardImage:
         max_side_ratio=assembly.max_side_ratio,
         is_damaged=image.key in assembly.damaged,
     )
+    if assembly.shards.strip_exif and picture.is_original:  # a re-encoded one has none
+        picture = replace(picture, jpeg=without_exif(picture.jpeg))
+    return picture

@@ -23,6 +23,8 @@ from pipeline_examples import (  # noqa: E402
 
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow  # noqa: E402
 from florenz.pipeline.recipe import Recipe  # noqa: E402
+from florenz.reports.judging import draw_sheet  # noqa: E402
+from florenz.reports.page import write_page  # noqa: E402
 
 COUNT = 40
 LANGUAGES, HELD_OUT = ("de", "fr", "ar", "zh"), ("fr", "zh")
@@ -98,6 +100,9 @@ def make(folder: Path) -> Recipe:
     recipe = replace(recipe, shards=replace(recipe.shards, images_per_shard=8, val_fraction=0.3, choose_fraction=0.1))
     write_answers(recipe, keys)
     published(recipe)
+    for language in ("ar", "zh"):
+        draw_sheet(recipe.out, number=6, language=language)
+    write_page(recipe.out)
     return recipe
 
 
