@@ -47,9 +47,9 @@ ROOMS := $(patsubst %/__init__.py,%,$(filter-out florenz/% installation/% benchm
 TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/florenz/*.py build/types/florenz/ && \
 	ln -s $(ROOMS:%=$(CURDIR)/%) build/types/florenz/ && $(PYTHON_ENV) -m mypy
 
-.PHONY: help typed env doctor lock dataset retry train evaluate emergence law decoder verify report preview sample export test-readers test test-engines test-fresh \
-	check format captioner \
-	translator measure bench-start bench-dataset bench-playground bench-shards bench-ledger \
+.PHONY: help typed env doctor lock dataset retry train evaluate emergence law decoder verify progress report preview sample \
+	export test test-readers test-engines test-fresh check format captioner \
+	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-ledger \
 	bench-stream bench-generate bench-train bench-filters torture bench-hostile bench-damage bench-load fuzz clean
 
 help:  ## this list
@@ -176,6 +176,9 @@ torture: env  ## kill real runs at 200 points, run them again and compare every 
 
 bench-filters: env  ## what the filters keep and catch, with intervals, and how fast (writes docs/filters.md)
 	@$(PYTHON_ENV) -m benchmarks.filters
+
+bench-exports: env  ## index, exports and report.html of 1,000 images
+	@$(PYTHON_ENV) -m benchmarks.exports
 
 bench-shards: env  ## writing shards against webdataset's ShardWriter
 	@$(PYTHON_ENV) -m benchmarks.shards
