@@ -30,6 +30,7 @@ KNOWN_law := DATA OUT REPORT
 KNOWN_decoder := DATA OUT LANGS WIDTH STEPS SEED DEVICE
 KNOWN_verify := OUT
 KNOWN_torture := STORE
+KNOWN_progress := OUT
 KNOWN_report := OUT VERDICTS
 KNOWN_preview := OUT KEY
 SAMPLE_VARIABLES := N LANGS REASON SERVE
@@ -94,6 +95,9 @@ decoder: env  ## a tiny Gemma-2 that knows the dataset's languages: make decoder
 
 verify: env  ## prove the coverage contract from the bytes of the shards: make verify OUT=data/playground
 	@$(PYTHON_ENV) -m shards.verify $(call quote,$(call typed_or,OUT,data/playground))
+
+progress: typed  ## where the run stands that writes into OUT, from another terminal
+	@$(PYTHON_ENV) -m florenz progress $(call quote,$(call typed_or,OUT,data/playground))
 
 report: env  ## draw OUT/report.html anew; VERDICTS=file adds what a native reader has said
 	@$(PYTHON_ENV) -m florenz report $(call quote,$(call typed_or,OUT,data/playground)) $(call given,VERDICTS)

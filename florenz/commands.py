@@ -6,6 +6,7 @@ COMMANDS = {
         "images -> captions -> translations -> shards: RECIPE [NAME=value ...]",
     ),
     "verify": ("florenz.shards.verify:main", "prove from the bytes of the shards what the manifest says: OUT"),
+    "progress": ("florenz.progress:main", "where the run stands that writes into OUT: OUT"),
     "report": ("florenz.reports.__main__:report", "draw report.html anew: OUT [VERDICTS=file]"),
     "preview": ("florenz.reports.__main__:preview", "one image with all its texts, as a page: OUT KEY=key"),
     "sample": ("florenz.reports.__main__:sample", "a page for a native reader: OUT LANGS=fr [N=50] [REASON=...]"),

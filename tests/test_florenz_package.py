@@ -67,7 +67,7 @@ def test_help_names_every_command() -> None:
     assert florenz().returncode == 2
 
 
-@pytest.mark.parametrize("command", ["dataset", "train", "export", "report", "preview", "sample"])
+@pytest.mark.parametrize("command", ["dataset", "train", "export", "progress", "report", "preview", "sample"])
 def test_help_of_a_command_says_its_variables_and_imports_nothing_heavy(command: str) -> None:
     code = (
         "import sys; from florenz.__main__ import main; code = main(sys.argv[1:]);"
