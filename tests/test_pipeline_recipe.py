@@ -174,12 +174,12 @@ def test_a_variable_can_supply_what_the_file_lacks(tmp_path: Path) -> None:
         (
             "revision = 'x'",
             "unknown key 'revision' in [shards]: known are images_per_shard, val_fraction, "
-            "choose_fraction, jpeg_quality, max_side_px",
+            "choose_fraction, jpeg_quality, max_side_px, strip_exif",
         ),  # two sections have one
         (
             "q = 3",
             "unknown key 'q' in [shards]: known are images_per_shard, val_fraction, "
-            "choose_fraction, jpeg_quality, max_side_px",
+            "choose_fraction, jpeg_quality, max_side_px, strip_exif",
         ),
     ],
 )
