@@ -18,6 +18,12 @@ COMMANDS = {
         "ask a trained Florenz: CHECKPOINT IMAGE... --task caption --language fr",
     ),
     "emergence": ("florenz.train.emergence:main", "a training and its controls, and a report: [LIST] [NAME=value ...]"),
-    "law": ("florenz.train.law:main", "the power law through a list of runs, or through any: LIST|RUN... [NAME=value ...]"),
-    "decoder": ("florenz.train.decoder:main", "a tiny Gemma-2 that knows the dataset's languages: RECIPE [NAME=value ...]"),
+    "law": (
+        "florenz.train.law:main",
+        "the power law through a list of runs, or through any: LIST|RUN... [NAME=value ...]",
+    ),
+    "decoder": (
+        "florenz.train.decoder:main",
+        "a tiny Gemma-2 that knows the dataset's languages: RECIPE [NAME=value ...]",
+    ),
 }

@@ -44,10 +44,10 @@ from florenz.pipeline.report import RunFacts, screen_table, write_report
 from florenz.pipeline.runners.contract import facts_of
 from florenz.recipes.fingerprints import fingerprint
 from florenz.recipes.recipe_file import RecipeError
-from florenz.shards.manifest import manifest_path
 from florenz.reports.charts import Step
 from florenz.reports.judging import judgements
 from florenz.reports.page import write_page
+from florenz.shards.manifest import manifest_path
 from florenz.stores import files
 from florenz.stores.lock import lock_out
 from florenz.stores.publication import Publication
