@@ -31,6 +31,9 @@ SENTENCES = {
     "fr": ("Un chat est assis sur l'herbe et il dort.", "Deux voitures rouges sont devant la vieille maison.", ""),
     "es": ("Un gato está sentado en la hierba y duerme.", "Dos coches rojos están delante de la casa vieja.", ""),
 }
+# What a run asks before its first question that counts (`first_batch.py`; a test holds the two together). It is
+# answered without a fault and not counted, or every test of a fault would have to say that it means the next request.
+TRIES = ("A dog is sleeping.", "A house with a garden.", "Two birds are sitting on a wall.")
 STUCK_S = 600.0  # so long a fault lasts that nobody ends; all who wait for it have given up before
 _LANGUAGE = re.compile(r"<\|(\w+)\|>$")
 
@@ -119,6 +122,7 @@ class StandInServer:
         self.answer = answer
         self.port = port  # 0: any that is free; from `start` on the one that it has
         self.rule: Rule = no_fault
+        self.try_answer = "Ein Hund."
         self.describe: Fault = list_models
         self.is_over = threading.Event()  # whoever hangs may go
         self._remembers = remembers
@@ -175,6 +179,8 @@ class StandInServer:
 
     def fault_for(self, request: Request) -> Fault | None:
         """Notes what is asked, and asks the rule."""
+        if request.prompts and all(any(text in prompt for text in TRIES) for prompt in request.prompts):
+            return answer_a_try
         with self._lock:
             self.num_requests += 1
             request.number = self.num_requests
@@ -204,6 +210,10 @@ def answer(request: Request) -> None:
     texts = [request.stand_in.answer(prompt) for prompt in request.prompts]
     request.stand_in.note_answered(request.prompts)  # first: who has read the answer may look at it
     request.send_json(completions(texts))
+
+
+def answer_a_try(request: Request) -> None:
+    request.send_json(completions([request.stand_in.try_answer] * len(request.prompts)))
 
 
 def list_models(request: Request) -> None:

@@ -45,13 +45,20 @@ class CaptionerSettings:
     batch_size: int = effort(32)
     """Images that are captioned together."""
 
+    reading_threads: int | None = effort(None)
+    """Threads that read, decode and resize ahead of the model; None: one for each core, at most 8."""
+
     def __post_init__(self) -> None:
         raise_if(self.faults())
 
     def faults(self) -> list[str]:
         """What is wrong with these values, one line each; a kind adds its own."""
         faults = blank("model", self.model, "name a model folder or a model on the hub")
-        return faults + _style_faults(self.styles) + below_1(batch_size=self.batch_size)
+        return (
+            faults
+            + _style_faults(self.styles)
+            + below_1(batch_size=self.batch_size, reading_threads=self.reading_threads)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +79,10 @@ class Captioner(Protocol):
     """A loaded captioner."""
 
     def prepare(self, picture: Image.Image) -> Any:
-        """An RGB picture of any size as the model wants it: at most a few MB, where a photo may take 300."""
+        """An RGB picture of any size as the model wants it: at most a few MB, where a photo may take 300.
+
+        Called from several threads at once.
+        """
 
     def caption(self, prepared: Sequence[Any], styles: Sequence[Sequence[str]]) -> Sequence[Mapping[str, Answer]]:
         """Style -> answer for each picture, in exactly those styles that `styles` has at its place.

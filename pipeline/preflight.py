@@ -163,7 +163,7 @@ def _translator(recipe: Recipe) -> Iterator[str]:
     """Its files are needed where we serve it; its tokenizer also where its chat template makes the prompt."""
     settings = recipe.translator.settings
     try:
-        if not recipe.translator.endpoint:
+        if not recipe.translator.running_servers:
             check_translator(settings.model, settings.revision)
         else:
             fingerprint_of_model(settings.model, settings.revision)
@@ -173,10 +173,14 @@ def _translator(recipe: Recipe) -> Iterator[str]:
 
 
 def _server(recipe: Recipe) -> Iterator[str]:
+    endpoints = recipe.translator.running_servers
     try:
-        if recipe.translator.endpoint:
-            check_endpoint(recipe.translator.endpoint, recipe.translator.settings.model, limits=recipe.limits)
-        elif facts_of(recipe.running).is_on_this_machine:
+        if not endpoints and facts_of(recipe.running).is_on_this_machine:
             require_vllm()
-    except (ServerError, ValueError) as problem:
+    except ServerError as problem:
         yield f"translator: {problem}"
+    for endpoint in endpoints:
+        try:
+            check_endpoint(endpoint, recipe.translator.settings.model, limits=recipe.limits)
+        except (ServerError, ValueError) as problem:
+            yield f"translator: {problem}"

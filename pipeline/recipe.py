@@ -121,9 +121,26 @@ class Translator:
     endpoint: str = ""
     """URL of a server that runs already; empty starts one for this run."""
 
+    endpoints: tuple[str, ...] = ()
+    """URLs of several servers of the same model, instead of one."""
+
     def __post_init__(self) -> None:
         self.settings.sampling()  # ValueError for an unknown prompt family: now, not at the first translation
-        raise_if(_endpoint_problems(self.endpoint))
+        raise_if(
+            [problem for endpoint in self.running_servers for problem in _endpoint_problems(endpoint)]
+            + ["endpoint (ENDPOINT) and endpoints are both given: keep one"] * bool(self.endpoint and self.endpoints)
+            + [
+                f"endpoints has '{one}' twice: keep one"
+                for one in dict.fromkeys(self.endpoints)
+                if self.endpoints.count(one) > 1
+            ]
+            + ["endpoints has an empty one: leave it out"] * ("" in self.endpoints)
+        )
+
+    @property
+    def running_servers(self) -> tuple[str, ...]:
+        """Those that the recipe names; none: the run starts one."""
+        return self.endpoints or ((self.endpoint,) if self.endpoint else ())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,7 @@ from florenz.shards.manifest import manifest_path
 from florenz.stores import files
 from florenz.stores.lock import lock_out
 from florenz.stores.publication import Publication
+from florenz.translators.client import Client
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.kernels import check_kernels
 from florenz.translators.server import Server
@@ -72,6 +73,7 @@ class Run:
         self.asked = {"captions": 0, "translations": 0}
         self.reads_images_again = False
         self.server_is_proved = False
+        self.translator_is_proved = False
 
     def source_files(self) -> list[SourceFile]:
         """OUT is taken literally, whatever stands in its name; what the user gave as IMAGES may be a glob."""
@@ -152,10 +154,10 @@ def _caption(this: Run, index: Index, server: Server) -> None:
     tasks = this.answers.missing_captions(index.images)
     if not tasks:
         return
-    if this.workers_are.is_on_this_machine and not this.recipe.translator.endpoint:
+    if this.workers_are.is_on_this_machine and not this.recipe.translator.running_servers:
         _start(this, server)  # it takes longer to come up than a thousand captions take
-    # Imported here: Beam's RunInference imports torch, seconds that a rerun need not wait.
-    from florenz.pipeline.answers.captioning import CaptionerError, load_captioner
+    # Imported here: seconds that a rerun need not wait.
+    from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
     from florenz.pipeline.answers.graphs import run_captioning
 
     if this.workers_are.is_on_this_machine:
@@ -164,12 +166,12 @@ def _caption(this: Run, index: Index, server: Server) -> None:
         except CaptionerError as problem:
             raise RecipeError([str(problem)]) from problem
     if not this.workers_are.shares_memory:
-        load_captioner.cache_clear()  # each worker process has its own
+        forget_captioner()  # each worker process has its own
     with this.step("caption", len(tasks)) as progress:
         run_captioning(this.recipe, tasks, progress)
     if not this.workers_are.is_on_this_machine:
         check_reading(this.ledger, makers_of(this.recipe).captioner.fingerprint, tasks, this.recipe.image_source)
-    load_captioner.cache_clear()  # its memory is the translator's now
+    forget_captioner()  # its memory is the translator's now
     this.asked["captions"] = sum(len(task.styles) for task in tasks)
     this.ledger.compact()  # thousands of small parts are about to be read
 
@@ -178,22 +180,39 @@ def _translate(this: Run, index: Index, server: Server) -> None:
     """Ask, and after a crash of a server that we started: restart it, and ask what is still missing."""
     while tasks := this.answers.missing_translations(index.images):
         this.asked["translations"] = this.asked["translations"] or len(tasks)  # the first time: all that is missing
-        endpoint = this.recipe.translator.endpoint
-        if not endpoint and this.workers_are.is_on_this_machine:  # elsewhere each worker machine has its own
+        endpoints = named = this.recipe.translator.running_servers
+        if not named and this.workers_are.is_on_this_machine:  # elsewhere each worker machine has its own
             _start(this, server)
-            endpoint = _ready_endpoint(this, server)
+            endpoints = (_ready_endpoint(this, server),)
         from florenz.pipeline.answers.graphs import run_translation
 
         try:
+            if endpoints:
+                _prove_translator(this, endpoints[0])
             with this.step("translate", len(tasks)) as progress:
-                run_translation(this.recipe, tasks, endpoint, progress)
+                run_translation(this.recipe, tasks, endpoints, progress)
             return
         except ServerError:
-            is_ours = this.workers_are.is_on_this_machine and not this.recipe.translator.endpoint
-            if not is_ours or _answers(endpoint, this.recipe):
+            is_ours = this.workers_are.is_on_this_machine and not named
+            if not is_ours or _answers(endpoints[0], this.recipe):
                 raise
             this.say("warning: the translation server died; starting it again")
             server.restart()
+
+
+def _prove_translator(this: Run, endpoint: str) -> None:
+    """One real question, once in a run: a model that answers nothing is a fault of the recipe."""
+    from florenz.pipeline.answers.first_batch import NoWord, prove_translator
+
+    settings = this.recipe.translator.settings
+    if not this.translator_is_proved:
+        try:
+            prove_translator(
+                Client(endpoint, settings.model, settings, limits=this.recipe.limits), this.recipe.languages
+            )
+        except NoWord as problem:
+            raise RecipeError([str(problem)]) from problem
+        this.translator_is_proved = True
 
 
 def _start(this: Run, server: Server) -> None:

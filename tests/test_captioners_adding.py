@@ -14,7 +14,7 @@ from pipeline_examples import key_of
 import florenz.captioners
 from florenz.captioners.contract import CaptionerSettings
 from florenz.pipeline import preflight
-from florenz.pipeline.answers.captioning import CaptionerError, load_captioner
+from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
 from florenz.pipeline.answers.graphs import run_captioning
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.makers import caption_fingerprint
@@ -108,13 +108,14 @@ def one_more(tmp_path: Path) -> Iterator[Path]:
         if name.startswith("florenz.captioners."):
             delattr(florenz.captioners, name.rpartition(".")[2])
             del sys.modules[name]
-    load_captioner.cache_clear()
+    forget_captioner()
     caption_fingerprint.cache_clear()
 
 
 class TestMeanColour(CaptionerContract):
     other_values = {
         "kind": "other", "model": "org/other", "revision": "abc", "styles": ("short",), "batch_size": 7,
+        "reading_threads": 3,
         "colour_words": "{}-{}-{}", "patience_s": 9.0,
     }  # fmt: skip
 

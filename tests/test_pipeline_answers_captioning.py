@@ -1,17 +1,22 @@
 """What the caption step adds to a captioner: files are read, answers are kept, a bad image costs itself alone."""
 
 import shutil
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from captioner_examples import STYLES, noise, save_miniature, settings_of
 from pipeline_examples import MODELS, key_of
 
 from florenz.captioners import florence2
+from florenz.captioners.contract import Answer
 from florenz.captioners.florence2 import Settings
-from florenz.pipeline.answers.captioning import CaptionerError, CaptionHandler, load_captioner
+from florenz.images.sources import ImageRef
+from florenz.pipeline.answers import captioning
+from florenz.pipeline.answers.captioning import Caption, CaptionerError, forget_captioner, load_captioner
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.questions import CaptionTask
 
@@ -30,10 +35,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-def handler_for(settings: Settings, out: Path) -> CaptionHandler:
-    return CaptionHandler(
-        settings, out=str(out), fingerprint="f" * 16, max_bytes=10**7, max_pixels=10**7, progress=None
-    )
+def step_for(settings: Settings, out: Path) -> Caption:
+    return Caption(settings, out=str(out), fingerprint="f" * 16, max_bytes=10**7, max_pixels=10**7, progress=None)
 
 
 def tasks_for(paths: Sequence[Path], styles: tuple[str, ...] = STYLES) -> list[CaptionTask]:
@@ -45,14 +48,29 @@ def captions_of(rows: Sequence[CaptionRow]) -> dict[tuple[str, str], str | None]
 
 
 def run(settings: Settings, out: Path, tasks: list[CaptionTask]) -> list[CaptionRow]:
-    handler = handler_for(settings, out)
-    return list(handler.run_inference(tasks, handler.load_model()))
+    """What the step leaves in the ledger."""
+    step = step_for(settings, out)
+    step.setup()
+    step.start_bundle()
+    for task in tasks:
+        step.process(task)
+    step.finish_bundle()
+    step.teardown()
+    return list(Ledger(str(out)).read_captions("f" * 16).values())
 
 
-def test_every_answer_of_the_batch_is_in_the_ledger(settings: Settings, photos: list[Path], tmp_path: Path) -> None:
+def test_every_answer_is_in_the_ledger(settings: Settings, photos: list[Path], tmp_path: Path) -> None:
     rows = run(settings, tmp_path, tasks_for(photos))
-    assert len(rows) == len(photos) * len(STYLES)
-    assert Ledger(str(tmp_path)).read_captions("f" * 16) == {(row.key, row.style): row for row in rows}
+    assert {(row.key, row.style) for row in rows} == {
+        (task.key, style) for task in tasks_for(photos) for style in STYLES
+    }
+
+
+@pytest.mark.parametrize("threads", [3, None])
+def test_threads_change_no_caption(settings: Settings, photos: list[Path], tmp_path: Path, threads: int | None) -> None:
+    one, many = (replace(settings, batch_size=2, reading_threads=number) for number in (1, threads))
+    alone = captions_of(run(one, tmp_path / "one", tasks_for(photos)))
+    assert captions_of(run(many, tmp_path / "many", tasks_for(photos))) == alone
 
 
 def test_a_bad_image_costs_its_own_captions_and_no_others(
@@ -96,9 +114,31 @@ def test_a_caption_that_was_cut_off_is_marked_in_the_ledger(
     assert [row.finish_reason for row in rows] == ["length"] * len(photos) * len(STYLES)
 
 
-def test_beam_is_told_to_make_batches_of_the_recipes_size(settings: Settings, tmp_path: Path) -> None:
-    sizes = handler_for(replace(settings, batch_size=7), tmp_path).batch_elements_kwargs()
-    assert sizes == {"min_batch_size": 7, "max_batch_size": 7}
+def test_images_of_the_next_batch_are_read_while_one_is_captioned(
+    settings: Settings, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model waits in its first batch until the second has been read, which a step without read-ahead never does."""
+    was_read: dict[str, threading.Event] = {str(path): threading.Event() for path in photos[:4]}
+    read = captioning.read_image_bytes
+
+    def noted_read(ref: ImageRef, **limits: Any) -> bytes:
+        data = read(ref, **limits)
+        was_read[ref.uri].set()
+        return data
+
+    class Patient:
+        def prepare(self, picture: Any) -> str:
+            return "prepared"
+
+        def caption(self, prepared: Sequence[Any], styles: Sequence[Sequence[str]]) -> list[dict[str, Answer]]:
+            ahead = next((event for event in was_read.values() if not event.is_set()), None)
+            assert len(prepared) == 1 or ahead is None or ahead.wait(60), "nobody reads ahead"
+            return [{style: Answer(text=f"{style} text") for style in wanted} for wanted in styles]
+
+    monkeypatch.setattr(captioning, "read_image_bytes", noted_read)
+    monkeypatch.setattr(captioning, "load_captioner", lambda settings: Patient())
+    rows = run(replace(settings, batch_size=2), tmp_path, tasks_for(photos[:4]))
+    assert len(rows) == 4 * len(STYLES)
 
 
 def test_a_captioner_whose_weights_are_damaged_is_told_in_one_line(tmp_path: Path) -> None:
@@ -121,4 +161,4 @@ def test_a_package_that_the_captioner_lacks_is_told_in_one_line(monkeypatch: pyt
 def test_a_captioner_is_loaded_once_in_a_process() -> None:
     settings = Settings(model=str(MODELS / "captioner"))
     assert load_captioner(settings) is load_captioner(settings)
-    load_captioner.cache_clear()
+    forget_captioner()

@@ -126,7 +126,7 @@ def caption(recipe: Recipe) -> None:
 
 
 def translate(recipe: Recipe) -> None:
-    run_translation(recipe, QUESTIONS, recipe.translator.endpoint, None)
+    run_translation(recipe, QUESTIONS, recipe.translator.running_servers, None)
 
 
 def assemble(recipe: Recipe) -> None:

@@ -398,9 +398,22 @@ def test_an_answer_is_in_the_ledger_before_the_next_batch_is_asked_for(
     monkeypatch.setattr(Florence, "look", watched_look)
     world.translator.rule = rule
     assert main([str(recipe)]) == 0
+    assert pictures_seen.pop(0) == 3 and captions_kept.pop(0) == 0, "the captioner was tried first"
     assert captions_kept == [2 * sum(pictures_seen[:batch]) for batch in range(len(pictures_seen))]
     assert len(captions_kept) == NUM_IMAGES / 2
     assert unkept == [set()] * len(unkept) and len(unkept) == NUM_PROMPTS / PER_REQUEST
+
+
+def test_a_translator_without_a_word_is_told_before_anything_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.start_anew()
+    monkeypatch.setattr(world.translator, "try_answer", " ")
+    capfd.readouterr()
+    assert world.run() == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "has no word for 'A dog is sleeping.' in de: name the prompt family" in line
+    assert world.prompts_in_ledger() == {} and world.translator.num_requests == 0
 
 
 def test_a_rerun_asks_nothing(world: World) -> None:

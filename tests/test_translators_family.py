@@ -63,6 +63,18 @@ def test_a_system_turn_stands_before_the_users_and_names_the_language_too() -> N
     ]
 
 
+def test_a_template_that_takes_no_text_gets_a_list_of_one_record() -> None:
+    asked: list[Turns] = []
+
+    def render(turns: Turns, options: Any) -> str:
+        asked.append(turns)
+        return ""
+
+    family_named("translate_gemma").prompts(['a "car" {x}'], "zh", NAMES, render)
+    record = {"type": "text", "source_lang_code": "en", "target_lang_code": "zh-Hans", "text": 'a "car" {x}'}
+    assert asked == [[{"role": "user", "content": [record]}]]
+
+
 def test_braces_in_a_turn_are_written_twice() -> None:
     assert prompt(replace(ORDINARY, user="{{x}} {text}")) == "{x} a car"
 
@@ -93,8 +105,11 @@ def test_a_name_is_asked_for_only_where_a_turn_says_it() -> None:
         ({"licence": " "}, "licence is empty"),
         ({"source": ""}, "source is empty: cite"),
         ({"form": "template", "system": "{text}"}, "system, in braces, has 'text'"),
-        ({"system": "Be brief."}, "system and [template] are for form = 'template'"),
-        ({"template": {"add_generation_prompt": True}}, "system and [template] are for form = 'template'"),
+        ({"system": "Be brief."}, "system, [template] and [record] are for form = 'template'"),
+        ({"template": {"add_generation_prompt": True}}, "system, [template] and [record] are for form = 'template'"),
+        ({"record": {"text": "{text}"}}, "system, [template] and [record] are for form = 'template'"),
+        ({"form": "template", "record": {"type": "text"}}, "record has no {text}"),
+        ({"form": "template", "record": {"text": "{txt}"}}, "record.text, in braces, has 'txt'"),
         ({"form": "template", "bos": "<s>"}, "are for form = 'raw'"),
         ({"bos": "<s>", "add_special_tokens": True}, "two BOS"),
         ({"example": Example(text="a", language="xx", prompt="")}, "example.language has 'xx'"),

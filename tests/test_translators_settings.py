@@ -15,7 +15,15 @@ from florenz.translators.settings import KNOWN, TranslatorSettings
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 HUB = TranslatorSettings(model="hub/name", revision="abc")  # no weights to hash: its fingerprint is hub/name@abc
 EFFORT = {
-    *("prompts_per_request", "max_in_flight", "request_timeout_s", "max_retries", "backoff_s", "backoff_max_s"),
+    *(
+        "prompts_per_request",
+        "max_in_flight",
+        "max_sequences",
+        "request_timeout_s",
+        "max_retries",
+        "backoff_s",
+        "backoff_max_s",
+    ),
     *("startup_timeout_s", "max_server_restarts", "max_model_len", "kv_cache_gib", "gpu_memory_utilization"),
     *("enforce_eager", "cpu_threads", "server_args"),
 }
@@ -53,8 +61,9 @@ def test_saying_what_is_the_default_asks_nothing_anew() -> None:
 def test_effort_changes_no_fingerprint_and_all_else_does() -> None:
     assert {field.name for field in fields(HUB)} - deciding(HUB).keys() == EFFORT
     values: dict[str, Any] = {
-        "prompts_per_request": 7, "max_in_flight": 9, "request_timeout_s": 1.0, "max_retries": 99, "backoff_s": 1.0,
-        "backoff_max_s": 1.0, "startup_timeout_s": 1.0, "max_server_restarts": 9, "max_model_len": 999,
+        "prompts_per_request": 7, "max_in_flight": 9, "max_sequences": 7, "request_timeout_s": 1.0,
+        "max_retries": 99, "backoff_s": 1.0, "backoff_max_s": 1.0, "startup_timeout_s": 1.0, "max_server_restarts": 9,
+        "max_model_len": 999,
         "kv_cache_gib": 1.0, "gpu_memory_utilization": 0.5, "enforce_eager": True, "cpu_threads": 3,
         "server_args": ("--tensor-parallel-size", "2"),
     }  # fmt: skip

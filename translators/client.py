@@ -1,4 +1,4 @@
-"""Ask a vLLM server for translations: many prompts per request, several requests in flight.
+"""Ask a vLLM server for translations: many prompts per request, and as many requests in flight as `stream.py` says.
 
 Two kinds of trouble are kept apart. A *server fault* (refused or reset connection, time-out, 429, 5xx) is waited out
 within a budget, then raised as ServerError: nothing wrong enters the ledger. An *item fault* (a prompt that is refused,
@@ -14,12 +14,15 @@ httpx's own time-outs restart with every byte, so that a slow drip would never e
 """
 
 import asyncio
+import contextlib
 import email.utils
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import httpx
@@ -38,6 +41,8 @@ from florenz.translators.endpoint import (
 from florenz.translators.prompts import HARMLESS_TEXT, prompt_family
 from florenz.translators.reply import NotJson, ReplyTooLarge, fault_in_words, received, reply_json, reply_text
 from florenz.translators.settings import TranslatorSettings
+from florenz.translators.stream import Ask, Keep, Question, Stream
+from florenz.translators.window import Window, list_size
 
 MAX_DETAIL_CHARS = 300
 # Not the prompt's doing, whatever the prompt: waited out. A plain 500 may be either.
@@ -82,18 +87,13 @@ class Stats:
                 setattr(self, name, getattr(self, name) + count)
 
 
-Keep = Callable[[int, Sequence[Answer]], None]  # answers, with the place of the first among the texts
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Call:
-    """One `translate` call: its connections, the prompt that clears the server of suspicion, where answers go."""
+    """One list of questions: its connections, the prompt that clears the server of suspicion, where answers go."""
 
     http: httpx.AsyncClient
     harmless: str
     keep: Keep
-    gate: asyncio.Semaphore
-    given_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Client:
@@ -131,48 +131,63 @@ class Client:
         `keep` is called with every answer as soon as it is certain, from any thread, before more is asked for in its
         stead; after an error it has had all that came back.
         """
-        if not texts:
-            return []
-        prompts = self._family.build(texts, language, self._language_names)
-        harmless = self._family.build([HARMLESS_TEXT], language, self._language_names)[0]
         found: dict[int, Answer] = {}
 
-        def clean_and_keep(place: int, raw: Sequence[Answer]) -> None:
-            answers = [self._cleaned(answer, texts[place + offset]) for offset, answer in enumerate(raw)]
+        def keep_places(questions: Sequence[Question], answers: Sequence[Answer]) -> None:
+            place = questions[0].tag
             keep(place, answers)
             found.update(enumerate(answers, place))
 
-        asyncio.run(self._ask_all(prompts, harmless, clean_and_keep))
-        self.stats.add(prompts=len(texts), refused=sum(bool(answer.reason) for answer in found.values()))
+        if texts:
+            with Stream([self], keep_places) as stream:
+                for place, text in enumerate(texts):
+                    stream.put(Question(text=text, language=language, tag=place))
+                stream.drain()
         return [found[place] for place in range(len(texts))]
+
+    # -- what a stream asks for ---------------------------------------------------------------------------------------
+
+    @property
+    def list_size(self) -> int:
+        return self._settings.prompts_per_request or list_size(self._settings.max_sequences)
+
+    def window(self) -> Window:
+        requests = self._settings.max_in_flight
+        return Window(
+            sequences=self._settings.max_sequences,
+            list_size=self.list_size,
+            timeout_s=self._settings.request_timeout_s,
+            fixed=requests and requests * self.list_size,
+        )
+
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator[Ask]:
+        async with open_http(self.endpoint, self._verify) as http:
+            yield partial(self._answer, http)
+
+    async def _answer(self, http: httpx.AsyncClient, questions: Sequence[Question], keep: Keep) -> None:
+        """Every answer goes to `keep`. Raises ServerError when the retry budget is spent."""
+        prompts = self._prompts(questions)
+        harmless = self._family.build([HARMLESS_TEXT], questions[0].language, self._language_names)[0]
+
+        def clean_and_keep(place: int, raw: Sequence[Answer]) -> None:
+            answers = [self._cleaned(answer, questions[place + offset].text) for offset, answer in enumerate(raw)]
+            keep(place, answers)
+            self.stats.add(prompts=len(answers), refused=sum(bool(answer.reason) for answer in answers))
+
+        await self._ask(_Call(http=http, harmless=harmless, keep=clean_and_keep), prompts, 0)
+
+    def _prompts(self, questions: Sequence[Question]) -> list[str]:
+        """Runs of one language together: what a prompt says besides the text is made once for each."""
+        prompts: list[str] = []
+        for language, run in groupby(questions, key=lambda question: question.language):
+            prompts += self._family.build([question.text for question in run], language, self._language_names)
+        return prompts
 
     def _cleaned(self, answer: Answer, source: str) -> Answer:
         if answer.reason:
             return answer
         return Answer(text=self._family.clean(answer.text, source), finish_reason=answer.finish_reason)
-
-    async def _ask_all(self, prompts: Sequence[str], harmless: str, keep: Keep) -> None:
-        size, gate = self._settings.prompts_per_request, asyncio.Semaphore(self._settings.max_in_flight)
-        async with open_http(self.endpoint, self._verify) as http:
-            call = _Call(http=http, harmless=harmless, keep=keep, gate=gate)
-            starts = range(0, len(prompts), size)
-            requests = (self._one_request(call, prompts[start : start + size], start) for start in starts)
-            outcomes = await asyncio.gather(
-                *requests, return_exceptions=True
-            )  # those in flight may still bring answers
-        for problem in outcomes:
-            if problem is not None:
-                raise problem
-
-    async def _one_request(self, call: _Call, prompts: Sequence[str], place: int) -> None:
-        async with call.gate:
-            if call.given_up.is_set():
-                return
-            try:
-                await self._ask(call, prompts, place)
-            except BaseException:
-                call.given_up.set()
-                raise
 
     async def _ask(self, call: _Call, prompts: Sequence[str], place: int, *, is_piece: bool = False) -> None:
         """Get an answer for each prompt. A batch with a culprit is halved until the culprit is alone."""

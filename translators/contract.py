@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-Turns = list[dict[str, str]]
+Turns = list[dict[str, Any]]
 ChatTemplate = Callable[[Turns, Mapping[str, Any]], str]
-"""A model's own template: turns of {role, content} and the template's options -> the whole prompt, its BOS included."""
+"""A model's own template: turns of {role, content}, where content is a text or a list of records, and the template's
+options -> the whole prompt, its BOS included."""
 
 
 class TranslatorFamily(Protocol):

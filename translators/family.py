@@ -18,7 +18,7 @@ from florenz.translators.cleaning import STEPS, clean_answer
 from florenz.translators.contract import ChatTemplate
 
 TEMPLATE, RAW = "template", "raw"
-PLACEHOLDERS = ("text", "language", "code", "source_language")
+PLACEHOLDERS = ("text", "language", "code", "source_language", "source_code")
 
 # Families that were code before they were files: what was paid for under these words must be found again. The key
 # stands for all that decides, so that a changed file is another family.
@@ -53,11 +53,15 @@ class Family:
     """template: through the model's own chat template. raw: the user's turn is the prompt."""
 
     user: str
-    """The user's turn, with {text} and what is wanted of {language} and {source_language} (their English names) and
-    {code} (the target's code)."""
+    """The user's turn, with {text} and what is wanted of {language} and {source_language} (their English names),
+    {code} and {source_code} (their codes)."""
 
     turns: Mapping[str, str] = field(default_factory=dict)
     """[turns]: target language -> the user's turn for it, where it is another."""
+
+    record: Mapping[str, str] = field(default_factory=dict)
+    """[record]: for templates that take no text but a list of one record: its keys and, with the same placeholders,
+    their values; `user` is then not looked at."""
 
     system: str = ""
     """A system turn before it; several templates refuse one."""
@@ -109,6 +113,7 @@ class Family:
             not_among("form", self.form, (TEMPLATE, RAW))
             + [problem for turn in (self.user, *self.turns.values()) for problem in _turn_problems("user", turn)]
             + _placeholder_problems("system", self.system, PLACEHOLDERS[1:])
+            + self._record_problems()
             + self._form_problems()
             + unknown("cleaning", self.cleaning, STEPS)
             + _code_problems("turns", self.turns)
@@ -142,13 +147,19 @@ class Family:
         if problem := self.language_problem(language):
             raise ValueError(problem)
         turn = self.turns.get(language, self.user)
-        words = self._words(turn + self.system, language, language_names)
-        users = [turn.format(text=text, **words) for text in texts]
+        words = self._words(turn + self.system + "".join(self.record.values()), language, language_names)
         if not self.needs_chat_template:
-            return [self.bos + user for user in users]
+            return [self.bos + turn.format(text=text, **words) for text in texts]
+        users = [self._content(turn, {**words, "text": text}) for text in texts]
         assert chat_template is not None, "whoever asks through a template loads it"
         before = [{"role": "system", "content": self.system.format(**words)}] if self.system else []
         return [chat_template([*before, {"role": "user", "content": user}], self.template) for user in users]
+
+    def _content(self, turn: str, words: Mapping[str, str]) -> Any:
+        """Of the user's turn: a text, or a list of one record."""
+        if self.record:
+            return [{key: value.format(**words) for key, value in self.record.items()}]
+        return turn.format(**words)
 
     def request(self) -> dict[str, Any]:
         fields: dict[str, Any] = {name: getattr(self, name) for name in SAMPLING if getattr(self, name) is not None}
@@ -173,14 +184,24 @@ class Family:
             "language": names.get(language, ""),
             "code": self.codes.get(language, language),
             "source_language": names.get(SOURCE, ""),
+            "source_code": self.codes.get(SOURCE, SOURCE),
         }
+
+    def _record_problems(self) -> list[str]:
+        if not self.record:
+            return []
+        problems = [
+            problem for key, value in self.record.items() for problem in _placeholder_problems(f"record.{key}", value)
+        ]
+        has_text = any("text" in _placeholders(value) for value in self.record.values()) if not problems else True
+        return problems + ([] if has_text else ["record has no {text}: say where the caption goes"])
 
     def _form_problems(self) -> list[str]:
         """Keys of the other form, which would have no effect."""
         if self.form == TEMPLATE and (self.bos or self.add_special_tokens):
             return ["bos and add_special_tokens are for form = 'raw': a chat template writes its own"]
-        if self.form == RAW and (self.system or self.template):
-            return ["system and [template] are for form = 'template': write all of a raw prompt into user"]
+        if self.form == RAW and (self.system or self.template or self.record):
+            return ["system, [template] and [record] are for form = 'template': write all of a raw prompt into user"]
         if self.bos and self.add_special_tokens:
             return ["bos and add_special_tokens would give two BOS: keep one"]
         return []

@@ -15,7 +15,8 @@ from florenz.translators.family import Example, Family
 
 FOLDER = Path(__file__).with_name("families")
 TEXTS_BY_LANGUAGE = ("turns", "names", "codes")  # tables of language -> text
-TABLES = (*TEXTS_BY_LANGUAGE, "template")
+OF_TEXTS = (*TEXTS_BY_LANGUAGE, "record")
+TABLES = (*OF_TEXTS, "template")
 
 
 class FamilyError(ValueError):
@@ -68,8 +69,8 @@ def _table_problems(key: str, table: Any) -> list[str]:
     """Sections whose keys are a language's or a template's own; the reader knows sections of fixed keys only."""
     if not isinstance(table, dict):
         return [f"[{key}] must be a section, got {show(table)}"]
-    expected: tuple[type, ...] = (str,) if key in TEXTS_BY_LANGUAGE else (str, bool, int, float)
-    said = "a text in quotes" if key in TEXTS_BY_LANGUAGE else "a text, a number, or true or false"
+    expected: tuple[type, ...] = (str,) if key in OF_TEXTS else (str, bool, int, float)
+    said = "a text in quotes" if key in OF_TEXTS else "a text, a number, or true or false"
     return [
         f"[{key}] {name}: expected {said}, got {show(value)}"
         for name, value in table.items()

@@ -208,6 +208,7 @@ def vllm_command(settings: TranslatorSettings, port: int) -> list[str]:
         "--revision": settings.revision or None,
         "--tokenizer-revision": settings.revision or None,
         "--max-model-len": settings.max_model_len,
+        "--max-num-seqs": settings.max_sequences,
         "--gpu-memory-utilization": settings.gpu_memory_utilization,
         "--kv-cache-memory-bytes": None if settings.kv_cache_gib is None else int(settings.kv_cache_gib * 2**30),
     }

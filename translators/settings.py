@@ -42,8 +42,9 @@ class TranslatorSettings:
     dtype: str = "auto"  # vLLM turns float32 weights into bfloat16 under "auto"
 
     # Client: a request carries many prompts because the per-request cost dominates short texts.
-    prompts_per_request: int = effort(64)
-    max_in_flight: int = effort(2)  # requests at the same time
+    prompts_per_request: int | None = effort(None)  # None: a quarter of max_sequences, at most 64
+    max_in_flight: int | None = effort(None)  # requests at the same time; None: as many as keep the server full
+    max_sequences: int | None = effort(None)  # that the server runs at once; None: vLLM's choice, 256 on most machines
     request_timeout_s: float = effort(120.0)  # for the whole request, so that a reply that drips in slowly ends too
     max_retries: int = effort(6)  # per request, after the first try; waits 0.5, 1, 2, 4 ... backoff_max_s seconds
     backoff_s: float = effort(0.5)
@@ -65,6 +66,7 @@ class TranslatorSettings:
         problems = blank("model", self.model, "name a model or a model folder")
         problems += below_1(max_tokens=self.max_tokens, prompts_per_request=self.prompts_per_request)
         problems += below_1(max_in_flight=self.max_in_flight, cpu_threads=self.cpu_threads)
+        problems += below_1(max_sequences=self.max_sequences)
         problems += below_0(max_retries=self.max_retries, max_server_restarts=self.max_server_restarts)
         problems += not_above_0(request_timeout_s=self.request_timeout_s, startup_timeout_s=self.startup_timeout_s)
         problems += not_above_0(backoff_s=self.backoff_s, backoff_max_s=self.backoff_max_s)

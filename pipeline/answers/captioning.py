@@ -1,37 +1,59 @@
-"""Step 2, caption: image -> English caption per style, by any captioner through Beam's RunInference.
+"""Step 2, caption: image -> English caption per style, by any captioner.
 
-An image that can't be decoded costs its own captions and no others', which Beam's own handlers don't give. Every batch
-of answers is in the ledger before RunInference hands it on.
+Images are read, decoded and resized by a few threads ahead of the model, which would otherwise wait for JPEGs: one core
+makes 5 tensors a second of 12-megapixel photos. They stay in order, and so do the batches. An image that can't be
+decoded costs its own captions and no others'; every batch of answers is in the ledger before the next is captioned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-from apache_beam.ml.inference.base import ModelHandler
-from PIL.Image import Image
+import apache_beam as beam
 from safetensors import SafetensorError
 
 from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings, kind_of
 from florenz.images.decoding import BadImage, decode
+from florenz.images.references import Cell, parse_uri
 from florenz.images.sources import DEFAULTS, ImageRef, read_image_bytes
 from florenz.limits.table import SIDE_RATIO, Limits
+from florenz.pipeline.answers.first_batch import FirstCaptions, prove
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.questions import CaptionTask
 from florenz.pipeline.progress import ProgressAddress, advance, count
 
+MAX_THREADS = 8  # each may hold a decoded picture, 300 MB at most
+_LOADING = threading.Lock()  # Beam's workers have several threads, and a model is loaded once
 
-@cache
+_ROW_GROUPS = threading.Lock()  # of Parquet files, read as a whole and kept: by one thread, or each would hold a copy
+
+
 def load_captioner(settings: CaptionerSettings) -> Captioner:
     """The captioner, once per process: a run loads it before anything is asked, and its graph finds it loaded.
 
     Raises:
-        CaptionerError: files are missing or damaged, or a library that it needs.
+        CaptionerError: files are missing or damaged, or a library that it needs; or it can't caption a picture.
     """
+    with _LOADING:
+        return _loaded(settings)
+
+
+def forget_captioner() -> None:
+    """Its memory is free once nobody else holds it."""
+    _loaded.cache_clear()
+
+
+@cache
+def _loaded(settings: CaptionerSettings) -> Captioner:
     try:
-        return kind_of(settings).load(settings)
+        captioner = kind_of(settings).load(settings)
     except CaptionerError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as problem:
@@ -41,10 +63,12 @@ def load_captioner(settings: CaptionerSettings) -> Captioner:
         raise CaptionerError(
             f"captioner {settings.model!r} can't be loaded ({type(problem).__name__}: {first_line}): {advice}"
         ) from problem
+    prove(captioner, settings)
+    return captioner
 
 
-class CaptionHandler(ModelHandler[CaptionTask, CaptionRow, Captioner]):
-    """What RunInference needs to know about captioning."""
+class Caption(beam.DoFn):
+    """Captions each task's image; what comes back is in the ledger, at the latest when Beam's bundle ends."""
 
     def __init__(
         self,
@@ -63,21 +87,35 @@ class CaptionHandler(ModelHandler[CaptionTask, CaptionRow, Captioner]):
         self._max_bytes, self._max_pixels, self._progress = max_bytes, max_pixels, progress
         self._max_side_ratio, self._limits = max_side_ratio, limits
 
-    def load_model(self) -> Captioner:
-        return load_captioner(self._settings)
+    def setup(self) -> None:
+        self._captioner = load_captioner(self._settings)
+        self._first = FirstCaptions(self._captioner, self._settings)
+        self._readers = ThreadPoolExecutor(_num_threads(self._settings), "images")
 
-    def batch_elements_kwargs(self) -> Mapping[str, Any]:
-        return {"min_batch_size": self._settings.batch_size, "max_batch_size": self._settings.batch_size}
+    def start_bundle(self) -> None:
+        self._ahead: deque[tuple[CaptionTask, Future[Any]]] = deque()
 
-    def run_inference(
-        self, batch: Sequence[CaptionTask], model: Captioner, inference_args: dict[str, Any] | None = None
-    ) -> Iterable[CaptionRow]:
+    def process(self, task: CaptionTask) -> None:
+        """One batch is captioned while the images of the next are read."""
+        self._ahead.append((task, self._readers.submit(self._prepared, task.source)))
+        if len(self._ahead) >= 2 * self._settings.batch_size:
+            self._caption_batch()
+
+    def finish_bundle(self) -> None:
+        while self._ahead:
+            self._caption_batch()
+
+    def teardown(self) -> None:
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    def _caption_batch(self) -> None:
+        batch = [self._ahead.popleft() for _ in range(min(self._settings.batch_size, len(self._ahead)))]
         rows: list[CaptionRow] = []
         readable: list[CaptionTask] = []
         prepared: list[Any] = []
-        for task in batch:
+        for task, picture in batch:
             try:
-                prepared.append(model.prepare(self._picture(task.source)))
+                prepared.append(picture.result())
                 readable.append(task)
             except BadImage as bad:
                 rows += [
@@ -85,16 +123,25 @@ class CaptionHandler(ModelHandler[CaptionTask, CaptionRow, Captioner]):
                     for style in task.styles
                 ]
         if readable:
-            rows += _captions(readable, prepared, model)
+            answered = _captions(readable, prepared, self._captioner)
+            self._first.check(answered)
+            rows += answered
         Ledger(self._out).append_captions(self._fingerprint, rows)
         advance(self._progress, "caption", len(batch))
         count("caption", len(batch))
-        return rows
 
-    def _picture(self, source: str) -> Image:
+    def _prepared(self, source: str) -> Any:
         """Raises BadImage."""
-        data = read_image_bytes(ImageRef(uri=source), max_bytes=self._max_bytes, limits=self._limits)
-        return decode(data, max_pixels=self._max_pixels, max_side_ratio=self._max_side_ratio)
+        _, inner = parse_uri(source)
+        with _ROW_GROUPS if isinstance(inner, Cell) else contextlib.nullcontext():
+            data = read_image_bytes(ImageRef(uri=source), max_bytes=self._max_bytes, limits=self._limits)
+        picture = decode(data, max_pixels=self._max_pixels, max_side_ratio=self._max_side_ratio)
+        return self._captioner.prepare(picture)
+
+
+def _num_threads(settings: CaptionerSettings) -> int:
+    """One for each core that this process may use, unless the recipe says."""
+    return settings.reading_threads or min(MAX_THREADS, len(os.sched_getaffinity(0)))
 
 
 def _captions(tasks: Sequence[CaptionTask], prepared: Sequence[Any], model: Captioner) -> list[CaptionRow]:

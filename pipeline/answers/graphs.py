@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from apache_beam.ml.inference.base import RunInference
+import apache_beam as beam
 
-from florenz.pipeline.answers.captioning import CaptionHandler
+from florenz.pipeline.answers.captioning import Caption
 from florenz.pipeline.answers.makers import caption_fingerprint, translation_fingerprint
 from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
-from florenz.pipeline.answers.translation import TranslationHandler
+from florenz.pipeline.answers.translation import Translate
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners.contract import facts_of, graph, workers_progress
@@ -22,7 +22,7 @@ from florenz.pipeline.workers.given import given
 
 
 def run_captioning(recipe: Recipe, tasks: Sequence[CaptionTask], progress: ProgressAddress) -> None:
-    handler = CaptionHandler(
+    caption = Caption(
         recipe.captioner,
         out=recipe.out,
         fingerprint=caption_fingerprint(recipe.captioner),
@@ -32,22 +32,24 @@ def run_captioning(recipe: Recipe, tasks: Sequence[CaptionTask], progress: Progr
         limits=recipe.limits,
         progress=workers_progress(recipe.running, progress),
     )
-    asking = RunInference(handler).with_resource_hints(**facts_of(recipe.running).gpu_hints)
+    asking = beam.ParDo(caption).with_resource_hints(**facts_of(recipe.running).gpu_hints)
     with graph(recipe.running, "caption", progress) as pipeline:
         _ = pipeline | "missing captions" >> given(tasks, recipe.running) | "caption" >> asking
 
 
-def run_translation(recipe: Recipe, tasks: Sequence[TranslationTask], endpoint: str, progress: ProgressAddress) -> None:
-    handler = TranslationHandler(
+def run_translation(
+    recipe: Recipe, tasks: Sequence[TranslationTask], endpoints: Sequence[str], progress: ProgressAddress
+) -> None:
+    translate = Translate(
         recipe.translator.settings,
-        endpoint=endpoint,
+        endpoints=endpoints,
         out=recipe.out,
         fingerprint=translation_fingerprint(recipe.translator.settings),
         progress=workers_progress(recipe.running, progress),
         limits=recipe.limits,
     )
-    asking = RunInference(handler)
-    if not endpoint:  # the model is at the worker; named endpoints need no GPU there
+    asking = beam.ParDo(translate)
+    if not endpoints:  # the model is at the worker; named endpoints need no GPU there
         asking = asking.with_resource_hints(**facts_of(recipe.running).gpu_hints)
     with graph(recipe.running, "translate", progress) as pipeline:
         _ = pipeline | "missing translations" >> given(tasks, recipe.running) | "translate" >> asking

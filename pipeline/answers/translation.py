@@ -1,110 +1,109 @@
-"""Step 3, translate: English caption -> one text per target language, from a vLLM server, through Beam's RunInference.
+"""Step 3, translate: English caption -> one text per target language, from a vLLM server.
 
 The room `translators/` knows how to ask; this file knows what is asked and puts the answers into the ledger, request by
-request, as they come back.
+request, as they come back. It is a step of its own and not Beam's RunInference, which asks batch by batch and waits for
+all of one before it goes on: the server would run empty at the end of each.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
 
-from apache_beam.ml.inference.base import ModelHandler
+import apache_beam as beam
 
 from florenz.limits.table import Limits
+from florenz.pipeline.answers.first_batch import FirstTranslations
 from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.pipeline.answers.questions import TranslationTask
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.translators.answer import Answer
-from florenz.translators.client import Client, Keep
+from florenz.translators.client import Client
 from florenz.translators.endpoint import DEFAULTS, ServerError, check_endpoint
 from florenz.translators.settings import TranslatorSettings
 from florenz.translators.shared_server import SharedServer
+from florenz.translators.stream import Asker, Question, Stream
 
 
-class ServerHere:
-    """Translations from the server of the worker's own machine, which is started again when it has died.
+class Translate(beam.DoFn):
+    """Asks for each task; what comes back is in the ledger, at the latest when Beam's bundle ends.
 
-    Settings travel; the server is looked for, or started, where a worker loads its model.
-    """
+    The window of questions in flight lives as long as the worker's copy of this step; a stream that has failed is made
+    anew for the bundle that Beam tries next.
 
-    def __init__(self, settings: TranslatorSettings, limits: Limits) -> None:
-        self._settings, self._limits, self._server = settings, limits, SharedServer(settings)
-        self._client = self._connect()
-
-    def translate(self, texts: Sequence[str], language: str, keep: Keep) -> list[Answer]:
-        """As `Client.translate`. ServerError when the server lives and fails, or has died too often."""
-        while True:
-            client = self._client
-            try:
-                return client.translate(texts, language, keep)
-            except ServerError:
-                if self._lives(client):
-                    raise
-                self._client = self._connect()
-
-    def _connect(self) -> Client:
-        return Client(self._server.endpoint(), self._settings.model, self._settings, limits=self._limits)
-
-    def _lives(self, client: Client) -> bool:
-        try:
-            check_endpoint(client.endpoint, client.model, limits=self._limits)
-        except ServerError:
-            return False
-        return True
-
-
-class TranslationHandler(ModelHandler[TranslationTask, TranslationRow, "Client | ServerHere"]):
-    """What RunInference needs to know about translating.
-
-    endpoint: of a server that is up when the graph starts; empty for one on each worker's own machine.
+    endpoints: of servers that are up when the graph starts; none: the server of the worker's own machine, which is
+    looked for, or started, by the first worker that needs it, and started again when it has died.
     """
 
     def __init__(
         self,
         settings: TranslatorSettings,
         *,
-        endpoint: str,
+        endpoints: Sequence[str],
         out: str,
         fingerprint: str,
         progress: ProgressAddress,
         limits: Limits = DEFAULTS,
     ) -> None:
         super().__init__()
-        self._settings, self._endpoint, self._limits = settings, endpoint, limits
+        self._settings, self._endpoints, self._limits = settings, tuple(endpoints), limits
         self._out, self._fingerprint, self._progress = out, fingerprint, progress
+        self._stream: Stream | None = None
 
-    def load_model(self) -> Client | ServerHere:
-        if not self._endpoint:
-            return ServerHere(self._settings, self._limits)
-        return Client(self._endpoint, self._settings.model, self._settings, limits=self._limits)
+    def setup(self) -> None:
+        self._first = FirstTranslations(self._settings.model)
+        settings, limits = self._settings, self._limits
+        self._shared_server = None if self._endpoints else SharedServer(settings)
+        own = () if self._shared_server is None else (self._shared_server.endpoint(),)
+        self._clients = [
+            Client(endpoint, settings.model, settings, limits=limits) for endpoint in self._endpoints or own
+        ]
 
-    def batch_elements_kwargs(self) -> Mapping[str, Any]:
-        """As many at once as keep all requests in flight busy."""
-        size = self._settings.prompts_per_request * self._settings.max_in_flight
-        return {"min_batch_size": size, "max_batch_size": size}
+    def start_bundle(self) -> None:
+        self.teardown()
+        self._stream = Stream(self._clients, self._keep, replace=self._started_again).__enter__()
+        self._num_asked = 0
 
-    def run_inference(
-        self, batch: Sequence[TranslationTask], model: Client | ServerHere, inference_args: dict[str, Any] | None = None
-    ) -> Iterable[TranslationRow]:
-        by_language: dict[str, list[TranslationTask]] = defaultdict(list)
-        for task in batch:
-            by_language[task.language].append(task)
-        rows: list[TranslationRow] = []
-        for language, tasks in sorted(by_language.items()):
-            keep = partial(self._keep, tasks)
-            answers = model.translate([task.source_text for task in tasks], language, keep)
-            rows += [_row(task, answer) for task, answer in zip(tasks, answers, strict=True)]
-            count("translate", len(tasks))
-        return rows
+    def process(self, task: TranslationTask) -> None:
+        assert self._stream is not None, "Beam starts a bundle before it hands out its elements"
+        self._num_asked += 1
+        self._stream.put(Question(text=task.source_text, language=task.language, tag=task))
 
-    def _keep(self, tasks: Sequence[TranslationTask], place: int, answers: Sequence[Answer]) -> None:
-        """Answers to the tasks from this place on: into the ledger with them."""
-        answered = [_row(task, answer) for task, answer in zip(tasks[place:], answers, strict=False)]
-        Ledger(self._out).append_translations(tasks[place].language, self._fingerprint, answered)
-        advance(self._progress, "translate", len(answered))
+    def finish_bundle(self) -> None:
+        assert self._stream is not None
+        self._stream.drain()
+        count("translate", self._num_asked)
+        self.teardown()
+
+    def teardown(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def _started_again(self, lost: Asker, problem: ServerError) -> Client | None:
+        """The machine's own server, where it has died. ServerError when that was too often."""
+        if self._shared_server is None or self._lives(lost):
+            return None
+        settings, limits = self._settings, self._limits
+        self._clients = [Client(self._shared_server.endpoint(), settings.model, settings, limits=limits)]
+        return self._clients[0]
+
+    def _lives(self, asker: Asker) -> bool:
+        try:
+            check_endpoint(asker.endpoint, self._settings.model, limits=self._limits)
+        except ServerError:
+            return False
+        return True
+
+    def _keep(self, questions: Sequence[Question], answers: Sequence[Answer]) -> None:
+        """Into the ledger with them, each into its language's folder."""
+        self._first.check(questions, answers)
+        rows: dict[str, list[TranslationRow]] = defaultdict(list)
+        for question, answer in zip(questions, answers, strict=True):
+            rows[question.language].append(_row(question.tag, answer))
+        for language, answered in rows.items():
+            Ledger(self._out).append_translations(language, self._fingerprint, answered)
+        advance(self._progress, "translate", len(answers))
 
 
 def _row(task: TranslationTask, answer: Answer) -> TranslationRow:

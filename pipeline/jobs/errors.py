@@ -8,6 +8,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 
+from florenz.captioners.contract import CaptionerError
 from florenz.languages.identification import LanguageModelError
 from florenz.pipeline.workers.errors import ADVICE, WorkerError
 from florenz.stores.files import StoreError, WriteError
@@ -19,6 +20,7 @@ _NO_FLORENZ = re.compile(r"ModuleNotFoundError: No module named 'florenz\b")
 _STEP = re.compile(r" \[while running '.*'\]$")
 _KNOWN: dict[str, type[Exception]] = {
     "WorkerError": WorkerError,
+    "CaptionerError": CaptionerError,
     "ServerError": ServerError,
     "StoreError": StoreError,
     "WriteError": WriteError,

@@ -1,0 +1,122 @@
+"""What a model's first answers say about the model: whether it works at all, before its answers are paid for and kept.
+
+A model whose weights are not those of its code, or that is asked in a way that it was not made for, often runs without
+a word and says nothing, or the same to everything. Some input is alike by itself, as the frames of a film; so whoever
+says the same to all is asked about something else before it is called broken.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings
+from florenz.pipeline.answers.ledger import CaptionRow
+from florenz.translators.answer import Answer
+from florenz.translators.client import Client
+from florenz.translators.endpoint import ServerError
+from florenz.translators.stream import Question
+
+
+class NoWord(ValueError):
+    """A translator that is up and says nothing; one line with what to do."""
+
+
+ENOUGH = 8  # different questions: as many equal answers are no chance
+TEXTS = ("A dog is sleeping.", "A house with a garden.", "Two birds are sitting on a wall.")
+SIDE_PX = 64
+
+
+def prove(captioner: Captioner, settings: CaptionerSettings) -> None:
+    """A question before the first that counts. Raises CaptionerError where there is not one word in the answers."""
+    answers = _captions_of_probes(captioner, settings.styles)
+    if not any(answers):
+        raise CaptionerError(
+            f"captioner {settings.model!r} has no word for a picture, in any of {', '.join(settings.styles)}: "
+            "copy the model anew, or name another"
+        )
+
+
+class FirstCaptions:
+    """Looks at batches until one shows that the captioner sees its pictures."""
+
+    def __init__(self, captioner: Captioner, settings: CaptionerSettings) -> None:
+        self._captioner, self._settings = captioner, settings
+        self._is_proved = False
+
+    def check(self, rows: Sequence[CaptionRow]) -> None:
+        """Raises CaptionerError when all captions of a style are empty, or the same, which the probes get as well."""
+        if self._is_proved:
+            return
+        texts: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            if row.text is not None:
+                texts[row.style].append(row.text)
+        suspects = [style for style, found in texts.items() if len(found) >= ENOUGH and len(set(found)) == 1]
+        for style in suspects:
+            if set(_captions_of_probes(self._captioner, (style,))) == {texts[style][0]}:
+                raise CaptionerError(
+                    f"captioner {self._settings.model!r} says the same to every picture ({_quoted(texts[style][0])} "
+                    f"{len(texts[style])} times, style {style}): copy the model anew, or name another"
+                )
+        self._is_proved = any(len(set(found)) > 1 for found in texts.values())
+
+
+def prove_translator(client: Client, languages: Sequence[str]) -> None:
+    """A question before the first that counts. Raises NoWord, and ServerError as any question does."""
+    answers = client.translate(TEXTS, languages[0])
+    if not any(answer.text for answer in answers):
+        why = next((f" ({answer.reason}: {answer.detail})" for answer in answers if answer.reason), "")
+        raise NoWord(
+            f"translator {client.model!r} has no word for {TEXTS[0]!r} in {languages[0]}{why}: "
+            "name the prompt family that it was made for, or another model"
+        )
+
+
+class FirstTranslations:
+    """Looks at lists of answers until one shows that the translator reads its texts. Threads may share it."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._proved: set[str] = set()
+        self._gate = threading.Lock()
+
+    def check(self, questions: Sequence[Question], answers: Sequence[Answer]) -> None:
+        """Raises ServerError when so many different texts of a language got the same answer, or none got a word."""
+        answer_of: dict[str, dict[str, str]] = defaultdict(dict)
+        for question, answer in zip(questions, answers, strict=True):
+            if question.language not in self._proved and not answer.reason:
+                answer_of[question.language][question.text] = answer.text
+        for language, found in answer_of.items():
+            if len(set(found.values())) > 1:
+                with self._gate:
+                    self._proved.add(language)
+            elif len(found) >= 2 * ENOUGH:
+                raise ServerError(
+                    f"translator {self._model!r} says the same to {len(found)} different texts "
+                    f"({_quoted(next(iter(found.values())))}, {language}): name the prompt family that it was made "
+                    "for, or another model"
+                )
+
+
+def _captions_of_probes(captioner: Captioner, styles: Sequence[str]) -> list[str]:
+    """What it says to a white picture, to stripes and to noise, in all these styles."""
+    answers = captioner.caption([captioner.prepare(picture) for picture in _probes()], [tuple(styles)] * 3)
+    return [answer.text for answer_of in answers for answer in answer_of.values()]
+
+
+def _probes() -> list[Image.Image]:
+    """Three pictures that have nothing in common, always the same."""
+    white = np.full((SIDE_PX, SIDE_PX, 3), 255, dtype=np.uint8)
+    stripes = white.copy()
+    stripes[:, ::2] = (200, 0, 0)
+    noise = np.random.default_rng(0).integers(0, 256, white.shape, dtype=np.uint8)
+    return [Image.fromarray(pixels) for pixels in (white, stripes, noise)]
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:60]}...")

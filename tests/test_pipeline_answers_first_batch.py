@@ -1,0 +1,124 @@
+"""A model that does not work is noticed before its answers are kept; one that works is never taken for one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from PIL import Image
+from pipeline_examples import MODELS
+
+from benchmarks.stand_in_server import TRIES, StandInServer
+from florenz.captioners.contract import Answer, CaptionerError
+from florenz.captioners.florence2 import Settings
+from florenz.pipeline.answers.captioning import forget_captioner, load_captioner
+from florenz.pipeline.answers.first_batch import (
+    TEXTS,
+    FirstCaptions,
+    FirstTranslations,
+    NoWord,
+    prove,
+    prove_translator,
+)
+from florenz.pipeline.answers.ledger import CaptionRow
+from florenz.translators.answer import Answer as Translation
+from florenz.translators.client import Client
+from florenz.translators.endpoint import ServerError
+from florenz.translators.settings import TranslatorSettings
+from florenz.translators.stream import Question
+
+SETTINGS = Settings(model="org/model")
+
+
+class Captioner:
+    """Says what `words` says about a picture's mean brightness."""
+
+    def __init__(self, words: Any) -> None:
+        self._words = words
+
+    def prepare(self, picture: Image.Image) -> float:
+        return sum(picture.convert("L").resize((1, 1)).getdata())
+
+    def caption(self, prepared: Sequence[float], styles: Sequence[Sequence[str]]) -> list[Mapping[str, Answer]]:
+        return [
+            {style: Answer(text=self._words(grey)) for style in wanted}
+            for grey, wanted in zip(prepared, styles, strict=True)
+        ]
+
+
+def rows(*texts: str | None) -> list[CaptionRow]:
+    return [
+        CaptionRow(key=f"{number:032}", style="short", text=text, reason="" if text is not None else "broken_image")
+        for number, text in enumerate(texts)
+    ]
+
+
+def test_a_captioner_without_a_word_is_refused_when_it_is_loaded() -> None:
+    with pytest.raises(CaptionerError, match="'org/model' has no word for a picture, in any of short, detailed"):
+        prove(Captioner(lambda grey: ""), SETTINGS)
+    prove(Captioner(lambda grey: "a picture" if grey < 200 else ""), SETTINGS)
+
+
+def test_the_playground_s_captioner_passes() -> None:
+    load_captioner(Settings(model=str(MODELS / "captioner"), cpu_threads=1))
+    forget_captioner()
+
+
+@pytest.mark.parametrize("text", ["", "a red car"])
+def test_a_captioner_that_says_the_same_to_every_picture_is_stopped(text: str) -> None:
+    first = FirstCaptions(Captioner(lambda grey: text), SETTINGS)
+    with pytest.raises(CaptionerError, match="says the same to every picture .* 8 times, style short") as caught:
+        first.check(rows(*[text] * 8, None))
+    assert "\n" not in str(caught.value)
+
+
+def test_pictures_that_are_alike_are_no_fault_of_the_captioner() -> None:
+    """The frames of a film: the probes get another caption."""
+    FirstCaptions(Captioner(lambda grey: f"grey {grey:.0f}"), SETTINGS).check(rows(*["a car park at night"] * 32))
+
+
+def test_few_equal_captions_prove_nothing_and_later_batches_are_not_looked_at() -> None:
+    first = FirstCaptions(Captioner(lambda grey: "same"), SETTINGS)
+    first.check(rows(*["same"] * 7))
+    first.check(rows("same", "other"))
+    first.check(rows(*["same"] * 32))
+
+
+def asked(count: int, language: str = "de") -> list[Question]:
+    return [Question(text=f"text {number}", language=language) for number in range(count)]
+
+
+@pytest.mark.parametrize("text", ["", "Ein Auto."])
+def test_a_translator_that_says_the_same_to_every_text_is_stopped(text: str) -> None:
+    with pytest.raises(ServerError, match="'org/model' says the same to 16 different texts .*, de"):
+        FirstTranslations("org/model").check(asked(16), [Translation(text=text)] * 16)
+
+
+def test_a_text_that_is_asked_often_gets_the_same_answer_and_that_is_right() -> None:
+    same = [Question(text="a red car", language="de")] * 64
+    FirstTranslations("org/model").check(same, [Translation(text="ein rotes Auto")] * 64)
+
+
+def test_each_language_is_looked_at_until_it_has_two_answers() -> None:
+    first = FirstTranslations("org/model")
+    first.check(asked(16), [Translation(text=f"Text {number}") for number in range(16)])
+    first.check(asked(16), [Translation(text="Text")] * 16)
+    with pytest.raises(ServerError, match=", fr"):
+        first.check(asked(16, "fr"), [Translation(text="Text")] * 16)
+
+
+def test_refusals_are_not_taken_for_answers() -> None:
+    FirstTranslations("org/model").check(asked(16), [Translation(text="", reason="translator_refused")] * 16)
+
+
+def test_the_stand_in_knows_what_is_asked_first() -> None:
+    assert TRIES == TEXTS
+
+
+def test_a_translator_without_a_word_is_refused_before_it_is_paid() -> None:
+    with StandInServer("m") as server:
+        server.try_answer = ""
+        client = Client(server.endpoint, "m", TranslatorSettings(model="m", prompt="playground"))
+        with pytest.raises(NoWord, match="translator 'm' has no word for 'A dog is sleeping.' in de: name"):
+            prove_translator(client, ["de", "fr"])
+        server.try_answer = "Ein Hund."
+        prove_translator(client, ["de", "fr"])
