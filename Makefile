@@ -50,7 +50,7 @@ TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/fl
 
 .PHONY: help typed env doctor lock dataset retry train evaluate emergence law decoder verify progress report preview sample \
 	export test test-readers test-engines test-fresh check format captioner \
-	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-ledger \
+	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-ledger bench-translate bench-caption \
 	bench-stream bench-generate bench-train bench-filters torture bench-hostile bench-damage bench-load fuzz clean
 
 help:  ## this list
@@ -183,6 +183,12 @@ bench-filters: env  ## what the filters keep and catch, with intervals, and how 
 
 bench-exports: env  ## index, exports and report.html of 1,000 images
 	@$(PYTHON_ENV) -m benchmarks.exports
+
+bench-translate: env  ## how full the translate step keeps its server, and texts/s against a bare loop of requests
+	@$(PYTHON_ENV) -m benchmarks.translate
+
+bench-caption: env  ## whether captioning waits for pictures, and captions/s against a bare batched loop
+	@$(PYTHON_ENV) -m benchmarks.caption
 
 bench-shards: env  ## writing shards against webdataset's ShardWriter
 	@$(PYTHON_ENV) -m benchmarks.shards
