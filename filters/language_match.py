@@ -59,6 +59,9 @@ def check_wrong_language(candidate: Candidate, identified: Identified, settings:
         return reject("wrong_language", f"{found.nearest} rather than {language} to py3langid; {seen}")
     if is_doubted and (found.to_others < least_other or _is_beyond_doubt(candidate, identified)):
         return reject("wrong_language", seen)
+    is_agreed = min(found.to_neighbours, found.to_others) < 0  # py3langid too finds another one likelier
+    if is_agreed and is_confidently_another(identified, language, settings):
+        return reject("wrong_language", seen)
     return KEEP
 
 

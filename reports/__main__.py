@@ -64,11 +64,14 @@ def _run(
 
 
 def _report(out: str, typed: Mapping[str, str]) -> int:
+    from florenz.limits.reading import read_whole
+    from florenz.limits.table import RECORD_BYTES
     from florenz.reports.judging import SampleError, add_answers
 
     if path := typed.get("VERDICTS"):
         try:
-            record = json.loads(files.read_bytes(path))
+            with files.open_read(path) as file:
+                record = json.loads(read_whole(file, RECORD_BYTES, path))
         except (ValueError, RecursionError) as problem:
             raise SampleError(f"VERDICTS {path} is not JSON: give the file that a sample's page saved") from problem
         add_answers(out, record)

@@ -33,6 +33,15 @@ OWN = {
     "pipeline/assemble/build.py": "our own summaries, and the language ID model of the installation",
     "pipeline/workers/agreement.py": "the sources of this program, and a mark of our own",
     "translators/shared_server.py": "a record of our own in a folder that only its user can write",
+    "exports/run.py": "our own records of an export",
+    "exports/index.py": "our own index of a build",
+    "exports/formats/energon.py": "what this export has just written",
+    "exports/formats/mds.py": "what this export has just written",
+    "florenz/progress.py": "the end of our own log",
+    "reports/page.py": "templates of this program, and our own report",
+    "reports/entries.py": "our own rejects and index",
+    "reports/judging.py": "our own samples and verdicts",
+    "reports/server.py": "our own page",
     "train/log.py": "our own log of the same training",
 }
 WHOLE = {"read_bytes", "read_text", "readlines", "readall", "getvalue"}

@@ -108,6 +108,6 @@ def test_an_engines_own_options_pass_where_it_may_have_some() -> None:
 def test_no_recipe_of_the_project_names_an_engine() -> None:
     configs = Path(__file__).resolve().parents[1] / "configs"
     for path in configs.glob("*.toml"):
-        if not path.name.startswith("train"):
+        if "[captioner]" in path.read_text():  # the others are recipes of trainings
             recipe: Any = load_recipe(str(path), {"IMAGES": "photos"})
             assert recipe.beam == BeamSettings()

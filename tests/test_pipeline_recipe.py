@@ -57,6 +57,7 @@ def test_what_is_left_out_has_the_documented_default(tmp_path: Path) -> None:
         "revision": "",
         "styles": ("short", "detailed"),
         "batch_size": 32,
+        "reading_threads": None,
         "max_new_tokens": 128,
         "num_beams": 1,
         "dtype": "float32",

@@ -117,6 +117,17 @@ def fingerprints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("florenz.pipeline.answers.graphs.translation_fingerprint", lambda settings: "t" * 16)
 
 
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the bucket, which the launcher would ask first."""
+
+    def absent(path: str) -> Any:
+        raise FileNotFoundError(path)
+
+    for read_it in ("read_bytes", "open_read"):
+        monkeypatch.setattr(f"florenz.stores.files.{read_it}", absent)
+
+
 def read(recipe: Recipe) -> None:
     build_index(recipe, [SourceFile(path="gs://some-bucket/photos/a.jpg", kind="file")], None)
 

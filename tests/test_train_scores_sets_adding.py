@@ -139,7 +139,12 @@ def test_a_model_is_scored_on_it_by_the_command(tmp_path: Path, capsys: pytest.C
     assert main([str(recipe), "BENCHMARK=cards", f"BENCHMARK_DATA={cards}"]) == 0
     said = capsys.readouterr()
     written = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_file())
-    assert written == ["EVALUATION-cards.md", "evaluation-cards.json", "evaluation-cards.png"]
+    assert written == [
+        "EVALUATION-cards.md",
+        "captions-cards.html",
+        "evaluation-cards.json",
+        "evaluation-cards.png",
+    ]
     numbers = json.loads((tmp_path / "out" / "evaluation-cards.json").read_text())
     assert numbers["dataset"].startswith("cards-") and numbers["images"] == {"test": 3}
     rows = [(pair["task"], pair["language"], pair["is_held_out"], pair["num_texts"]) for pair in numbers["pairs"]]

@@ -199,7 +199,6 @@ def publish(
         raise EmptyBuild(f"every image was rejected: nothing is published, what lies in OUT stays ({why})")
     if problems := imbalances(summary.books):
         raise BooksError("the books don't balance, nothing is published: " + "; ".join(problems))
-    write_index(recipe.out, build, summary.shards)
     manifest = Manifest(
         build=build,
         languages=recipe.languages,
@@ -221,6 +220,7 @@ def publish(
     publication.check()
     if not _has_shards(recipe.out, build, summary):
         raise OutLost(f"shards of {build} are gone from {recipe.out!r}: another run has cleaned up there")
+    write_index(recipe.out, build, summary.shards)
     kept = _builds_to_keep(recipe, build)
     _keep_manifest(recipe.out, kept)
     _write_json(_history_path(recipe.out), [*kept, build])
