@@ -1,10 +1,12 @@
 """What was rejected is asked again by itself: whole runs with the tiny captioner and a translator that can be told."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pipeline_examples import MODELS, instant_answer, recipe_for
 
 from benchmarks.stand_in_server import Request, StandInServer
@@ -41,7 +43,9 @@ def recipe(tmp_path: Path, translator: StandInServer) -> Recipe:
     for number in range(NUM_PICTURES):
         name, data, _ = picture(11, number)
         (folder / name).write_bytes(data)
-    (folder / "cut.jpg").write_bytes(picture(11, NUM_PICTURES)[1][:1500])
+    whole = io.BytesIO()  # a BMP: what it lacks shows only when it is decoded
+    Image.open(io.BytesIO(picture(11, NUM_PICTURES)[1])).save(whole, "BMP")
+    (folder / "cut.bmp").write_bytes(whole.getvalue()[:-1500])
     settings = TranslatorSettings(model=translator.model, prompt="playground", backoff_s=0.01)
     return recipe_for(
         tmp_path / "out",

@@ -148,3 +148,13 @@ def test_a_folder_with_another_run_is_refused_and_left_alone(tmp_path: Path, mon
     with pytest.raises(ValueError, match="holds a run of another recipe: choose another OUT"):
         execute([run_in(tmp_path, "w"), other], lambda text: None)
     assert (tmp_path / "v-0" / "run.json").read_bytes() == before and started == ["v-0"]
+
+
+def test_a_dataset_that_is_not_there_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = starts(monkeypatch)
+    run = Run(variant="v", seed=0, folder=tmp_path / "v-0", table={"data": str(tmp_path / "nowhere")})
+    with pytest.raises(ValueError, match=r"nowhere/manifest.json does not exist: give the OUT folder"):
+        execute([run], lambda text: None)
+    assert started == [] and not (tmp_path / "v-0").exists()

@@ -30,6 +30,7 @@ from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader
+from florenz.shards.manifest import read_manifest
 from florenz.stores import files
 
 RECORD, RESULT, LOG = "run.json", "evaluation.json", "log.txt"
@@ -161,9 +162,11 @@ def _check(table: Mapping[str, Any], label: str) -> None:
 def execute(runs: Sequence[Run], say: Say, *, processes: int = 0) -> list[Run]:
     """Run what is not done, so many at once; those that failed, whose log.txt says why. Ctrl-C stops them all.
 
-    `ValueError` before anything is started if a folder holds another run.
+    `ValueError` before anything is started if a folder holds another run, or a dataset is not there.
     """
     waiting = [run for run in runs if not run.is_done]
+    for data in sorted({str(run.table["data"]) for run in waiting if "data" in run.table}):
+        read_manifest(data)
     if num_done := len(runs) - len(waiting):
         say(f"{num_done} of {len(runs)} runs are done")
     for run in waiting:
