@@ -85,7 +85,7 @@ def test_a_kill_between_the_swap_and_the_removal_leaves_nothing_behind(
     first = read_manifest(recipe.out).build
     changed = replace(recipe, seed=1)
 
-    def killed(out: str, builds: set[str]) -> None:
+    def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

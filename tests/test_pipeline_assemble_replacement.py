@@ -92,7 +92,7 @@ def test_a_build_without_a_sample_is_never_published(tmp_path: Path, built: Reci
 
 @pytest.fixture
 def translator() -> Iterator[StandInServer]:
-    with StandInServer("playground/models/translator", instant_answer) as server:
+    with StandInServer("playground/models/translator", lambda prompt: instant_answer(prompt) + prompt[-9:]) as server:
         yield server
 
 

@@ -125,6 +125,7 @@ def test_workers_that_do_not_see_out_are_refused(
 @pytest.mark.slow
 def test_workers_without_florenz_are_refused(out: Path, tmp_path: Path, job_endpoint: str) -> None:
     (tmp_path / "nothing" / "florenz").mkdir(parents=True)
-    (tmp_path / "nothing" / "florenz" / "__init__.py").touch()  # hides the one that may be installed
+    hides = """raise ModuleNotFoundError("No module named 'florenz'")"""  # the one that may be installed
+    (tmp_path / "nothing" / "florenz" / "__init__.py").write_text(hides)
     with worker_pool(tmp_path / "pool", modules=tmp_path / "nothing") as pool:
         assert "the workers have no Florenz" in refusal(running(out, job_endpoint, pool), out)
