@@ -288,7 +288,8 @@ def test_a_server_that_is_lost_on_the_way_stops_the_run_and_the_next_one_goes_on
 
 @pytest.mark.slow
 def test_a_server_of_ours_that_dies_is_started_again(tmp_path: Path, out: Path, pictures: Path) -> None:
-    recipe = impatient_recipe(tmp_path)
+    few = "max_tokens = 128\nmax_retries = 1\nbackoff_s = 0.01\nprompts_per_request = 4\nmax_in_flight = 4"
+    recipe = changed_recipe(tmp_path, ("max_tokens = 128", few))  # so that some are answered before, and some are not
     died = tmp_path / "died"
     prelude = f"""
 if not pathlib.Path({str(died)!r}).exists():
