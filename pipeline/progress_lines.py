@@ -85,6 +85,9 @@ class ProgressLines:
             "seconds": round(self.clock() - self.started, 2),
             "state": state,
         }
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError:  # a disk that is full stops the run where it writes what counts, in one line, and not here
+            self.log = None

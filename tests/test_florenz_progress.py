@@ -44,3 +44,11 @@ def test_a_step_without_a_number_of_items_is_told() -> None:
 def test_no_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file in the folder's place")
+    lines = ProgressLines("caption", 3, None, tmp_path / "logs" / "progress.jsonl")
+    lines.update(3)
+    lines.close(is_done=True)
+    assert lines.done == 3 and (tmp_path / "logs").read_text() == "a file in the folder's place"
