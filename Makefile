@@ -128,7 +128,7 @@ check: env  ## format, lint, types, all tests of this repository
 	@$(PYTHON_ENV) -m ruff format --check --quiet . || { echo "florenz: run make format" >&2; exit 1; }
 	@$(PYTHON_ENV) -m ruff check --quiet .
 	@$(TYPES)
-	@$(PYTHON_ENV) -m pytest -q -m "not engines"
+	@$(PYTHON_ENV) tests/side_by_side.py
 
 format: env  ## rewrite the code in the house format
 	@$(PYTHON_ENV) -m ruff check --quiet --fix . ; $(PYTHON_ENV) -m ruff format --quiet .
