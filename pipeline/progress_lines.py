@@ -86,7 +86,7 @@ class ProgressLines:
             "state": state,
         }
         try:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
+            self.log.parent.mkdir(exist_ok=True)  # OUT itself is not made anew where it has gone
             with self.log.open("a") as file:
                 file.write(json.dumps(record) + "\n")
         except OSError:  # a disk that is full stops the run where it writes what counts, in one line, and not here
