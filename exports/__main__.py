@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, leave
 from florenz.exports.formats.contract import ONE_TASK, format_names, load_format
-from florenz.recipes.sections import nearest
+from florenz.out_command import read_words
 
 USAGE = """usage: florenz export OUT FORMAT=name [TASK=caption] [LANGS=de,fr] [STYLES=short] [SPLITS=val] [TO=folder]
 
@@ -27,19 +27,14 @@ NAMES = ("FORMAT", "TASK", "LANGS", "STYLES", "SPLITS", "TO")
 
 
 def main(arguments: Sequence[str]) -> int:
-    if any(word in ("--help", "-h") for word in arguments):
-        print(USAGE)
-        return 0
-    out, *words = arguments or [""]
-    typed = dict(word.split("=", 1) for word in words if "=" in word)
-    if not out or "=" in out or len(typed) != len(words):
-        return fail(USAGE.splitlines()[0], REFUSED)
-    if unknown := [name for name in typed if name not in NAMES]:
-        return fail(f"unknown variable {unknown[0]}: {nearest(unknown[0], NAMES)}", REFUSED)
+    words = read_words(arguments, USAGE, NAMES)
+    if isinstance(words, int):
+        return words
+    out, typed = words
     if typed.get("FORMAT", "") not in format_names():
         return fail(f"FORMAT is {typed.get('FORMAT', '')!r}: choose one of {', '.join(format_names())}", REFUSED)
     try:
-        return _export(out.rstrip("/"), typed)
+        return _export(out, typed)
     except KeyboardInterrupt:
         return fail("interrupted; what is complete is kept: run the same command to go on", INTERRUPTED)
 

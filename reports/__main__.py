@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from florenz.console import INTERRUPTED, REFUSED, fail, leave
-from florenz.recipes.sections import nearest
+from florenz.out_command import read_words
 from florenz.stores import files
 
 REPORT = """usage: florenz report OUT [VERDICTS=file]
@@ -41,21 +41,16 @@ def sample(arguments: Sequence[str]) -> int:
 def _run(
     arguments: Sequence[str], usage: str, names: tuple[str, ...], command: Callable[[str, Mapping[str, str]], int]
 ) -> int:
-    if any(word in ("--help", "-h") for word in arguments):
-        print(usage)
-        return 0
-    out, *words = arguments or [""]
-    typed = dict(word.split("=", 1) for word in words if "=" in word)
-    if not out or "=" in out or len(typed) != len(words):
-        return fail(usage.splitlines()[0], REFUSED)
-    if unknown := [name for name in typed if name not in names]:
-        return fail(f"unknown variable {unknown[0]}: {nearest(unknown[0], names)}", REFUSED)
+    words = read_words(arguments, usage, names)
+    if isinstance(words, int):
+        return words
+    out, typed = words
     from florenz.reports.judging import SampleError
     from florenz.reports.preview import NoSuchImage
     from florenz.shards.manifest import ManifestError
 
     try:
-        return command(out.rstrip("/"), typed)
+        return command(out, typed)
     except (ManifestError, NoSuchImage, SampleError) as problem:
         return fail(str(problem), REFUSED)
     except FileNotFoundError as missing:

@@ -83,3 +83,12 @@ def _entered(store: StandInStore, monkeypatch: pytest.MonkeyPatch) -> StandInSto
         monkeypatch.setenv(name, value)
     store.order()
     return store
+
+
+@pytest.fixture(scope="module")
+def one_thread_and_one_build() -> Iterator[None]:
+    """For modules whose trainings are compared number by number. Torch is imported where it is needed alone."""
+    from training_examples import one_thread_and_one_build
+
+    with one_thread_and_one_build():
+        yield

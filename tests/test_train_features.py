@@ -1,13 +1,12 @@
 """What a frozen vision tower sees is kept: the same results, fewer looks."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from model_examples import miniature, picture
-from training_examples import build_once, losses, recipe_in, train_quietly
+from training_examples import losses, recipe_in, train_quietly
 
 from florenz.train import features
 from florenz.train.features import PictureCache
@@ -16,17 +15,9 @@ from florenz.train.model.loading import load
 from florenz.train.model.parts import set_modes, train_only
 from florenz.train.recipe import Recipe
 
+pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+
 VISION_STAGE = 'parts = ["projector", "latents"]'
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_and_one_build() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        build_once(patch)
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,13 @@
 """The loop on a real model in miniature: what a step is, what a stage trains, what is left behind."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from shards_dataset import break_first_sample
 from torch import nn
-from training_examples import build_once, losses, metrics, recipe_in, train_quietly
+from training_examples import losses, metrics, recipe_in, train_quietly
 
 from florenz.train import loop, preflight
 from florenz.train.checkpoint import Position, newest_checkpoint
@@ -21,15 +20,7 @@ from florenz.train.model.parts import parts_of, train_only
 from florenz.train.recipe import Recipe
 from florenz.train.settings import OptimizerSettings
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_and_one_build() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        build_once(patch)
-        yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
 
 
 def training(recipe: Recipe) -> Training:

@@ -9,13 +9,16 @@ from shards_dataset import WITHHELD, edit_samples, write_dataset
 from training_examples import write_recipe
 
 from florenz.languages.codes import NAMES, language_problems
+from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import Manifest, read_manifest, write_manifest
 from florenz.shards.schema import Example, Sample
 from florenz.train import loop, preflight
 from florenz.train.__main__ import main
 from florenz.train.checkpoint import Position, save_checkpoint
+from florenz.train.model.sizes import SIZES
 from florenz.train.recipe import load_recipe
 
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CATALAN = "Un cotxe vermell està aparcat al costat d'una casa blava a prop del riu."
 WORDS = ('size = "playground"', 'size = "playground"\nprefix = "words"')
 
@@ -110,3 +113,16 @@ def test_withheld_captions_need_a_known_language_too(tmp_path: Path, capsys: pyt
         lambda samples: [replace(sample, examples=(replace(WITHHELD[0], language="xx"),)) for sample in samples],
     )
     assert "data (DATA): unknown language 'xx'" in refusal(write_recipe(tmp_path), capsys)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_each_size_has_a_recipe_whose_prompts_name_the_language(size: str, tmp_path: Path) -> None:
+    """Sizes that force words cannot take the default; what they are told to take instead takes them."""
+    write_dataset(str(tmp_path / "data"), num_images=60)  # some of them to choose by
+    variables = {"SIZE": size, "DATA": str(tmp_path / "data"), "OUT": str(tmp_path / "out"), "DEVICE": "cpu"}
+    assert preflight.check(load_recipe(str(CONFIGS / "train_both.toml"), variables))
+    if SIZES[size].prefix == "words":
+        with pytest.raises(RecipeError, match=r"TRAIN_RECIPE=configs/train_both\.toml"):
+            preflight.check(load_recipe(str(CONFIGS / "train.toml"), variables))
+    else:
+        assert preflight.check(load_recipe(str(CONFIGS / "train.toml"), variables))

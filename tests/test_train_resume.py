@@ -3,12 +3,10 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
-from training_examples import build_once, losses, metrics, recipe_in, train_quietly
+from training_examples import losses, metrics, recipe_in, train_quietly
 
 from florenz.stores.seals import SEAL
 from florenz.train import loop
@@ -18,15 +16,7 @@ from florenz.train.model.florenz import Florenz
 from florenz.train.preflight import RULES
 from florenz.train.recipe import Recipe
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_and_one_build() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        build_once(patch)
-        yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,13 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from model_examples import miniature
 from shards_dataset import edit_listing, edit_samples, write_dataset
-from training_examples import build_once, metrics, recipe_in, train_quietly, write_recipe
+from training_examples import metrics, recipe_in, train_quietly, write_recipe
 
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import read_manifest
@@ -25,20 +24,12 @@ from florenz.train.scores.scoring import evaluate
 from florenz.train.scores.sets import dataset
 from florenz.train.validation import PairLoss, Validation, chosen_by, figures
 
+pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+
 PLACE = Place(rank=0, world_size=1, device=torch.device("cpu"))
 STAGE = '[[stages]]\nname = "text"'
 VALIDATED = (STAGE, f'[validation]\nevery_steps = 1\nkeep = "best"\n{STAGE}')
 NUM_IMAGES = 80
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_and_one_build() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        build_once(patch)
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -294,13 +294,14 @@ ALLOWED = ("response.headers.get('Retry-After', '')", "fault_in_words(error)")
 
 
 def reads_past_the_scrubber(source: str) -> set[str]:
-    """Names of what holds a reply's words (an Answer's text is another thing), and of HTTP errors put into words."""
+    """Names of what holds a reply's words (the text of our own Answer or Question is another thing), and of HTTP errors
+    put into words."""
     code = ast.unparse(ast.parse(source))  # one way of writing
     for allowed in ALLOWED:
         code = code.replace(allowed, "None")
     found = set()
     for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) != "answer":
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("answer", "question"):
             found |= {node.attr} & {"text", "json", "content", "reason_phrase", "headers", "aread", "iter_lines"}
         elif isinstance(node, ast.ExceptHandler) and node.type and node.name and "httpx." in ast.unparse(node.type):
             found |= {node.name} & {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}

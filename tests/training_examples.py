@@ -1,9 +1,11 @@
 """What the tests of the training share: a recipe of two short stages, and metrics without what no two runs share."""
 
+import contextlib
 import copy
 import dataclasses
 import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,17 @@ def build_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return model, processor
 
     monkeypatch.setattr(loop, "build", build)
+
+
+@contextlib.contextmanager
+def one_thread_and_one_build() -> Iterator[None]:
+    """What is learned depends on the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        build_once(patch)
+        yield
+    torch.set_num_threads(threads)
 
 
 def write_recipe(folder: Path, *changes: tuple[str, str]) -> Path:

@@ -103,7 +103,7 @@ def _prompts(recipe: Recipe) -> Iterator[str]:
     if recipe.prompts.language_in == "prefix" and prefix == "words":
         yield (
             "[prompts] language_in is prefix, and words are forced in captions alone, so that no translation would be "
-            'told its language: set prefix = "token" in [model], or language_in = "both"'
+            'told its language: take TRAIN_RECIPE=configs/train_both.toml, or set prefix = "token" in [model]'
         )
 
 

@@ -18,12 +18,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from florenz.train.data.pictures import decode_picture
 from florenz.train.data.processor import Processor
-from florenz.train.data.stream import StreamError, TrainingExample
 from florenz.train.distributed import Place, sum_over_ranks
 from florenz.train.features import PictureCache
 from florenz.train.model.florenz import IGNORED
+from florenz.train.scores.items import example_of, picture_of
 from florenz.train.scores.sets.contract import EvaluationSet, Item
 
 Batch = dict[str, torch.Tensor]
@@ -77,7 +76,7 @@ class Validation:
             )
         self._place = place
         self._pairs = list(pairs)
-        self._pictures = {item.image: _picture(item, image_px) for item in items}
+        self._pictures = {item.image: picture_of(item, image_px) for item in items}
         self._ids = {image: number for number, image in enumerate(self._pictures)}
         self._batches = self._collated(items, processor)
 
@@ -121,7 +120,7 @@ class Validation:
         for start in range(0, len(ordered), BATCH_SIZE):
             chunk = ordered[start : start + BATCH_SIZE]
             batch = processor.collate(
-                [_example(item, self._pictures[item.image]) for item in chunk], learn_prefix=False
+                [example_of(item, self._pictures[item.image]) for item in chunk], learn_prefix=False
             )
             if "pixel_values" in batch:
                 batch["picture_ids"] = torch.tensor([self._ids[item.image] for item in chunk])
@@ -162,27 +161,6 @@ def _items(evaluation_set: EvaluationSet, styles: Sequence[str], has_pictures: b
             for item in of_image:
                 if (not styles or item.style in styles) and (has_pictures or item.task == "translation"):
                     yield item
-
-
-def _picture(item: Item, image_px: int | None) -> torch.Tensor | None:
-    if image_px is None or item.picture is None:
-        return None
-    try:
-        return decode_picture(item.picture, image_px)
-    except ValueError as problem:
-        raise StreamError(f"{item.where}: {problem}") from problem
-
-
-def _example(item: Item, picture_CHW: torch.Tensor | None) -> TrainingExample:
-    return TrainingExample(
-        key=item.id,
-        task=item.task,
-        language=item.language,
-        style=item.style,
-        source_text=item.source_text,
-        text=item.references[0],
-        picture_CHW=picture_CHW,
-    )
 
 
 def _without_names(batch: Batch) -> dict[str, Any]:

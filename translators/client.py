@@ -171,7 +171,8 @@ class Client:
         harmless = self._family.build([HARMLESS_TEXT], questions[0].language, self._language_names)[0]
 
         def clean_and_keep(place: int, raw: Sequence[Answer]) -> None:
-            answers = [self._cleaned(answer, questions[place + offset].text) for offset, answer in enumerate(raw)]
+            asked = questions[place : place + len(raw)]
+            answers = [self._cleaned(answer, question.text) for answer, question in zip(raw, asked, strict=True)]
             keep(place, answers)
             self.stats.add(prompts=len(answers), refused=sum(bool(answer.reason) for answer in answers))
 

@@ -16,12 +16,12 @@ from typing import NamedTuple, TypeVar
 import torch
 from tqdm import tqdm
 
-from florenz.train.data.pictures import decode_picture
 from florenz.train.data.processor import Processor
 from florenz.train.data.prompts import decoder_prefix
-from florenz.train.data.stream import StreamError, TrainingExample
+from florenz.train.data.stream import TrainingExample
 from florenz.train.generate import write
 from florenz.train.model.florenz import IGNORED, Florenz
+from florenz.train.scores.items import example_of, picture_of
 from florenz.train.scores.sets.contract import EvaluationSet, Item, Judge, judge_of
 from florenz.train.scores.showcase import Showcase, Shown
 from florenz.train.scores.table import Evaluation
@@ -138,7 +138,7 @@ def _by_pair(
     """Without pictures, a caption is nothing that could be asked for. styles: empty for all."""
     found: dict[Pair, list[Question]] = {}
     for items in images:
-        picture_CHW = _picture(items[0], image_px)
+        picture_CHW = picture_of(items[0], image_px)
         for item in items:
             if (image_px is not None or item.source_text) and (not styles or item.style in styles):
                 pair = Pair(item.task, item.language, item.is_held_out)
@@ -146,26 +146,8 @@ def _by_pair(
     return found
 
 
-def _picture(item: Item, image_px: int | None) -> torch.Tensor | None:
-    if image_px is None or item.picture is None:
-        return None
-    try:
-        return decode_picture(item.picture, image_px)
-    except ValueError as problem:
-        raise StreamError(f"{item.where}: {problem}") from problem
-
-
 def _question(item: Item, picture_CHW: torch.Tensor | None) -> Question:
-    example = TrainingExample(
-        key=item.id,
-        task=item.task,
-        language=item.language,
-        style=item.style,
-        source_text=item.source_text,
-        text=item.references[0],
-        picture_CHW=picture_CHW,
-    )
-    return Question(example, item.references, item.truth, item.image)
+    return Question(example_of(item, picture_CHW), item.references, item.truth, item.image)
 
 
 @torch.inference_mode()
