@@ -1,19 +1,19 @@
 """Many requests in flight against a server that is slow, refuses and resets: `python -m benchmarks.load [ITEMS]`.
 
-64 requests at a time, each answered after 1 ms to 30 s (a hundredth of it here, so that the run ends), 5% of them with
-429, 503, a reset connection or half a body. Every item must be answered, in the ledger, exactly once by the server; and
-memory must not grow with their number.
+64 requests at a time, each answered after 1 ms to 30 s, 5% of them with 429, 503, a reset connection or half a body.
+Items go through one stream, as the translate step sends them. Every item must be answered, in the ledger, exactly once
+by the server; and memory must not grow with their number.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
+import re
 import resource
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,13 +22,15 @@ from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.translators.answer import Answer
 from florenz.translators.client import Client
 from florenz.translators.settings import TranslatorSettings
+from florenz.translators.stream import Question, Stream
 
 MODEL = "playground/models/translator"
 IN_FLIGHT, PER_REQUEST = 64, 16
-FASTEST_S, SLOWEST_S, SCALE = 0.001, 30.0, 0.01
+FASTEST_S, SLOWEST_S = 0.001, 30.0
 FAULT_SHARE = 0.05
 FAULTS: tuple[Fault, ...] = (status(429, Retry_After="0"), status(503), reset, reset_mid_reply, cut_reply)
 GROWTH_GOAL_BYTES = 128 << 20
+WARM_ITEMS = 4 * IN_FLIGHT * PER_REQUEST  # after so many answers nothing is loaded for the first time
 FINGERPRINT = "f" * 16
 
 
@@ -45,26 +47,38 @@ class Outcome:
     seconds: float
 
 
-def text_for(prompt: str) -> str:
-    return f"Antwort {hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
+def text_of(item: int) -> str:
+    return f"Item {item}."
+
+
+def item_of(text: str) -> int | None:
+    """None for another text: the client sends one of its own to see whether a server or an item is to blame."""
+    found = re.search(r"Item (\d+)\.", text)
+    return int(found.group(1)) if found else None
+
+
+def answer_to(text: str) -> str:
+    return f"Antwort {hashlib.sha256(str(item_of(text)).encode()).hexdigest()[:12]}"
 
 
 class Moody:
-    """Decides what becomes of a request; counts the items that were answered in full."""
+    """Decides what becomes of a request; counts how often each item was answered in full."""
 
-    def __init__(self, seed: int) -> None:
-        self._rng = random.Random(seed)
-        self.answered: Counter[str] = Counter()
+    def __init__(self, num_items: int, seed: int, scale: float) -> None:
+        self._rng, self._scale = random.Random(seed), scale
+        self.answered = bytearray(num_items)
         self.faults = 0
 
     def rule(self, request: Request) -> Fault | None:
         """Called for one request at a time."""
-        wait_s = FASTEST_S * (SLOWEST_S / FASTEST_S) ** self._rng.random() * SCALE
+        wait_s = FASTEST_S * (SLOWEST_S / FASTEST_S) ** self._rng.random() * self._scale
         fault = self._rng.choice(FAULTS) if self._rng.random() < FAULT_SHARE else None
         if fault:
             self.faults += 1
         else:
-            self.answered.update(request.prompts)
+            for item in map(item_of, request.prompts):
+                if item is not None:
+                    self.answered[item] += 1
 
         def act(request: Request) -> None:
             request.stand_in.is_over.wait(wait_s)
@@ -73,47 +87,47 @@ class Moody:
         return act
 
 
-def load(num_items: int, seed: int = 0) -> Outcome:
-    moody = Moody(seed)
+def load(num_items: int, *, seed: int = 0, scale: float = 1.0) -> Outcome:
+    """scale: of the time that each reply takes."""
+    moody = Moody(num_items, seed, scale)
     settings = TranslatorSettings(
         model=MODEL, prompt="playground", prompts_per_request=PER_REQUEST, max_in_flight=IN_FLIGHT, max_retries=8,
         backoff_s=0.001, backoff_max_s=0.05, request_timeout_s=60.0,
     )  # fmt: skip
-    started, early_bytes = time.monotonic(), 0
-    with tempfile.TemporaryDirectory() as out, StandInServer(MODEL, text_for, remembers=False) as server:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as out, StandInServer(MODEL, answer_to, remembers=False) as server:
         server.rule = moody.rule
-        client, ledger = Client(server.endpoint, MODEL, settings), Ledger(out)
-        step = IN_FLIGHT * PER_REQUEST  # what the pipeline hands over at once
-        for number, start in enumerate(range(0, num_items, step)):
-            texts = [f"Item {place}." for place in range(start, min(num_items, start + step))]
-            client.translate(texts, "de", Keeper(ledger, texts))
-            if number == 7 or start == 0:
-                early_bytes = peak_bytes()
-        growth = peak_bytes() - early_bytes
+        client, keeper = Client(server.endpoint, MODEL, settings), Keeper(Ledger(out))
+        with Stream([client], keeper) as stream:
+            for item in range(num_items):
+                stream.put(Question(text=text_of(item), language="de", tag=item))
+            stream.drain()
+        growth = peak_bytes() - keeper.early_bytes
+        ledger = Ledger(out)
         ledger.compact()
-        rows = ledger.read_translations("de", FINGERPRINT)
-        prompts = {f"Item {place}.": f"<s>Item {place}.<|de|>" for place in range(num_items)}
-        kept = {row.source_text: row.text for row in rows.values()}
-        missing = sum(kept.get(text) != text_for(prompt) for text, prompt in prompts.items())
-        asked = set(prompts.values())
-        repeated = sum(count > 1 for prompt, count in moody.answered.items() if prompt in asked)
-    return Outcome(items=num_items, missing=missing, repeated=repeated, requests=client.stats.requests,
-                   faults=moody.faults, growth_bytes=growth, seconds=time.monotonic() - started)  # fmt: skip
+        kept = {row.source_text: row.text for row in ledger.read_translations("de", FINGERPRINT).values()}
+        missing = sum(kept.get(text) != answer_to(text) for text in map(text_of, range(num_items)))
+    return Outcome(items=num_items, missing=missing, repeated=sum(times > 1 for times in moody.answered),
+                   requests=client.stats.requests, faults=moody.faults, growth_bytes=growth,
+                   seconds=time.monotonic() - started)  # fmt: skip
 
 
 class Keeper:
-    """Puts answers into the ledger as the pipeline does."""
+    """Puts answers into the ledger as the pipeline does. early_bytes: peak memory when the first thousands were there."""
 
-    def __init__(self, ledger: Ledger, texts: Sequence[str]) -> None:
-        self._ledger, self._texts = ledger, texts
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger, self._kept, self.early_bytes = ledger, 0, 0
 
-    def __call__(self, place: int, answers: Sequence[Answer]) -> None:
+    def __call__(self, questions: Sequence[Question], answers: Sequence[Answer]) -> None:
         rows = [
-            TranslationRow(key=hashlib.sha256(text.encode()).hexdigest()[:32], style="short", language="de",
-                           source_text=text, text=one.text or None, reason=one.reason, detail=one.detail)
-            for text, one in zip(self._texts[place:], answers, strict=False)
+            TranslationRow(key=hashlib.sha256(question.text.encode()).hexdigest()[:32], style="short", language="de",
+                           source_text=question.text, text=one.text or None, reason=one.reason, detail=one.detail)
+            for question, one in zip(questions, answers, strict=True)
         ]  # fmt: skip
         self._ledger.append_translations("de", FINGERPRINT, rows)
+        self._kept += len(rows)
+        if self._kept <= WARM_ITEMS:
+            self.early_bytes = peak_bytes()
 
 
 def peak_bytes() -> int:
