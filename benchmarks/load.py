@@ -113,7 +113,7 @@ def load(num_items: int, *, seed: int = 0, scale: float = 1.0) -> Outcome:
 
 
 class Keeper:
-    """Puts answers into the ledger as the pipeline does. early_bytes: peak memory when the first thousands were there."""
+    """Puts answers into the ledger as the pipeline does. early_bytes: peak memory when thousands were there."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._kept, self.early_bytes = ledger, 0, 0

@@ -11,7 +11,7 @@ import re
 
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
-from florenz.filters.words import ENGLISH_ONLY, folded_words
+from florenz.filters.words import ENGLISH_ONLY, ends_of, folded_words
 from florenz.languages.codes import NAMES, SOURCE
 
 _PREAMBLE = re.compile(
@@ -20,7 +20,7 @@ _PREAMBLE = re.compile(
     r"(?:sure|certainly|of course|okay|ok|absolutely)[,!.]\s*(?:here|the|this|i)\b"
     r"|(?:here is|here['’]s|here are|below is|this is|the following is)\b[^:：\n]{0,60}"
     r"\b(?:translat|caption|descri|version)\w*[^:：\n]{0,60}[:：]"
-    r"|(?:the |my )?(?:\w+ )?(?:translation|translated text|translated caption|caption|answer|output|result)"
+    r"|(?:the |my )?(?:\w{1,40} )?(?:translation|translated text|translated caption|caption|answer|output|result)"
     r"(?: (?:in|into|to|is)\b[^:：\n]{0,30})?\s*[:：]"
     r"|(?:english|german|french|spanish|russian|chinese|czech|italian|polish|portuguese|dutch|turkish|ukrainian|japanese|korean)\s*[:：]"
     r"|hier ist die [^:\n]{0,30}übersetzung|(?:die )?(?:deutsche )?übersetzung\s*[:：]"
@@ -34,7 +34,7 @@ _PREAMBLE = re.compile(
     re.IGNORECASE,
 )
 _NOTE = re.compile(
-    r"[(\[\n*][ \t*_]{0,8}(?:translator['’]s )?(?:note|nb|n\.b\.|explanation|anmerkung|hinweis|remarque|nota"
+    r"[(\[\n*][ \t*_]{0,8}+(?:translator['’]s )?(?:note|nb|n\.b\.|explanation|anmerkung|hinweis|remarque|nota"
     r"|примечание|примітка|poznámka|uwaga|opmerking|注意?|説明|备注)\s*[:：]"
     r"|\bas an ai\b|\b(?:large )?language model\b"
     r"|\bi(?: a|['’])m (?:unable|not able) to (?:translate|see|view|provide)\b"
@@ -55,7 +55,7 @@ _ABOUT_A_TRANSLATION = re.compile(
     r")"
     r"|[(\[（][^()\[\]（）\n]{0,60}\b(?:in)?formal\b|\b(?:in)?formal(?: version| register)?\s{0,2}[:：]"
     r"|[(\[（]\s{0,2}lit(?:eral(?:ly)?)?\b[.:：]?"
-    r"|(?:^|[.!?。！？…\n)*_»”’\x22])[ \t*_(\[]{0,8}(?:(?:please )?note(?: that)?|explanation|alternatively"
+    r"|(?:^|[.!?。！？…\n)*_»”’\x22])[ \t*_(\[]{0,8}+(?:(?:please )?note(?: that)?|explanation|alternatively"
     r"|literal(?:ly| translation)|translation|n\.?b)\b[ \t]{0,2}(?:[:：,]|that\b|\*)"
     r"|\bthis translation\b|\blet me know if\b|\bi hope this helps\b|\s//\s",
     re.IGNORECASE,
@@ -65,8 +65,9 @@ _BRACKETS = re.compile(r"[(\[（]([^()\[\]（）\n]{3,200})[)\]）]")
 
 def check_commentary(candidate: Candidate, settings: FilterSettings) -> Verdict:
     """Rejects a text that talks about itself. A phrase that stands in the source too is content, not commentary."""
+    text = ends_of(candidate.text)
     for pattern in (_PREAMBLE, _NOTE, _ABOUT_A_TRANSLATION) if candidate.source else (_PREAMBLE, _NOTE):
-        found = pattern.search(candidate.text)
+        found = pattern.search(text)
         if found and not pattern.search(candidate.source):
             return reject("commentary", f"{found.group().strip()!r} at character {found.start()}")
     if candidate.language != SOURCE and (remark := _english_remark(candidate)):

@@ -11,6 +11,7 @@ import unicodedata
 
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.words import ends_of, folded_words, source_words
 from florenz.languages.scripts import script_of
 
 _MAX_UNIT_WORDS = 12
@@ -22,11 +23,13 @@ _WITHOUT_SPACES = frozenset({"HAN", "KANA", "THAI", "LAO", "KHMER", "MYANMAR", "
 
 def check_repetition(candidate: Candidate, settings: FilterSettings) -> Verdict:
     """Rejects a unit that stands more than `max_repeats` times in a row, unless the source repeats just as often."""
-    unit, repeats = _longest_loop(candidate.text, candidate.words, settings.max_repeats)
+    text, source = ends_of(candidate.text), ends_of(candidate.source)
+    words = candidate.words if text == candidate.text else folded_words(text)
+    unit, repeats = _longest_loop(text, words, settings.max_repeats)
     if repeats <= settings.max_repeats:
         return KEEP
-    source = _longest_loop(candidate.source, list(candidate.source_words.words), settings.max_repeats)
-    if repeats > source[1]:
+    in_source = _longest_loop(source, list(source_words(source).words), settings.max_repeats)
+    if repeats > in_source[1]:
         return reject("repetition", f"{unit[:60]!r} {repeats} times in a row")
     return KEEP
 

@@ -3,6 +3,8 @@
 Shared by the filters that compare a text with its source. Cutting goes by Unicode category and not by a regular
 expression, because `\\w` breaks Hindi and Thai words at their vowel signs. Text without spaces (Chinese, Japanese)
 comes out as one long word: the filters that look at it count letters instead.
+
+A server decides how long its answer is, and some checks take long for each letter: those look at `ends_of` it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+_END_CHARS = 25_000
 _INNER = "'’ʼ-"
 _TITLE_CASE_MIN_WORDS, _TITLE_CASE_SHARE = 5, 0.8
 
@@ -29,6 +32,12 @@ ENGLISH_ONLY = frozenset(
 def is_word_character(character: str) -> bool:
     """Letters, marks, numbers, and the hyphens and apostrophes inside words."""
     return unicodedata.category(character)[0] in "LMN" or character in _INNER
+
+
+def ends_of(text: str) -> str:
+    """The text, or both ends of one that is far longer than any caption: models comment there, and run in circles until
+    they are stopped."""
+    return text if len(text) <= 2 * _END_CHARS else f"{text[:_END_CHARS]} {text[-_END_CHARS:]}"
 
 
 class _Spacing(dict[int, int]):

@@ -174,3 +174,17 @@ def test_repetition_of_the_source_may_be_translated():
     source, text = "No no no no no no!", "Nein nein nein nein nein nein!"
     assert check_repetition(translation(text, source=source), SETTINGS).keep
     assert not check_repetition(translation(text, source="No!"), SETTINGS).keep
+
+
+def test_of_a_text_far_too_long_both_ends_are_looked_at():
+    """So that no check pays for the middle, and what a model says or does at the end is still seen."""
+    long = "".join(f"Ein Hund w{number:x} läuft zum Bach {number * 7:o}k. " for number in range(12_000))
+    for text in (f"{'und dann ' * 20}{long}", f"{long}{'und dann ' * 20}"):
+        found = check_repetition(translation(text, source=long), SETTINGS)
+        assert found.reason == "repetition" and "und dann" in found.detail
+    for text in (f"Translation: {long}", f"{long}(Note: I cannot see the image.)"):
+        assert check_commentary(translation(text, source=long), SETTINGS).reason == "commentary"
+    assert check_repetition(translation(long, source=long), SETTINGS).keep
+    assert check_commentary(translation(long, source=long), SETTINGS).keep
+    hidden = translation(f"{long}\x1b[2J{long}", source=long)
+    assert check_control_characters(hidden, SETTINGS).reason == "control_characters", "this is looked for everywhere"
