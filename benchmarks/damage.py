@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.hostile import damaged, photo_like
+from benchmarks.hostile.damaged_jpegs import damaged, photo_like
 from florenz.images.opening import PILLOW_ERRORS
 from florenz.images.proof import prove
 from florenz.playground.world import draw_world

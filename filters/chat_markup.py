@@ -17,7 +17,7 @@ _MARKS = re.compile(
     r"|\[/?(?:inst|sys|system|assistant|user|pad|cls|sep|mask|unk)\]|<</?sys>>"
     r"|```|^[ \t]{0,8}\#{2,}[ \t]{0,8}\w"  # code fences, Markdown headings; bounded, or line ends cost their square
     r"|^[ \t]{0,8}(?:assistant|user|system|human|ai)[ \t]?[:：]"
-    r"|▁|(?-i:Ġ)[^\W_]|âĢ",  # raw sentencepiece and byte-level token spelling; ġ is a letter of Maltese
+    r"|▁|(?-i:Ġ)[^\W_]|âĢ",  # raw sentencepiece and byte-level token spelling
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -25,6 +25,14 @@ _MARKS = re.compile(
 def check_chat_markup(candidate: Candidate, settings: FilterSettings) -> Verdict:
     """Rejects a text with a template mark that its source does not hold; the detail quotes the mark."""
     for found in _MARKS.finditer(candidate.text):
-        if found.group() not in candidate.source:
+        if found.group() not in candidate.source and not _is_maltese(found, candidate):
             return reject("chat_markup", f"{found.group().strip()!r} at character {found.start()}")
     return KEEP
+
+
+def _is_maltese(found: re.Match[str], candidate: Candidate) -> bool:
+    """Ġ is a letter of Maltese: it begins words there, and stands within those in capitals. A token's mark follows a
+    small letter, too: "RaġelĠxiħ".
+    """
+    follows_small = candidate.text[: found.start()][-1:].islower()
+    return candidate.language == "mt" and found.group().startswith("Ġ") and not follows_small

@@ -4,6 +4,7 @@ import pytest
 from filters_examples import CAPTIONS, ENGLISH, MANY, PAIR_LANGUAGES, reason_of, sentence_pairs, translation
 
 from florenz.filters.chain import FilterChain, text_checks
+from florenz.filters.chat_markup import check_chat_markup
 from florenz.filters.settings import FilterSettings
 
 
@@ -123,7 +124,11 @@ def test_words_about_the_translation_are_commentary(text):
 
 def test_a_letter_of_maltese_is_no_markup():
     assert reason_of(translation("Il-ġurnata hija sabiħa ħafna llum.", "mt", source="The day is very nice.")) == ""
+    for text in ("Ġurnata sabiħa ħdejn il-baħar.", "Raġel xiħ jistenna ħdejn il-Ġnien.", "IL-ĠURNATA HIJA SABIĦA."):
+        assert check_chat_markup(translation(text, "mt"), FilterSettings()).keep
+    assert not check_chat_markup(translation("RaġelĠxiħ jistenna", "mt"), FilterSettings()).keep
     assert reason_of(translation("EinĠrotesĠAuto parkt hier")) == "chat_markup"
+    assert reason_of(translation("Ġein Ġrotes ĠAuto parkt hier")) == "chat_markup"
 
 
 @pytest.mark.parametrize("text", ["红色汽车停停车停车停车停车在旁边", "赤い車がとまとまとまとまっています古い家の隣に"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pipeline_examples import jpeg_of, recipe_for, write_pictures
 
-from benchmarks.hostile import damaged, photo_like, scan_of
+from benchmarks.hostile.damaged_jpegs import damaged, photo_like, scan_of
 from florenz.images import proof
 from florenz.images.decoding import is_whole_baseline
 from florenz.images.proof import prove
