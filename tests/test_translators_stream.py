@@ -1,5 +1,6 @@
 """The window of questions in flight: it keeps a server full, loses nothing, and mixes nothing up."""
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -80,6 +81,48 @@ def server() -> Iterator[StandInServer]:
 def several() -> Iterator[list[StandInServer]]:
     with ExitStack() as stack:
         yield [stack.enter_context(StandInServer("m", shout)) for _ in range(3)]
+
+
+class Watched(threading.Condition):
+    """Notes whenever the stream says that something has changed: how many questions seem answered, how many are."""
+
+    stream: Stream
+    num_put = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[Question] = []
+        self.seen: list[tuple[int, int]] = []
+
+    def notify_all(self) -> None:
+        shared = self.stream._shared
+        if not shared.problem:
+            self.seen.append((self.num_put - len(shared.waiting) - shared.in_flight, len(self.kept)))
+        super().notify_all()
+
+
+@pytest.mark.parametrize("fault", ["", "a full disk", "the last server"])
+def test_no_question_counts_as_answered_at_any_moment_before_it_is(server: StandInServer, fault: str) -> None:
+    """Between waiting and being in flight, or between a fault and its being told, `drain` would find nothing left."""
+    watched = Watched()
+
+    def keep(questions: Sequence[Question], answers: Sequence[Answer]) -> None:
+        if fault == "a full disk":
+            raise OSError(28, "No space left on device")
+        watched.kept.extend(questions)
+
+    if fault == "the last server":
+        server.rule = lambda request: status(404)
+    stream = Stream([client_of(server, prompts_per_request=4)], keep)
+    watched.stream, stream._shared.changed = stream, watched
+    with contextlib.suppress(OSError, ServerError), stream:
+        for question in questions(40):
+            with watched:
+                stream.put(question)
+                watched.num_put += 1
+        stream.drain()
+        assert not fault, "drain returned as if all were well"
+    assert watched.seen and all(seeming <= kept for seeming, kept in watched.seen)
 
 
 def test_a_server_runs_full_from_the_first_list_to_the_last(server: StandInServer) -> None:

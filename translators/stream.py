@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -171,12 +172,11 @@ class Stream:
             lanes = [await self._lane(asker, stack) for asker in self._askers]
             tasks: set[asyncio.Task[None]] = set()
             while not self._shared.is_closed:
-                while (lane := _least_busy(lanes)) and (questions := self._next_list()):
-                    self._count(lane, len(questions))
+                while (lane := _least_busy(lanes)) and (questions := self._next_list(lane)):
                     task = asyncio.create_task(self._one_list(lane, lanes, questions, stack))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
-                    task.add_done_callback(self._asked)
+                    task.add_done_callback(partial(self._asked, lane, len(questions)))
                 await self._wake.wait()
                 self._wake.clear()
             for task in tasks:
@@ -186,8 +186,10 @@ class Stream:
     async def _lane(self, asker: Asker, stack: contextlib.AsyncExitStack) -> _Lane:
         return _Lane(asker, await stack.enter_async_context(asker.connected()), asker.window())
 
-    def _next_list(self) -> list[Question]:
-        """A whole list, or what is left of the last; nothing while a list is not full."""
+    def _next_list(self, lane: _Lane) -> list[Question]:
+        """A whole list for this server, or what is left of the last; nothing while a list is not full. It is in flight
+        in the same moment as it waits no longer: `drain` must never find it in neither place.
+        """
         shared = self._shared
         with shared.changed:
             if shared.problem or not shared.waiting:
@@ -195,7 +197,7 @@ class Stream:
             if len(shared.waiting) < self._list_size and not shared.is_draining:
                 return []
             questions = [shared.waiting.popleft() for _ in range(min(self._list_size, len(shared.waiting)))]
-            shared.changed.notify_all()
+            self._count(lane, len(questions))
             return questions
 
     async def _one_list(
@@ -216,14 +218,15 @@ class Stream:
         except ServerError as problem:
             left = [question for place, question in enumerate(questions) if place not in kept]
             await self._lose(lane, lanes, problem, left, stack)
-        finally:
-            self._count(lane, -len(questions))
-            self._wake.set()
 
-    def _asked(self, task: asyncio.Task[None]) -> None:
-        """What no server is to blame for, such as a disk that is full, ends the stream too."""
+    def _asked(self, lane: _Lane, num_prompts: int, task: asyncio.Task[None]) -> None:
+        """What no server is to blame for, such as a disk that is full, ends the stream too: that is known before the
+        list is in flight no longer, or `drain` would take it for answered.
+        """
         if not task.cancelled() and (problem := task.exception()):
             self._end(problem)
+        self._count(lane, -num_prompts)
+        self._wake.set()
 
     async def _lose(
         self,
