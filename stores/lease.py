@@ -58,18 +58,19 @@ def lease_out(out: str, lease_s: float = LEASE_S) -> Iterator[Lease]:
     """Hold OUT while the block runs. Raises OutInUse and OutLost, as `lock_out` says."""
     lease = Lease(out, lease_s)
     lease.acquire()
-    renewing = threading.Thread(target=lease.keep, daemon=True)
-    renewing.start()
-    try:
-        yield lease
-    except KeyboardInterrupt as interrupt:
-        if lease.lost:  # it was we who interrupted
-            raise OutLost(lease.lost) from interrupt
-        raise
-    finally:
-        lease.stop.set()
-        renewing.join()
-        lease.let_go()
+    with _interrupted_by() as number:
+        renewing = threading.Thread(target=lease.keep, args=(number,), daemon=True)
+        renewing.start()
+        try:
+            yield lease
+        except KeyboardInterrupt as interrupt:
+            if lease.lost:  # it was we who interrupted
+                raise OutLost(lease.lost) from interrupt
+            raise
+        finally:
+            lease.stop.set()
+            renewing.join()
+            lease.let_go()
 
 
 class Lease:
@@ -105,14 +106,14 @@ class Lease:
         if self.lost:
             raise OutLost(self.lost)
 
-    def keep(self) -> None:
-        """Renew it until `stop`; interrupt the run when it is lost."""
+    def keep(self, interrupt: signal.Signals) -> None:
+        """Renew it until `stop`; when it is lost, interrupt the run as if this signal had come."""
         while not self.stop.wait(self.holder.lease_s / RENEWALS_PER_LEASE):
             try:
                 self.renew()
                 self.check()
             except OutLost:
-                _thread.interrupt_main(signal.SIGTERM if _answers_sigterm() else signal.SIGINT)
+                _thread.interrupt_main(interrupt)
                 return
 
     def renew(self) -> None:
@@ -222,5 +223,20 @@ def _who(holder: Holder | None) -> str:
     return f"another run (process {holder.pid} on {holder.host})" if holder else "somebody (its lock can't be read)"
 
 
-def _answers_sigterm() -> bool:
-    return signal.getsignal(signal.SIGTERM) not in (signal.SIG_DFL, signal.SIG_IGN, None)
+@contextlib.contextmanager
+def _interrupted_by() -> Iterator[signal.Signals]:
+    """The signal by which the main thread is interrupted. Where it has a handler for none of the usual ones (scripts
+    start what runs in the background with an ignored Ctrl-C), one of ours gets it as long as the block runs.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if callable(signal.getsignal(number)):
+            yield number
+            return
+    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
+        yield signal.SIGINT
+        return
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    try:
+        yield signal.SIGUSR1
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -6,6 +6,7 @@ a few seconds bear the marker themselves.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,12 @@ collect_ignore = ["readers"]  # in an environment of their own: make test-reader
 NO_CHECKS_OF = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("busy machine", deadline=None, suppress_health_check=NO_CHECKS_OF)
 settings.load_profile("busy machine")
+
+
+def pytest_configure() -> None:
+    """What a script starts in the background ignores Ctrl-C, and so would all that tests start and interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -204,12 +204,16 @@ def test_a_renewal_whose_answers_were_all_lost_is_ours_all_the_same(
     assert read_lock(out)["turn"] == 2
 
 
-def test_a_run_is_interrupted_when_its_out_is_taken_over(out: str) -> None:
-    """From the side, while it computes: the one line names who has it now."""
+@pytest.mark.parametrize("ctrl_c", ["default_int_handler", "SIG_IGN"])
+def test_a_run_is_interrupted_when_its_out_is_taken_over(out: str, ctrl_c: str) -> None:
+    """From the side, while it computes: the one line names who has it now. What a script starts in the background is
+    to be interrupted as well, and begins with an ignored Ctrl-C.
+    """
     code = """
-import sys, threading
+import signal, sys, threading
 from florenz.stores import files, lease
 from florenz.stores.errors import OutLost
+signal.signal(signal.SIGINT, getattr(signal, sys.argv[2]))
 try:
     with lease.lease_out(sys.argv[1], lease_s=4.0):
         print("held", flush=True)
@@ -218,7 +222,8 @@ try:
 except OutLost as problem:
     print(problem)
 """
-    with subprocess.Popen([sys.executable, "-c", code, out], stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
+    words = [sys.executable, "-c", code, out, ctrl_c]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         write_lock(out, owner="somebody", pid=7, host="elsewhere")
         assert "was taken over by another run (process 7 on elsewhere)" in holder.stdout.read()

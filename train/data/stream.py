@@ -468,7 +468,8 @@ def _interrupts_later() -> Iterator[None]:
     Inside DataLoader it can leave a lock of its queues taken, and ending the workers would then wait for ever. Seen
     once in 150 interrupts of a trainer that does nothing but fetch batches.
     """
-    if threading.current_thread() is not threading.main_thread():  # where no KeyboardInterrupt is ever raised
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as it is in the background of a script
+    if is_ignored or threading.current_thread() is not threading.main_thread():  # no KeyboardInterrupt is ever raised
         yield
         return
     num_interrupts = 0
