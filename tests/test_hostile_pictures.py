@@ -10,18 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from pipeline_examples import jpeg_of, recipe_for, write_pictures
+from pipeline_examples import bytes_of, jpeg_of, published, recipe_for, write_ledger, write_pictures
 
 from benchmarks.hostile.damaged_jpegs import damaged, photo_like, scan_of
 from florenz.images import proof
 from florenz.images.decoding import is_whole_baseline
 from florenz.images.proof import prove
 from florenz.images.sources import key_of, list_sources
+from florenz.limits.table import Limits
 from florenz.pipeline import index as index_module
 from florenz.pipeline.index import build_index
 from florenz.pipeline.proofs import proofs_path, read_proofs, write_proofs
 from florenz.pipeline.recipe import Images
 
+LIMITS = list(Limits.__dataclass_fields__)
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared test data is not beside this checkout")
 
@@ -214,6 +216,34 @@ def test_each_picture_is_proved_once(tmp_path: Path, pictures: Path, monkeypatch
     (pictures / "new.jpg").unlink()
     index_with(tmp_path, pictures)
     assert len(read_proofs(str(tmp_path / "out"))) == 5, "a verdict outlives its source"
+
+
+def test_the_shards_of_good_pictures_are_the_same_bytes_with_and_without_proofs_and_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sound goes through untouched: nothing but rejects tells a run that proves from one that trusts."""
+    sound = [jpeg_of(number) for number in range(6)]
+    sound += [encoded(picture().resize((120 + number, 90)), **options) for number, options in enumerate(OPTIONS)]
+    sound += [encoded(picture(), format) for format in ("PNG", "WEBP", "GIF", "TIFF")]
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, data in enumerate(sound):
+        (folder / f"{number:03d}").write_bytes(data)
+    trusting = {"max_bytes": 1 << 40, "max_pixels": 1 << 40, "max_side_ratio": 1e9}
+    proved = published_shards(tmp_path / "proved", sound, Images(source=str(folder)), Limits())
+    monkeypatch.setattr(index_module, "prove", lambda data: proof.Proof())
+    no_limits = Limits(**dict.fromkeys(LIMITS, 1 << 30))
+    trusted = published_shards(tmp_path / "trusted", sound, Images(source=str(folder), **trusting), no_limits)
+    assert len(proved) > 3 and proved == trusted
+
+
+def published_shards(out: Path, pictures: list[bytes], images: Images, limits: Limits) -> dict[str, bytes]:
+    """Name -> bytes of the shards that a run writes from full ledgers; all pictures are in them."""
+    recipe = recipe_for(out, images=images, limits=limits)
+    write_ledger(recipe, [key_of(data) for data in pictures])
+    manifest = published(recipe)
+    assert sum(shard.samples for shard in manifest.shards if not shard.path.startswith("heldout")) == len(pictures)
+    return {Path(name).name: data for name, data in bytes_of(out).items() if name.endswith(".tar")}
 
 
 def test_verdicts_of_other_checks_or_in_a_damaged_table_are_not_believed(
