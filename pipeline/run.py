@@ -10,9 +10,10 @@ import contextlib
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
+from florenz.captioners.contract import CaptionerSettings
 from florenz.exports.index import num_positions
 from florenz.images.folders import SourceFile
 from florenz.images.sources import list_sources
@@ -20,7 +21,8 @@ from florenz.limits.printable import printable
 from florenz.pipeline import preflight, scenes
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
-from florenz.pipeline.answers.makers import Makers, makers_of
+from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints
+from florenz.pipeline.answers.questions import CaptionTask, TranslationTask, tasks_in
 from florenz.pipeline.answers.reading import check_reading
 from florenz.pipeline.answers.retry import forget_rejected
 from florenz.pipeline.assemble import replacement
@@ -41,7 +43,9 @@ from florenz.pipeline.jobs.logs import local_log, progress_log
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, screen_table, write_report
+from florenz.pipeline.routing import Translator, languages_of
 from florenz.pipeline.runners.contract import facts_of
+from florenz.pipeline.serving import Serving
 from florenz.recipes.fingerprints import fingerprint
 from florenz.recipes.recipe_file import RecipeError
 from florenz.reports.charts import Step
@@ -51,10 +55,7 @@ from florenz.shards.manifest import manifest_path
 from florenz.stores import files
 from florenz.stores.lock import lock_out
 from florenz.stores.publication import Publication
-from florenz.translators.client import Client
-from florenz.translators.endpoint import ServerError, check_endpoint
-from florenz.translators.kernels import check_kernels
-from florenz.translators.server import Server
+from florenz.translators.endpoint import ServerError
 
 Say = Callable[[str], None]
 
@@ -66,14 +67,22 @@ class Run:
         self.recipe, self.say, self.may_replace, self.publication = recipe, say, may_replace, publication
         self.workers_are = facts_of(recipe.running)
         self.ledger = Ledger(recipe.out)
-        self.answers = CurrentAnswers(self.ledger, makers_of(recipe), styles=recipe.captioner.styles)
+        self.answers = CurrentAnswers(self.ledger, makers_of(recipe), styles=recipe.styles)
         self.seconds: dict[str, float] = {}
         self.timeline: list[Step] = []
         self.started = time.monotonic()
         self.asked = {"captions": 0, "translations": 0}
         self.reads_images_again = False
-        self.server_is_proved = False
-        self.translator_is_proved = False
+        self.servings = [
+            Serving(
+                translator,
+                local_log(recipe.out, f"translation-server-{number}" if number > 1 else "translation-server"),
+                is_local=self.workers_are.is_on_this_machine,
+                limits=recipe.limits,
+            )
+            for number, translator in enumerate(recipe.translators, 1)
+            if languages_of(translator, recipe.languages)
+        ]
 
     def source_files(self) -> list[SourceFile]:
         """OUT is taken literally, whatever stands in its name; what the user gave as IMAGES may be a glob."""
@@ -105,17 +114,18 @@ def run(recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool
     preflight.check(recipe)
     for warning in preflight.warnings(recipe):
         say(f"warning: {warning}")
-    server = Server(recipe.translator.settings, local_log(recipe.out, "translation-server"))
     with lock_out(recipe.out) as held, contextlib.ExitStack() as stack:
         stack.enter_context(files.pinned(recipe.out))
-        stack.callback(server.stop)  # not entered as a context: it starts when it turns out to be needed
         files.remove_partials(recipe.out)  # nobody else writes there while we hold the lock
         stack.enter_context(c_messages_to(local_log(recipe.out, "run")))
         publication = Publication(manifest_path(recipe.out), held)  # now: what others publish from here on stays
-        return _run(Run(recipe, say, may_replace=may_replace, publication=publication), server, retry)
+        this = Run(recipe, say, may_replace=may_replace, publication=publication)
+        for serving in this.servings:
+            stack.callback(serving.stop)  # not entered as a context: it starts when it turns out to be needed
+        return _run(this, retry)
 
 
-def _run(this: Run, server: Server, retry: str | None) -> RunFacts:
+def _run(this: Run, retry: str | None) -> RunFacts:
     recipe = this.recipe
     if recipe.images.is_playground:
         with this.step("draw", recipe.images.num_scenes) as progress:
@@ -128,9 +138,8 @@ def _run(this: Run, server: Server, retry: str | None) -> RunFacts:
         retried = forget_rejected(recipe, this.ledger, retry)
         this.reads_images_again = retried.images > 0
         this.say(f"asking again for {retried}")
-    _caption(this, index, server)
-    _translate(this, index, server)
-    server.stop()
+    _caption(this, index)
+    _translate(this, index)
     this.ledger.compact()
     for damage in this.ledger.damaged:
         this.say(f"warning: {damage}")
@@ -150,101 +159,75 @@ def _check_images(this: Run, index: Index) -> None:
         replacement.check_images(this.recipe, index.images)
 
 
-def _caption(this: Run, index: Index, server: Server) -> None:
-    tasks = this.answers.missing_captions(index.images)
-    if not tasks:
-        return
-    if this.workers_are.is_on_this_machine and not this.recipe.translator.running_servers:
-        _start(this, server)  # it takes longer to come up than a thousand captions take
+def _caption(this: Run, index: Index) -> None:
+    missing = this.answers.missing_captions(index.images)
+    for captioner in this.recipe.captioners:
+        if tasks := tasks_in(missing, captioner.told_styles):
+            _caption_with(this, captioner, tasks)
+
+
+def _caption_with(this: Run, captioner: CaptionerSettings, tasks: list[CaptionTask]) -> None:
+    if not any(one.starts_server for one in this.recipe.captioners):  # which wants the memory to itself
+        this.servings[0].start()  # it takes longer to come up than a thousand captions take
     # Imported here: seconds that a rerun need not wait.
     from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
     from florenz.pipeline.answers.graphs import run_captioning
 
-    if this.workers_are.is_on_this_machine:
-        try:
-            load_captioner(this.recipe.captioner)
-        except CaptionerError as problem:
-            raise RecipeError([str(problem)]) from problem
-    if not this.workers_are.shares_memory:
-        forget_captioner()  # each worker process has its own
-    with this.step("caption", len(tasks)) as progress:
-        run_captioning(this.recipe, tasks, progress)
+    try:
+        if this.workers_are.is_on_this_machine:
+            try:
+                load_captioner(captioner)
+            except CaptionerError as problem:
+                raise RecipeError([str(problem)]) from problem
+        if not this.workers_are.shares_memory and not captioner.starts_server:
+            forget_captioner()  # each worker process has its own; a server is everybody's
+        with this.step("caption", len(tasks)) as progress:
+            run_captioning(this.recipe, tasks, progress, captioner)
+    finally:
+        forget_captioner()  # its memory is the translator's now
     if not this.workers_are.is_on_this_machine:
-        check_reading(this.ledger, makers_of(this.recipe).captioner.fingerprint, tasks, this.recipe.image_source)
-    forget_captioner()  # its memory is the translator's now
-    this.asked["captions"] = sum(len(task.styles) for task in tasks)
+        check_reading(this.ledger, set(style_fingerprints(captioner).values()), tasks, this.recipe.image_source)
+    this.asked["captions"] += sum(len(task.styles) for task in tasks)
     this.ledger.compact()  # thousands of small parts are about to be read
 
 
-def _translate(this: Run, index: Index, server: Server) -> None:
+def _translate(this: Run, index: Index) -> None:
+    """One translator after the other: each may need all of the machine's memory."""
+    for serving in this.servings:
+        _translate_with(this, index, serving)
+        serving.stop()
+
+
+def _translate_with(this: Run, index: Index, serving: Serving) -> None:
     """Ask, and after a crash of a server that we started: restart it, and ask what is still missing."""
-    while tasks := this.answers.missing_translations(index.images):
-        this.asked["translations"] = this.asked["translations"] or len(tasks)  # the first time: all that is missing
-        endpoints = named = this.recipe.translator.running_servers
-        if not named and this.workers_are.is_on_this_machine:  # elsewhere each worker machine has its own
-            _start(this, server)
-            endpoints = (_ready_endpoint(this, server),)
+    is_first = True
+    while tasks := _tasks_for(this, index, serving.translator):
+        this.asked["translations"] += len(tasks) * is_first  # the first time: all that is missing
+        is_first = False
+        serving.start()
+        with this.step("server") if serving.is_waited_for else contextlib.nullcontext():
+            endpoints = serving.endpoints()
         from florenz.pipeline.answers.graphs import run_translation
 
         try:
             if endpoints:
-                _prove_translator(this, endpoints[0])
+                serving.prove(endpoints[0], this.recipe.languages)
             with this.step("translate", len(tasks)) as progress:
-                run_translation(this.recipe, tasks, endpoints, progress)
+                run_translation(this.recipe, tasks, endpoints, progress, serving.translator.settings)
             return
         except ServerError:
-            is_ours = this.workers_are.is_on_this_machine and not named
-            if not is_ours or _answers(endpoints[0], this.recipe):
+            if not serving.can_be_mended():
                 raise
             this.say("warning: the translation server died; starting it again")
-            server.restart()
+            serving.restart()
 
 
-def _prove_translator(this: Run, endpoint: str) -> None:
-    """One real question, once in a run: a model that answers nothing is a fault of the recipe."""
-    from florenz.pipeline.answers.first_batch import NoWord, prove_translator
-
-    settings = this.recipe.translator.settings
-    if not this.translator_is_proved:
-        try:
-            prove_translator(
-                Client(endpoint, settings.model, settings, limits=this.recipe.limits), this.recipe.languages
-            )
-        except NoWord as problem:
-            raise RecipeError([str(problem)]) from problem
-        this.translator_is_proved = True
-
-
-def _start(this: Run, server: Server) -> None:
-    """Unless it runs. One that can't compute would show that a minute from now, and not say why."""
-    if not this.server_is_proved:
-        try:
-            check_kernels()
-        except ServerError as problem:
-            raise RecipeError([str(problem)]) from problem
-        this.server_is_proved = True
-    server.start()
-
-
-def _ready_endpoint(this: Run, server: Server) -> str:
-    """A server that never came up is a fault of recipe or machine (exit code 2), one that breaks later is not."""
-    try:
-        with this.step("server"):
-            server.wait_ready()
-    except ServerError as problem:
-        if server.num_restarts:
-            raise
-        raise RecipeError([f"{problem}; mend what it names, or name a running server as ENDPOINT"]) from problem
-    return server.endpoint
-
-
-def _answers(endpoint: str, recipe: Recipe) -> bool:
-    """Asked of the server itself: a process that has just crashed is still there for a moment."""
-    try:
-        check_endpoint(endpoint, recipe.translator.settings.model, limits=recipe.limits)
-    except ServerError:
-        return False
-    return True
+def _tasks_for(this: Run, index: Index, translator: Translator) -> list[TranslationTask]:
+    return [
+        task
+        for task in this.answers.missing_translations(index.images)
+        if this.recipe.translators_of(task.language)[task.number] == translator
+    ]
 
 
 def _assemble(this: Run, index: Index) -> RunFacts:
@@ -285,5 +268,19 @@ def _assemble(this: Run, index: Index) -> RunFacts:
 
 
 def _models(recipe: Recipe, makers: Makers) -> dict[str, object]:
-    translator = makers.translators[recipe.languages[0]]
-    return {"captioner": asdict(makers.captioner), "translator": asdict(translator)}
+    """Those of a recipe with one of a kind as they always stood there; of several all, by style and language."""
+    found: dict[str, object] = {
+        "captioner": _record(makers.captioners[recipe.styles[0]]),
+        "translator": _record(makers.translators[recipe.languages[0]][0]),
+    }
+    if len(recipe.captioners) > 1:
+        found["captioners"] = {style: _record(maker) for style, maker in makers.captioners.items()}
+    if len(recipe.translators) > 1:
+        found["translators"] = {
+            language: [_record(maker) for maker in several] for language, several in makers.translators.items()
+        }
+    return found
+
+
+def _record(maker: Maker) -> dict[str, str]:
+    return {"model": maker.model, "fingerprint": maker.fingerprint}
