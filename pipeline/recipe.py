@@ -20,6 +20,7 @@ from florenz.limits.errors import advice, excess
 from florenz.limits.printable import printable
 from florenz.limits.table import IMAGE_BYTES, SIDE_RATIO, Limits
 from florenz.pipeline.jobs.settings import BeamSettings, DataflowSettings, with_options
+from florenz.pipeline.rates import PlanSettings
 from florenz.pipeline.routing import Translator, credentials, routing_problems, style_problems, translators_of
 from florenz.pipeline.runners.contract import Running
 from florenz.recipes.checks import below_1, blank, not_among, raise_if
@@ -144,6 +145,7 @@ class Recipe:
     filters: FilterSettings = field(default_factory=FilterSettings)
     shards: ShardSettings = field(default_factory=ShardSettings)
     limits: Limits = field(default_factory=Limits)
+    plan: PlanSettings = field(default_factory=PlanSettings)
     beam: BeamSettings = field(default_factory=BeamSettings)
     dataflow: DataflowSettings = field(default_factory=DataflowSettings)
 
@@ -210,7 +212,7 @@ class Recipe:
 LISTS = {"captioners": "captioner", "translators": "translator"}
 SECTIONS: dict[str, type] = {
     "images": Images, "captioner": CaptionerSettings, "translator": Translator,
-    "filters": FilterSettings, "shards": ShardSettings, "limits": Limits, "beam": BeamSettings,
+    "filters": FilterSettings, "shards": ShardSettings, "limits": Limits, "plan": PlanSettings, "beam": BeamSettings,
     "dataflow": DataflowSettings,
 }  # fmt: skip
 

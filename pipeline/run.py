@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,7 +22,7 @@ from florenz.limits.printable import printable
 from florenz.pipeline import preflight, scenes
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
-from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints
+from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints, translation_fingerprint
 from florenz.pipeline.answers.questions import CaptionTask, TranslationTask, tasks_in
 from florenz.pipeline.answers.reading import check_reading
 from florenz.pipeline.answers.retry import forget_rejected
@@ -37,10 +38,12 @@ from florenz.pipeline.assemble.build import (
 )
 from florenz.pipeline.assemble.graph import rejects_path, run_assembly
 from florenz.pipeline.assemble.rejects import read_rejects
+from florenz.pipeline.budget import UNLIMITED, Budget, BudgetUsedUp
 from florenz.pipeline.c_messages import c_messages_to
 from florenz.pipeline.index import Index, build_index, expected_images
 from florenz.pipeline.jobs.logs import local_log, progress_log
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
+from florenz.pipeline.rates import START, Measurement, note_rate
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, screen_table, write_report
 from florenz.pipeline.routing import Translator, languages_of
@@ -63,11 +66,15 @@ Say = Callable[[str], None]
 class Run:
     """The parts of a run share its recipe, its ledger and its clock."""
 
-    def __init__(self, recipe: Recipe, say: Say, *, may_replace: bool, publication: Publication) -> None:
+    def __init__(
+        self, recipe: Recipe, say: Say, *, may_replace: bool, publication: Publication, budget: Budget = UNLIMITED
+    ) -> None:
         self.recipe, self.say, self.may_replace, self.publication = recipe, say, may_replace, publication
+        self.budget = budget
         self.workers_are = facts_of(recipe.running)
         self.ledger = Ledger(recipe.out)
-        self.answers = CurrentAnswers(self.ledger, makers_of(recipe), styles=recipe.styles)
+        self.makers = makers_of(recipe)
+        self.answers = CurrentAnswers(self.ledger, self.makers, styles=recipe.styles)
         self.seconds: dict[str, float] = {}
         self.timeline: list[Step] = []
         self.started = time.monotonic()
@@ -102,15 +109,24 @@ class Run:
         self.timeline.append(Step(name=name, items=total or 0, **times))
 
 
-def run(recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool = False) -> RunFacts:
+def run(
+    recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool = False, budget: Budget = UNLIMITED
+) -> RunFacts:
     """Do all that is left to do, and report. `retry`: first forget what was rejected for this reason (or "all").
 
     `may_replace`: also when the build in OUT would lose most of its images (see replacement.py).
 
     Raises:
         RecipeError, OutInUse: nothing was started.
-        ServerError, BooksError, OutLost, OSError: stopped; the ledger is whole, run again.
+        ServerError, BooksError, BudgetUsedUp, OutLost, OSError: stopped; the ledger is whole, run again.
     """
+    with opened(recipe, say, may_replace=may_replace, budget=budget) as this:
+        return _run(this, retry)
+
+
+@contextlib.contextmanager
+def opened(recipe: Recipe, say: Say, *, may_replace: bool = False, budget: Budget = UNLIMITED) -> Iterator[Run]:
+    """A run whose recipe was checked and whose OUT is ours. Raises RecipeError, OutInUse."""
     preflight.check(recipe)
     for warning in preflight.warnings(recipe):
         say(f"warning: {warning}")
@@ -119,13 +135,14 @@ def run(recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool
         files.remove_partials(recipe.out)  # nobody else writes there while we hold the lock
         stack.enter_context(c_messages_to(local_log(recipe.out, "run")))
         publication = Publication(manifest_path(recipe.out), held)  # now: what others publish from here on stays
-        this = Run(recipe, say, may_replace=may_replace, publication=publication)
+        this = Run(recipe, say, may_replace=may_replace, publication=publication, budget=budget)
         for serving in this.servings:
             stack.callback(serving.stop)  # not entered as a context: it starts when it turns out to be needed
-        return _run(this, retry)
+        yield this
 
 
-def _run(this: Run, retry: str | None) -> RunFacts:
+def read_images(this: Run) -> Index:
+    """Steps draw and read. Raises RecipeError where there is nothing to use."""
     recipe = this.recipe
     if recipe.images.is_playground:
         with this.step("draw", recipe.images.num_scenes) as progress:
@@ -134,12 +151,19 @@ def _run(this: Run, retry: str | None) -> RunFacts:
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
+    return index
+
+
+def _run(this: Run, retry: str | None) -> RunFacts:
+    recipe = this.recipe
+    index = read_images(this)
     if retry is not None:  # not before: a run that is refused must not have forgotten anything
         retried = forget_rejected(recipe, this.ledger, retry)
         this.reads_images_again = retried.images > 0
         this.say(f"asking again for {retried}")
-    _caption(this, index)
-    _translate(this, index)
+    ask(this, index.images)
+    for serving in this.servings:
+        serving.stop()
     this.ledger.compact()
     for damage in this.ledger.damaged:
         this.say(f"warning: {damage}")
@@ -159,8 +183,24 @@ def _check_images(this: Run, index: Index) -> None:
         replacement.check_images(this.recipe, index.images)
 
 
-def _caption(this: Run, index: Index) -> None:
-    missing = this.answers.missing_captions(index.images)
+def ask(this: Run, images: Mapping[str, str]) -> None:
+    """Steps caption and translate for these images, key -> URI. Raises BudgetUsedUp."""
+    _caption(this, images)
+    _check_budget(this, images)
+    _translate(this, images)
+
+
+def _check_budget(this: Run, images: Mapping[str, str]) -> None:
+    """Raises BudgetUsedUp where something was left unasked."""
+    if this.budget == UNLIMITED:
+        return
+    captions = sum(len(task.styles) for task in this.answers.missing_captions(images))
+    if captions:
+        raise BudgetUsedUp(f"the budget is used up: {captions:,} captions are still to be asked for, then translations")
+
+
+def _caption(this: Run, images: Mapping[str, str]) -> None:
+    missing = this.answers.missing_captions(images)
     for captioner in this.recipe.captioners:
         if tasks := tasks_in(missing, captioner.told_styles):
             _caption_with(this, captioner, tasks)
@@ -175,45 +215,78 @@ def _caption_with(this: Run, captioner: CaptionerSettings, tasks: list[CaptionTa
 
     try:
         if this.workers_are.is_on_this_machine:
+            started = time.monotonic()
             try:
                 load_captioner(captioner)
             except CaptionerError as problem:
                 raise RecipeError([str(problem)]) from problem
+            _note_start(this, this.makers.captioners[captioner.told_styles[0]].fingerprint, started)
         if not this.workers_are.shares_memory and not captioner.starts_server:
             forget_captioner()  # each worker process has its own; a server is everybody's
         with this.step("caption", len(tasks)) as progress:
-            run_captioning(this.recipe, tasks, progress, captioner)
+            run_captioning(this.recipe, tasks, progress, captioner, this.budget)
     finally:
         forget_captioner()  # its memory is the translator's now
     if not this.workers_are.is_on_this_machine:
         check_reading(this.ledger, set(style_fingerprints(captioner).values()), tasks, this.recipe.image_source)
     this.asked["captions"] += sum(len(task.styles) for task in tasks)
+    _note_captions(this, captioner, tasks)
     this.ledger.compact()  # thousands of small parts are about to be read
 
 
-def _translate(this: Run, index: Index) -> None:
+def _note_start(this: Run, fingerprint: str, started: float) -> None:
+    seconds = time.monotonic() - started
+    note_rate(this.recipe.out, fingerprint + START, Measurement(items=1, seconds=seconds, chars=0))
+
+
+def _note_captions(this: Run, captioner: CaptionerSettings, tasks: Sequence[CaptionTask]) -> None:
+    """How fast it was, for plans: each style as if it had taken all of the step's time for its own share."""
+    num_asked = Counter(style for task in tasks for style in task.styles)
+    seconds = this.timeline[-1].ended - this.timeline[-1].started
+    answers = this.answers.captions()
+    items: Counter[str] = Counter()
+    chars: Counter[str] = Counter()
+    for task in tasks:
+        for style in task.styles:
+            if row := answers.get((task.key, style)):
+                maker = this.makers.captioners[style].fingerprint
+                items[maker] += 1
+                chars[maker] += len(row.text or "")
+    for maker, number in items.items():
+        share = number / num_asked.total()
+        note_rate(this.recipe.out, maker, Measurement(items=number, seconds=seconds * share, chars=chars[maker]))
+
+
+def _translate(this: Run, images: Mapping[str, str]) -> None:
     """One translator after the other: each may need all of the machine's memory."""
     for serving in this.servings:
-        _translate_with(this, index, serving)
-        serving.stop()
+        _translate_with(this, images, serving)
 
 
-def _translate_with(this: Run, index: Index, serving: Serving) -> None:
+def _translate_with(this: Run, images: Mapping[str, str], serving: Serving) -> None:
     """Ask, and after a crash of a server that we started: restart it, and ask what is still missing."""
     is_first = True
-    while tasks := _tasks_for(this, index, serving.translator):
+    while tasks := _tasks_for(this, images, serving.translator):
+        if this.budget.is_used_up():
+            raise BudgetUsedUp(f"the budget is used up: {len(tasks):,} translations are still to be asked for")
         this.asked["translations"] += len(tasks) * is_first  # the first time: all that is missing
         is_first = False
+        for other in this.servings:
+            if other is not serving:
+                other.stop()
         serving.start()
+        started = time.monotonic()
         with this.step("server") if serving.is_waited_for else contextlib.nullcontext():
             endpoints = serving.endpoints()
+        _note_start(this, translation_fingerprint(serving.translator.settings), started)
         from florenz.pipeline.answers.graphs import run_translation
 
         try:
             if endpoints:
                 serving.prove(endpoints[0], this.recipe.languages)
             with this.step("translate", len(tasks)) as progress:
-                run_translation(this.recipe, tasks, endpoints, progress, serving.translator.settings)
+                run_translation(this.recipe, tasks, endpoints, progress, serving.translator.settings, this.budget)
+            _note_translations(this, images, serving.translator, tasks)
             return
         except ServerError:
             if not serving.can_be_mended():
@@ -222,10 +295,24 @@ def _translate_with(this: Run, index: Index, serving: Serving) -> None:
             serving.restart()
 
 
-def _tasks_for(this: Run, index: Index, translator: Translator) -> list[TranslationTask]:
+def _note_translations(
+    this: Run, images: Mapping[str, str], translator: Translator, tasks: Sequence[TranslationTask]
+) -> None:
+    """How fast it was, for plans. Raises BudgetUsedUp where something was left unasked."""
+    left = _tasks_for(this, images, translator) if this.budget != UNLIMITED else []
+    asked = set(tasks) - set(left)
+    seconds = this.timeline[-1].ended - this.timeline[-1].started
+    if asked:
+        measured = Measurement(items=len(asked), seconds=seconds, chars=sum(len(task.source_text) for task in asked))
+        note_rate(this.recipe.out, translation_fingerprint(translator.settings), measured)
+    if left:
+        raise BudgetUsedUp(f"the budget is used up: {len(left):,} translations are still to be asked for")
+
+
+def _tasks_for(this: Run, images: Mapping[str, str], translator: Translator) -> list[TranslationTask]:
     return [
         task
-        for task in this.answers.missing_translations(index.images)
+        for task in this.answers.missing_translations(images)
         if this.recipe.translators_of(task.language)[task.number] == translator
     ]
 
@@ -242,6 +329,10 @@ def _assemble(this: Run, index: Index) -> RunFacts:
     if damage or not is_assembled(recipe.out, build):
         with this.step("assemble", len(index.images)) as progress:
             run_assembly(replace(assembly, build=build), this.answers, progress, recipe.running)
+        took = Measurement(
+            items=len(index.images), seconds=this.timeline[-1].ended - this.timeline[-1].started, chars=0
+        )
+        note_rate(recipe.out, "assemble", took)
     summary = read_summary(recipe.out, build)
     if not this.may_replace and build != current_build(recipe.out):
         replacement.check_build(recipe, summary.shards)

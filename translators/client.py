@@ -79,7 +79,13 @@ class Stats:
     prompts: int = 0  # texts asked for
     refused: int = 0  # texts that got a reason instead of a translation
     completion_tokens: int = 0
+    prompt_tokens: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def tokens(self) -> int:
+        """Of prompts and answers, as servers count them; 0 at one that says nothing."""
+        return self.prompt_tokens + self.completion_tokens
 
     def add(self, **counts: int) -> None:
         with self._lock:
@@ -257,8 +263,8 @@ class Client:
         except UnicodeEncodeError as error:
             raise _ItemFault("translator_refused", f"text is no valid Unicode: {error.reason}") from error
         _check_status(self.endpoint, self.model, response, self._api)
-        answers, num_tokens = _read_reply(response, len(prompts), self._limits, self._api)
-        self.stats.add(completion_tokens=num_tokens)
+        answers, tokens = _read_reply(response, len(prompts), self._limits, self._api)
+        self.stats.add(**tokens)
         return answers
 
     def _max_bytes(self, num_prompts: int) -> int:
@@ -290,13 +296,18 @@ def _check_status(endpoint: str, model: str, response: httpx.Response, api: Api)
     raise _ItemFault("translator_refused", detail)
 
 
-def _read_reply(response: httpx.Response, num_prompts: int, limits: Limits, api: Api) -> tuple[list[Answer], int]:
-    """Answers in the order of the prompts: the server may list them in any order, `index` says which is whose."""
+def _read_reply(
+    response: httpx.Response, num_prompts: int, limits: Limits, api: Api
+) -> tuple[list[Answer], dict[str, int]]:
+    """Answers in the order of the prompts, and how many tokens were counted: the server may list them in any order,
+    `index` says which is whose.
+    """
     try:
         reply = reply_json(response, max_depth=limits.reply_depth)
         choices = {choice["index"]: choice for choice in reply["choices"]}
         answers = [api.answer(choices[index]) for index in range(num_prompts)]
-        num_tokens = _num_tokens((reply.get("usage") or {}).get("completion_tokens"))
+        usage = reply.get("usage") or {}
+        tokens = {name: _num_tokens(usage.get(name)) for name in ("completion_tokens", "prompt_tokens")}
     except NotJson as error:
         raise _ItemFault("translator_bad_reply", f"not JSON: {reply_text(response)[:80]!r}") from error
     except ReplyTooLarge as error:
@@ -305,7 +316,7 @@ def _read_reply(response: httpx.Response, num_prompts: int, limits: Limits, api:
         raise _ItemFault("translator_bad_reply", f"reply without an answer for every prompt: {error!r}") from error
     if len(reply["choices"]) != num_prompts:
         raise _ItemFault("translator_bad_reply", f"{len(reply['choices'])} answers to {num_prompts} prompts")
-    return answers, num_tokens
+    return answers, tokens
 
 
 def _num_tokens(stated: object) -> int:
@@ -313,7 +324,7 @@ def _num_tokens(stated: object) -> int:
     if stated is None:
         return 0
     if not isinstance(stated, int) or not 0 <= stated <= MAX_TOKENS_COUNTED:
-        raise ValueError("completion_tokens is no number of tokens")
+        raise ValueError("the count of tokens is no number of tokens")
     return stated
 
 

@@ -27,6 +27,7 @@ from florenz.limits.table import SIDE_RATIO, Limits
 from florenz.pipeline.answers.first_batch import FirstCaptions, prove
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.questions import CaptionTask
+from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.translators.endpoint import ServerError
 
@@ -99,8 +100,10 @@ class Caption(beam.DoFn):
         progress: ProgressAddress,
         max_side_ratio: float = SIDE_RATIO,
         limits: Limits = DEFAULTS,
+        budget: Budget = UNLIMITED,
     ) -> None:
         super().__init__()
+        self._budget = budget
         self._settings, self._out, self._fingerprints = settings, out, dict(fingerprints)
         self._max_bytes, self._max_pixels, self._progress = max_bytes, max_pixels, progress
         self._max_side_ratio, self._limits = max_side_ratio, limits
@@ -114,7 +117,9 @@ class Caption(beam.DoFn):
         self._ahead: deque[tuple[CaptionTask, Future[Any]]] = deque()
 
     def process(self, task: CaptionTask) -> None:
-        """One batch is captioned while the images of the next are read."""
+        """One batch is captioned while the images of the next are read; what no budget is left for is not asked."""
+        if self._budget.is_used_up():
+            return
         self._ahead.append((task, self._readers.submit(self._prepared, task.source)))
         if len(self._ahead) >= 2 * self._settings.batch_size:
             self._caption_batch()

@@ -17,6 +17,7 @@ from florenz.pipeline.answers.captioning import Caption
 from florenz.pipeline.answers.makers import style_fingerprints, translation_fingerprint
 from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
 from florenz.pipeline.answers.translation import Translate
+from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners.contract import facts_of, graph, workers_progress
@@ -29,6 +30,7 @@ def run_captioning(
     tasks: Sequence[CaptionTask],
     progress: ProgressAddress,
     settings: CaptionerSettings | None = None,
+    budget: Budget = UNLIMITED,
 ) -> None:
     """All tasks are one captioner's, the recipe's first unless `settings` are another's."""
     settings = settings or recipe.captioner
@@ -36,6 +38,7 @@ def run_captioning(
         settings,
         out=recipe.out,
         fingerprints=style_fingerprints(settings),
+        budget=budget,
         max_bytes=recipe.images.max_bytes,
         max_pixels=recipe.images.max_pixels,
         max_side_ratio=recipe.images.max_side_ratio,
@@ -56,6 +59,7 @@ def run_translation(
     endpoints: Sequence[str],
     progress: ProgressAddress,
     settings: TranslatorSettings | None = None,
+    budget: Budget = UNLIMITED,
 ) -> None:
     """All tasks are one translator's, the recipe's first unless `settings` are another's."""
     settings = settings or recipe.translator.settings
@@ -64,6 +68,7 @@ def run_translation(
         endpoints=endpoints,
         out=recipe.out,
         fingerprint=translation_fingerprint(settings),
+        budget=budget,
         progress=workers_progress(recipe.running, progress),
         limits=recipe.limits,
     )
