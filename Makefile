@@ -5,7 +5,7 @@ PYTHON_ENV := .venv/bin/python
 PYTHON ?= python3
 
 RECIPE := configs/playground.toml
-VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS REPLACE LICENCE STRIP_EXIF \
+VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS REPLACE LICENCE STRIP_EXIF BUDGET \
 	RUNNER PROJECT REGION FLINK_MASTER FLINK_JAR JOB_ENDPOINT
 TRAIN_RECIPE := configs/train.toml
 TRAIN_VARIABLES := DATA OUT SIZE SEED STEPS WORKERS DEVICE
@@ -22,6 +22,7 @@ GIVEN_TRAIN = $(call given,$(TRAIN_VARIABLES))
 
 # What each target knows beside PYTHON. Anything else that was typed is a slip, and might publish where it was not meant to.
 KNOWN_dataset := RECIPE $(VARIABLES)
+KNOWN_plan := $(KNOWN_dataset) SAMPLE
 KNOWN_retry := $(KNOWN_dataset) REASON
 KNOWN_train := TRAIN_RECIPE $(TRAIN_VARIABLES)
 KNOWN_evaluate := $(KNOWN_train) $(EVALUATE_VARIABLES)
@@ -48,7 +49,7 @@ ROOMS := $(patsubst %/__init__.py,%,$(filter-out florenz/% installation/% benchm
 TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/florenz/*.py build/types/florenz/ && \
 	ln -s $(ROOMS:%=$(CURDIR)/%) build/types/florenz/ && $(PYTHON_ENV) -m mypy
 
-.PHONY: help typed env doctor lock dataset retry train evaluate emergence law decoder verify progress report preview sample \
+.PHONY: help typed env doctor lock dataset plan retry train evaluate emergence law decoder verify progress report preview sample \
 	export test test-readers test-engines test-fresh check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-ledger bench-translate bench-caption \
 	bench-stream bench-generate bench-train bench-filters torture bench-hostile bench-damage bench-load fuzz clean
@@ -74,6 +75,9 @@ lock: typed  ## resolve pyproject.toml anew into requirements/
 
 dataset: env  ## images -> captions -> translations -> shards: make dataset LANGS=de,fr,es
 	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN)
+
+plan: env  ## what make dataset would ask, how long and at what cost, asking nothing: same variables, SAMPLE=20 measures
+	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN) PLAN=1 $(call given,SAMPLE)
 
 retry: env  ## ask again for what was rejected, all of it or REASON=...; other variables as for make dataset
 	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN) RETRY=$(call quote,$(call typed_or,REASON,all))

@@ -97,7 +97,14 @@ def step_seconds(
     try:
         with tempfile.TemporaryDirectory(prefix="florenz-bench-") as out:
             settings = replace(recipe.captioner, batch_size=batch_size)
-            step = Caption(settings, out=out, fingerprint="f" * 16, max_bytes=10**8, max_pixels=10**8, progress=None)
+            step = Caption(
+                settings,
+                out=out,
+                fingerprints=dict.fromkeys(settings.styles, "f" * 16),
+                max_bytes=10**8,
+                max_pixels=10**8,
+                progress=None,
+            )
             step.setup()
             step.start_bundle()
             started = time.monotonic()

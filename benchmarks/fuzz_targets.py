@@ -32,6 +32,7 @@ from florenz.shards.manifest import ManifestError, read_manifest
 from florenz.shards.reader import ShardError, iter_members
 from florenz.shards.records import sample_from
 from florenz.shards.schema import SchemaError
+from florenz.translators.api import api_named
 from florenz.translators.client import _ItemFault, _read_reply
 from florenz.translators.endpoint import normal_endpoint
 
@@ -67,7 +68,7 @@ def written(data: bytes, name: str) -> str:
 
 
 def run_reply(data: bytes) -> None:
-    for answer in _read_reply(httpx.Response(200, content=data), 2, Limits())[0]:
+    for answer in _read_reply(httpx.Response(200, content=data), 2, Limits(), api_named("completions"))[0]:
         answer.text.encode()
 
 

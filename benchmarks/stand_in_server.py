@@ -45,6 +45,22 @@ def sentence_for(prompt: str) -> str:
     return sentences[hashlib.sha256(prompt.encode()).digest()[0] % len(sentences)]
 
 
+def prompts_of(body: dict[str, Any]) -> list[str]:
+    """Those of a completion; of a chat the user's turn, of one with a picture its text and what the picture is."""
+    if "messages" not in body:
+        return body.get("prompt", [])
+    content = body["messages"][-1]["content"]
+    if isinstance(content, str):
+        return [content]
+    return [" ".join(part.get("text") or part["image_url"]["url"] for part in content)]
+
+
+def chat(text: str) -> dict[str, Any]:
+    """The reply to a chat."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return {"choices": [choice], "usage": {"completion_tokens": len(text.split())}}
+
+
 def completions(texts: Sequence[str]) -> dict[str, Any]:
     """The reply with these texts; a token is a word."""
     choices = [{"index": index, "text": text, "finish_reason": "stop"} for index, text in enumerate(texts)]
@@ -66,7 +82,7 @@ class Request(BaseHTTPRequestHandler):
 
     @property
     def prompts(self) -> list[str]:
-        return self.body.get("prompt", [])
+        return prompts_of(self.body)
 
     def do_GET(self) -> None:
         self.body = {}  # the connection may have asked for something before
@@ -137,7 +153,7 @@ class StandInServer:
     @property
     def asked(self) -> list[str]:
         """Prompts, of all requests."""
-        return [prompt for body in list(self.bodies) for prompt in body["prompt"]]
+        return [prompt for body in list(self.bodies) for prompt in prompts_of(body)]
 
     def forget(self) -> None:
         """Count anew."""
@@ -209,11 +225,15 @@ def answer(request: Request) -> None:
     """What it should be: the text for each prompt."""
     texts = [request.stand_in.answer(prompt) for prompt in request.prompts]
     request.stand_in.note_answered(request.prompts)  # first: who has read the answer may look at it
-    request.send_json(completions(texts))
+    request.send_json(reply_to(request, texts))
 
 
 def answer_a_try(request: Request) -> None:
-    request.send_json(completions([request.stand_in.try_answer] * len(request.prompts)))
+    request.send_json(reply_to(request, [request.stand_in.try_answer] * len(request.prompts)))
+
+
+def reply_to(request: Request, texts: Sequence[str]) -> dict[str, Any]:
+    return chat(texts[0]) if request.path.endswith("/chat/completions") else completions(texts)
 
 
 def list_models(request: Request) -> None:

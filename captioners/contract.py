@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from florenz.recipes.checks import below_1, blank, raise_if
 from florenz.recipes.fingerprints import effort
@@ -42,6 +42,9 @@ class CaptionerSettings:
     styles: tuple[str, ...] = effort(("short", "detailed"))
     """Captions to ask for; each becomes a key in the shards' JSON. Which of them are asked for changes none of them."""
 
+    prefix: str = effort("")
+    """Put before its styles where they leave it, so that two captioners may write the same: "large_": large_short."""
+
     batch_size: int = effort(32)
     """Images that are captioned together."""
 
@@ -56,9 +59,26 @@ class CaptionerSettings:
         faults = blank("model", self.model, "name a model folder or a model on the hub")
         return (
             faults
-            + _style_faults(self.styles)
+            + _style_faults("styles", self.styles)
+            + (_style_faults("prefix", (self.prefix,)) if self.prefix else [])
             + below_1(batch_size=self.batch_size, reading_threads=self.reading_threads)
         )
+
+    @property
+    def told_styles(self) -> tuple[str, ...]:
+        """Its styles as everybody else knows them; without a prefix they are `styles`."""
+        return tuple(self.prefix + style for style in self.styles)
+
+    def of_style(self, style: str) -> CaptionerSettings:
+        """What decides the captions of one style. A kind whose prompts stand in the recipe leaves the others out, so
+        that one more style asks for itself alone.
+        """
+        return self
+
+    @property
+    def starts_server(self) -> bool:
+        """Whether `load` starts a server, which has the machine's memory until it is closed."""
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +111,14 @@ class Captioner(Protocol):
         """
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """A captioner that holds more than this process's memory."""
+
+    def close(self) -> None:
+        """It is asked no more: its server ends."""
+
+
 class CaptionerKind(Protocol):
     """A module of this room."""
 
@@ -118,12 +146,13 @@ def kind_of(settings: CaptionerSettings) -> CaptionerKind:
     return cast(CaptionerKind, load_kind(ROOM, settings.kind))
 
 
-def _style_faults(styles: Sequence[str]) -> list[str]:
+def _style_faults(label: str, styles: Sequence[str]) -> list[str]:
     if not styles:
-        return ["styles is empty: ask for at least one, like short"]
+        return [f"{label} is empty: ask for at least one, like short"]
     bad = [
-        f"styles has '{style}': use lower-case letters, digits and _"
+        f"{label} has '{style}': use lower-case letters, digits and _"
         for style in dict.fromkeys(styles)
         if not re.fullmatch(r"[a-z][a-z0-9_]*", style)
     ]
-    return bad + [f"styles has '{style}' twice: keep one" for style in dict.fromkeys(styles) if styles.count(style) > 1]
+    twice = [style for style in dict.fromkeys(styles) if styles.count(style) > 1]
+    return bad + [f"{label} has '{style}' twice: keep one" for style in twice]

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, leave, quiet_libraries
 from florenz.limits.printable import printable_lines
 
+MAX_DIGITS = 6
 USAGE = "usage: python -m pipeline RECIPE [LANGS=de,fr] [HELDOUT=fr|none] [IMAGES=folder] [COUNT=n] [OUT=folder] ..."
 HELP = f"""{USAGE}
 
@@ -29,6 +30,9 @@ same command again goes on where it was stopped, and asks for nothing twice.
   WORKERS      worker processes
   SEED         decides split, order and scenes
   KEEP_BUILDS  earlier builds whose shards stay
+  BUDGET       2h, 90min, 500000tokens or an amount of money: ask no more when it is used up
+  PLAN         1: say what would be asked, how long it takes and what it costs, and ask nothing
+  SAMPLE       with PLAN=1: caption and translate so many images first, to measure the models
   RETRY        a reason, or all: ask again for what was rejected
   REPLACE      1 lets a run replace a build of other images"""
 
@@ -54,6 +58,11 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
 
     retry = variables.pop("RETRY", None)
     replace = variables.pop("REPLACE", "")
+    budget, is_plan, sample = (variables.pop(name, "") for name in ("BUDGET", "PLAN", "SAMPLE"))
+    if is_plan not in ("", "0", "1"):
+        return fail(f"PLAN is {is_plan!r}: give PLAN=1 to plan a run without asking a model", REFUSED)
+    if sample and (is_plan != "1" or not sample.isdecimal() or len(sample) > MAX_DIGITS):
+        return fail(f"SAMPLE is {sample!r}: give a number of images to measure with, and PLAN=1", REFUSED)
     if replace not in ("", "0", "1"):
         return fail(
             f"REPLACE is {replace!r}: give REPLACE=1 to let this run replace the build that lies in OUT", REFUSED
@@ -64,13 +73,27 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
         return fail(str(problem), REFUSED)
 
     from florenz.pipeline.assemble.books import BooksError
+    from florenz.pipeline.budget import UNLIMITED, parse_budget
+    from florenz.pipeline.plan import plan
     from florenz.pipeline.run import run
     from florenz.stores.files import in_words
     from florenz.stores.lock import OutInUse
     from florenz.translators.endpoint import ServerError
 
     try:
-        run(recipe, say=lambda text: print(printable_lines(text), flush=True), retry=retry, may_replace=replace == "1")
+        workers, cost = recipe.workers, recipe.plan.cost_per_hour
+        limit = parse_budget(budget, cost_per_hour=cost, workers=workers) if budget else UNLIMITED
+    except ValueError as problem:
+        return fail(str(problem), REFUSED)
+
+    def say(text: str) -> None:
+        print(printable_lines(text), flush=True)
+
+    try:
+        if is_plan == "1":
+            plan(recipe, say, sample=int(sample or 0))
+        else:
+            run(recipe, say=say, retry=retry, may_replace=replace == "1", budget=limit)
     except (RecipeError, OutInUse) as problem:
         return fail(str(problem), REFUSED)
     except (ServerError, BooksError, OSError, ValueError) as problem:

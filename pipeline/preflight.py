@@ -19,6 +19,7 @@ from florenz.languages import second_opinion
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
 from florenz.pipeline import scenes
 from florenz.pipeline.recipe import Recipe
+from florenz.pipeline.routing import Translator, languages_of
 from florenz.pipeline.runners.contract import facts_of, runner_of
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
@@ -57,18 +58,20 @@ def _runner(recipe: Recipe) -> Iterator[str]:
         is_drawn = label == "IMAGES" and recipe.images.is_playground  # into OUT
         if not is_drawn and not reaches_others(path, may_share_folders=facts.may_share_folders):
             yield f"{label} {path!r} is a path of this machine, and {who} are elsewhere: give {both}"
-    for label, model in {"captioner": recipe.captioner.model, "translator": recipe.translator.settings.model}.items():
+    models = [("captioner", one.model) for one in recipe.captioners]
+    models += [("translator", one.settings.model) for one in recipe.translators]
+    for label, model in models:
         if os.path.isdir(model) and not os.path.isabs(model):
             advice = "give a path that is the same there, or a model of the hub"
             yield f"{label}: model {model!r} is a relative path, and {who} are elsewhere: {advice}"
 
 
 def _styles(recipe: Recipe) -> Iterator[str]:
-    captioner = recipe.captioner
-    known = kind_of(captioner).known_styles(captioner)
-    for style in captioner.styles:
-        if style not in known:
-            yield f"captioner: a {captioner.kind} knows no style {style!r}: choose from {', '.join(known)}"
+    for captioner in recipe.captioners:
+        known = kind_of(captioner).known_styles(captioner)
+        for style in captioner.styles:
+            if style not in known:
+                yield f"captioner: a {captioner.kind} knows no style {style!r}: choose from {', '.join(known)}"
 
 
 def _tools(recipe: Recipe) -> Iterator[str]:
@@ -155,32 +158,41 @@ def _nearest_folder(out: str) -> Path:
 
 
 def _captioner(recipe: Recipe) -> Iterator[str]:
-    for problem in kind_of(recipe.captioner).problems(recipe.captioner):
-        yield f"captioner: {problem}"
+    for captioner in recipe.captioners:
+        for problem in kind_of(captioner).problems(captioner):
+            yield f"captioner: {problem}"
 
 
 def _translator(recipe: Recipe) -> Iterator[str]:
     """Its files are needed where we serve it; its tokenizer also where its chat template makes the prompt."""
-    settings = recipe.translator.settings
-    try:
-        if not recipe.translator.running_servers:
-            check_translator(settings.model, settings.revision)
-        else:
-            fingerprint_of_model(settings.model, settings.revision)
-        yield from (f"translator: {problem}" for problem in render_problems(settings, recipe.languages))
-    except ValueError as problem:
-        yield f"translator: {problem}"
+    for translator in _used(recipe):
+        settings = translator.settings
+        try:
+            if not translator.running_servers:
+                check_translator(settings.model, settings.revision)
+            else:
+                fingerprint_of_model(settings.model, settings.revision)
+            problems = render_problems(settings, languages_of(translator, recipe.languages))
+            yield from (f"translator: {problem}" for problem in problems)
+        except ValueError as problem:
+            yield f"translator: {problem}"
 
 
 def _server(recipe: Recipe) -> Iterator[str]:
-    endpoints = recipe.translator.running_servers
+    used = _used(recipe)
     try:
-        if not endpoints and facts_of(recipe.running).is_on_this_machine:
+        if facts_of(recipe.running).is_on_this_machine and not all(one.running_servers for one in used):
             require_vllm()
     except ServerError as problem:
         yield f"translator: {problem}"
-    for endpoint in endpoints:
-        try:
-            check_endpoint(endpoint, recipe.translator.settings.model, limits=recipe.limits)
-        except (ServerError, ValueError) as problem:
-            yield f"translator: {problem}"
+    for translator in used:
+        for endpoint in translator.running_servers:
+            try:
+                check_endpoint(endpoint, translator.settings.model, limits=recipe.limits)
+            except (ServerError, ValueError) as problem:
+                yield f"translator: {problem}"
+
+
+def _used(recipe: Recipe) -> list[Translator]:
+    """Those of its translators that have something to do."""
+    return [one for one in recipe.translators if languages_of(one, recipe.languages)]

@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from florenz.captioners.contract import ROOM as CAPTIONERS
 from florenz.captioners.contract import CaptionerSettings
@@ -21,15 +20,15 @@ from florenz.limits.errors import advice, excess
 from florenz.limits.printable import printable
 from florenz.limits.table import IMAGE_BYTES, SIDE_RATIO, Limits
 from florenz.pipeline.jobs.settings import BeamSettings, DataflowSettings, with_options
+from florenz.pipeline.rates import PlanSettings
+from florenz.pipeline.routing import Translator, credentials, routing_problems, style_problems, translators_of
 from florenz.pipeline.runners.contract import Running
 from florenz.recipes.checks import below_1, blank, not_among, raise_if
 from florenz.recipes.kinds import KindError, load_kind
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
-from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields
+from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields, show
 from florenz.shards.settings import ShardSettings
 from florenz.stores import files
-from florenz.translators.client import normal_endpoint
-from florenz.translators.settings import TranslatorSettings
 
 PLAYGROUND = "playground"
 _PLAN = ("languages", "held_out", "out", "workers", "keep_builds")  # top-level keys whose values can be wrong
@@ -87,7 +86,7 @@ class Images:
     def __post_init__(self) -> None:
         raise_if(
             blank("source (IMAGES)", self.source, "name a folder, glob or URI of images, or playground")
-            + _credentials("source (IMAGES)", self.source)
+            + credentials("source (IMAGES)", self.source)
             + below_1(**{"count (COUNT)": self.count}, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
             + ([] if self.max_side_ratio >= 1 else [f"max_side_ratio is {self.max_side_ratio}: choose 1 or more"])
             + not_among("on_damage", self.on_damage, ON_DAMAGE)
@@ -110,37 +109,6 @@ class Images:
     def num_scenes(self) -> int:
         """How many scenes to draw, if it is the playground."""
         return DEFAULT_NUM_SCENES if self.count is None else self.count
-
-
-@dataclass(frozen=True, kw_only=True)
-class Translator:
-    """[translator]: how to translate (`settings`) and where (`endpoint`, which no fingerprint may hold)."""
-
-    settings: TranslatorSettings
-
-    endpoint: str = ""
-    """URL of a server that runs already; empty starts one for this run."""
-
-    endpoints: tuple[str, ...] = ()
-    """URLs of several servers of the same model, instead of one."""
-
-    def __post_init__(self) -> None:
-        self.settings.sampling()  # ValueError for an unknown prompt family: now, not at the first translation
-        raise_if(
-            [problem for endpoint in self.running_servers for problem in _endpoint_problems(endpoint)]
-            + ["endpoint (ENDPOINT) and endpoints are both given: keep one"] * bool(self.endpoint and self.endpoints)
-            + [
-                f"endpoints has '{one}' twice: keep one"
-                for one in dict.fromkeys(self.endpoints)
-                if self.endpoints.count(one) > 1
-            ]
-            + ["endpoints has an empty one: leave it out"] * ("" in self.endpoints)
-        )
-
-    @property
-    def running_servers(self) -> tuple[str, ...]:
-        """Those that the recipe names; none: the run starts one."""
-        return self.endpoints or ((self.endpoint,) if self.endpoint else ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,15 +136,25 @@ class Recipe:
     images: Images
     captioner: CaptionerSettings
     translator: Translator
+    more_captioners: tuple[CaptionerSettings, ...] = ()
+    """With [[captioners]]: those after the first."""
+
+    more_translators: tuple[Translator, ...] = ()
+    """With [[translators]]: those after the first."""
+
     filters: FilterSettings = field(default_factory=FilterSettings)
     shards: ShardSettings = field(default_factory=ShardSettings)
     limits: Limits = field(default_factory=Limits)
+    plan: PlanSettings = field(default_factory=PlanSettings)
     beam: BeamSettings = field(default_factory=BeamSettings)
     dataflow: DataflowSettings = field(default_factory=DataflowSettings)
 
     def __post_init__(self) -> None:
         problems = _plan_problems({name: getattr(self, name) for name in _PLAN})
-        problems += _count_problems(self.workers, getattr(self.captioner, "num_beams", 1), self.limits)
+        problems += routing_problems(self.languages, self.translators)
+        problems += style_problems(self.captioners)
+        num_beams = max(getattr(captioner, "num_beams", 1) for captioner in self.captioners)
+        problems += _count_problems(self.workers, num_beams, self.limits)
         if problems:
             raise RecipeError(problems)
 
@@ -185,6 +163,25 @@ class Recipe:
         """The languages whose captions are withheld, in the order of `languages`."""
         held_out = self.languages[1:] if self.held_out is None else self.held_out
         return tuple(language for language in self.languages if language in held_out)
+
+    @property
+    def captioners(self) -> tuple[CaptionerSettings, ...]:
+        """All that the recipe names, in its order."""
+        return (self.captioner, *self.more_captioners)
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Of all captioners; each style is one captioner's."""
+        return tuple(style for captioner in self.captioners for style in captioner.told_styles)
+
+    @property
+    def translators(self) -> tuple[Translator, ...]:
+        """All that the recipe names, in its order."""
+        return (self.translator, *self.more_translators)
+
+    def translators_of(self, language: str) -> tuple[Translator, ...]:
+        """Who translates into this language; more than one where every output is kept."""
+        return translators_of(language, self.translators)
 
     @property
     def image_source(self) -> str:
@@ -202,14 +199,20 @@ class Recipe:
         A path that is no UTF-8 stands there escaped.
         """
         record = _as_json(dataclasses.asdict(self))
-        settings = record["translator"].pop("settings")
-        record["translator"] |= settings
+        for several, section in LISTS.items():
+            given = [record[section], *record.pop(f"more_{several}")]
+            for one in given:
+                one |= one.pop("settings", {})
+            if len(given) > 1:
+                record = {name: value for name, value in record.items() if name != section} | {several: given}
         return record
 
 
+# [[name]], a list of sections -> the section that each of them is; the first goes there, the others into more_<name>.
+LISTS = {"captioners": "captioner", "translators": "translator"}
 SECTIONS: dict[str, type] = {
     "images": Images, "captioner": CaptionerSettings, "translator": Translator,
-    "filters": FilterSettings, "shards": ShardSettings, "limits": Limits, "beam": BeamSettings,
+    "filters": FilterSettings, "shards": ShardSettings, "limits": Limits, "plan": PlanSettings, "beam": BeamSettings,
     "dataflow": DataflowSettings,
 }  # fmt: skip
 
@@ -223,13 +226,17 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
     overriding = _override(table, overrides or {})
     if isinstance(table.get("beam"), dict):
         table["beam"] = with_options(table["beam"])
-    known, unknown_kinds = _sections_of(table)
-    reader = SectionReader(homes=_homes(known), variables={key: name for name, key in VARIABLES.items()})
-    reader.problems += overriding + unknown_kinds
-    top_level = [one.name for one in plain_fields(Recipe)]
-    reader.check_keys(table, [*top_level, *SECTIONS], "")
-    values = reader.values(Recipe, table, "")
-    sections: dict[str, Any] = {name: reader.read(kind, table.get(name, {}), name) for name, kind in known.items()}
+    problems = overriding
+    given = {name: _tables_of(table, name, problems) for name in SECTIONS}
+    kinds = {name: [_kind_of(name, one, problems) for _, one in tables] for name, tables in given.items()}
+    reader = SectionReader(homes=_homes(kinds), variables={key: name for name, key in VARIABLES.items()})
+    reader.problems += problems
+    reader.check_keys(table, [*_top_level(), *SECTIONS, *LISTS], "")
+    values = reader.values(Recipe, {name: value for name, value in table.items() if name in _top_level()}, "")
+    sections: dict[str, Any] = {}
+    for name, tables in given.items():
+        read = [reader.read(kind, one, label) for kind, (label, one) in zip(kinds[name], tables, strict=True) if kind]
+        sections |= {name: read[0] if read else None} | ({f"more_{name}s": tuple(read[1:])} if read[1:] else {})
     problems = reader.problems + _plan_problems(values)
     if problems:
         raise RecipeError([f"{path}: {problem}" for problem in problems])
@@ -240,24 +247,49 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
         raise RecipeError([f"{path}: {problem}" for problem in fault.problems]) from None
 
 
-def _sections_of(table: Mapping[str, Any]) -> tuple[dict[str, type], list[str]]:
-    """SECTIONS, the captioner's as its kind describes it, and the problems: a kind that is unknown has no keys."""
-    section = table.get("captioner")
-    kind = section.get("kind") if isinstance(section, Mapping) else None
+def _kind_of(section: str, table: Any, problems: list[str]) -> type | None:
+    """What describes the section; a captioner's kind does. None for a kind that is unknown: it has no keys."""
+    if section != "captioner":
+        return SECTIONS[section]
+    kind = table.get("kind") if isinstance(table, Mapping) else None
     if not isinstance(kind, str):  # left out, or reading the section will say what is wrong
         kind = DEFAULT_CAPTIONER
     try:
-        return SECTIONS | {"captioner": load_kind(CAPTIONERS, kind).Settings}, []
+        return load_kind(CAPTIONERS, kind).Settings  # type: ignore[no-any-return]
     except KindError as problem:
-        return {name: one for name, one in SECTIONS.items() if name != "captioner"}, [f"[captioner] {problem}"]
+        problems.append(f"[captioner] {problem}")
+        return None
 
 
-def _homes(sections: Mapping[str, type]) -> dict[str, str]:
+def _top_level() -> list[str]:
+    """Keys that stand above the first section."""
+    return [one.name for one in plain_fields(Recipe) if one.name not in {f"more_{name}" for name in LISTS}]
+
+
+def _tables_of(table: Mapping[str, Any], section: str, problems: list[str]) -> list[tuple[str, Any]]:
+    """The section's table, or those of the [[list]] that it may be given as; each with what to call it."""
+    name = next((name for name, one in LISTS.items() if one == section), "")
+    if name not in table:
+        return [(section, table.get(section, {}))]
+    tables = table[name]
+    if section in table:
+        variables = [variable for variable, key in VARIABLES.items() if key.startswith(f"{section}.")]
+        also = "".join(f"; {variable} is for a recipe with one [{section}]" for variable in variables)
+        problems.append(f"[{section}] and [[{name}]] are both given: keep one{also}")
+    if not isinstance(tables, list) or not tables:
+        problems.append(f"[[{name}]] must be a list of sections, got {show(tables)}")
+        return []
+    return [(f"{name} {number}", one) for number, one in enumerate(tables, 1)]
+
+
+def _homes(kinds: Mapping[str, Sequence[type | None]]) -> dict[str, str]:
     """Key -> its section, for the keys that only one section has."""
-    homes = {key: section for section, kind in sections.items() for key in keys_of(kind)}
-    keys = [key for kind in sections.values() for key in keys_of(kind)]
-    top_level = {one.name: "" for one in plain_fields(Recipe)}
-    return {key: section for key, section in homes.items() if keys.count(key) == 1} | top_level
+    found: dict[str, set[str]] = {}
+    for section, several in kinds.items():
+        for key in (key for kind in several if kind is not None for key in keys_of(kind)):
+            found.setdefault(key, set()).add(section)
+    homes = {key: next(iter(sections)) for key, sections in found.items() if len(sections) == 1}
+    return homes | {name: "" for name in _top_level()}
 
 
 def _override(table: dict[str, Any], overrides: Mapping[str, str]) -> list[str]:
@@ -304,7 +336,7 @@ def _plan_problems(values: Mapping[str, Any]) -> list[str]:
         problems += [f"held_out (HELDOUT): {problem}" for problem in _held_out_problems(held_out or (), languages)]
     if "out" in values:
         problems += blank("out (OUT)", values["out"], "name the folder to write into")
-        problems += _credentials("out (OUT)", values["out"])
+        problems += credentials("out (OUT)", values["out"])
     if (values.get("keep_builds") or 0) < 0:
         problems.append(f"keep_builds (KEEP_BUILDS) is {values['keep_builds']}: choose 0 or more")
     return problems + below_1(**{"workers (WORKERS)": values.get("workers")})
@@ -321,33 +353,6 @@ def _held_out_problems(held_out: Sequence[str], languages: Sequence[str]) -> lis
                 "add it to LANGS or leave it out ('none' withholds nothing)"
             )
     return problems
-
-
-def _endpoint_problems(endpoint: str) -> list[str]:
-    if not endpoint:
-        return []
-    if problems := _credentials("endpoint (ENDPOINT)", endpoint):
-        return problems
-    try:
-        normal_endpoint(endpoint)
-        url = urlsplit(endpoint)
-        _ = url.port  # ValueError for one that is no number
-    except ValueError as problem:
-        return [f"endpoint (ENDPOINT): {problem}"]
-    if url.query or url.fragment:
-        return ["endpoint (ENDPOINT) has a ? or # in it: leave that part out; keys come from the environment"]
-    return []
-
-
-def _credentials(label: str, uri: str) -> list[str]:
-    """A problem if a user name or password stands in a URI. It is not repeated: the message may land in a log."""
-    _, has_scheme, rest = uri.partition("://")
-    if not has_scheme or "@" not in rest.partition("/")[0]:
-        return []
-    return [
-        f"{label} holds a user name or password, and recipes are copied into the manifest: "
-        "take it out and set it in the environment"
-    ]
 
 
 def _count_problems(workers: int, num_beams: int, limits: Limits) -> list[str]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
+from florenz.captioners.contract import CaptionerSettings
 from florenz.exports.index import num_positions
 from florenz.images.folders import SourceFile
 from florenz.images.sources import list_sources
@@ -20,7 +22,8 @@ from florenz.limits.printable import printable
 from florenz.pipeline import preflight, scenes
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
-from florenz.pipeline.answers.makers import Makers, makers_of
+from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints, translation_fingerprint
+from florenz.pipeline.answers.questions import CaptionTask, TranslationTask, tasks_in
 from florenz.pipeline.answers.reading import check_reading
 from florenz.pipeline.answers.retry import forget_rejected
 from florenz.pipeline.assemble import replacement
@@ -35,13 +38,17 @@ from florenz.pipeline.assemble.build import (
 )
 from florenz.pipeline.assemble.graph import rejects_path, run_assembly
 from florenz.pipeline.assemble.rejects import read_rejects
+from florenz.pipeline.budget import UNLIMITED, Budget, BudgetUsedUp
 from florenz.pipeline.c_messages import c_messages_to
 from florenz.pipeline.index import Index, build_index, expected_images
 from florenz.pipeline.jobs.logs import local_log, progress_log
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
+from florenz.pipeline.rates import START, Measurement, note_rate
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, screen_table, write_report
+from florenz.pipeline.routing import Translator, languages_of
 from florenz.pipeline.runners.contract import facts_of
+from florenz.pipeline.serving import Serving
 from florenz.recipes.fingerprints import fingerprint
 from florenz.recipes.recipe_file import RecipeError
 from florenz.reports.charts import Step
@@ -51,10 +58,7 @@ from florenz.shards.manifest import manifest_path
 from florenz.stores import files
 from florenz.stores.lock import lock_out
 from florenz.stores.publication import Publication
-from florenz.translators.client import Client
-from florenz.translators.endpoint import ServerError, check_endpoint
-from florenz.translators.kernels import check_kernels
-from florenz.translators.server import Server
+from florenz.translators.endpoint import ServerError
 
 Say = Callable[[str], None]
 
@@ -62,18 +66,30 @@ Say = Callable[[str], None]
 class Run:
     """The parts of a run share its recipe, its ledger and its clock."""
 
-    def __init__(self, recipe: Recipe, say: Say, *, may_replace: bool, publication: Publication) -> None:
+    def __init__(
+        self, recipe: Recipe, say: Say, *, may_replace: bool, publication: Publication, budget: Budget = UNLIMITED
+    ) -> None:
         self.recipe, self.say, self.may_replace, self.publication = recipe, say, may_replace, publication
+        self.budget = budget
         self.workers_are = facts_of(recipe.running)
         self.ledger = Ledger(recipe.out)
-        self.answers = CurrentAnswers(self.ledger, makers_of(recipe), styles=recipe.captioner.styles)
+        self.makers = makers_of(recipe)
+        self.answers = CurrentAnswers(self.ledger, self.makers, styles=recipe.styles)
         self.seconds: dict[str, float] = {}
         self.timeline: list[Step] = []
         self.started = time.monotonic()
         self.asked = {"captions": 0, "translations": 0}
         self.reads_images_again = False
-        self.server_is_proved = False
-        self.translator_is_proved = False
+        self.servings = [
+            Serving(
+                translator,
+                local_log(recipe.out, f"translation-server-{number}" if number > 1 else "translation-server"),
+                is_local=self.workers_are.is_on_this_machine,
+                limits=recipe.limits,
+            )
+            for number, translator in enumerate(recipe.translators, 1)
+            if languages_of(translator, recipe.languages)
+        ]
 
     def source_files(self) -> list[SourceFile]:
         """OUT is taken literally, whatever stands in its name; what the user gave as IMAGES may be a glob."""
@@ -93,29 +109,40 @@ class Run:
         self.timeline.append(Step(name=name, items=total or 0, **times))
 
 
-def run(recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool = False) -> RunFacts:
+def run(
+    recipe: Recipe, say: Say, *, retry: str | None = None, may_replace: bool = False, budget: Budget = UNLIMITED
+) -> RunFacts:
     """Do all that is left to do, and report. `retry`: first forget what was rejected for this reason (or "all").
 
     `may_replace`: also when the build in OUT would lose most of its images (see replacement.py).
 
     Raises:
         RecipeError, OutInUse: nothing was started.
-        ServerError, BooksError, OutLost, OSError: stopped; the ledger is whole, run again.
+        ServerError, BooksError, BudgetUsedUp, OutLost, OSError: stopped; the ledger is whole, run again.
     """
+    with opened(recipe, say, may_replace=may_replace, budget=budget) as this:
+        return _run(this, retry)
+
+
+@contextlib.contextmanager
+def opened(recipe: Recipe, say: Say, *, may_replace: bool = False, budget: Budget = UNLIMITED) -> Iterator[Run]:
+    """A run whose recipe was checked and whose OUT is ours. Raises RecipeError, OutInUse."""
     preflight.check(recipe)
     for warning in preflight.warnings(recipe):
         say(f"warning: {warning}")
-    server = Server(recipe.translator.settings, local_log(recipe.out, "translation-server"))
     with lock_out(recipe.out) as held, contextlib.ExitStack() as stack:
         stack.enter_context(files.pinned(recipe.out))
-        stack.callback(server.stop)  # not entered as a context: it starts when it turns out to be needed
         files.remove_partials(recipe.out)  # nobody else writes there while we hold the lock
         stack.enter_context(c_messages_to(local_log(recipe.out, "run")))
         publication = Publication(manifest_path(recipe.out), held)  # now: what others publish from here on stays
-        return _run(Run(recipe, say, may_replace=may_replace, publication=publication), server, retry)
+        this = Run(recipe, say, may_replace=may_replace, publication=publication, budget=budget)
+        for serving in this.servings:
+            stack.callback(serving.stop)  # not entered as a context: it starts when it turns out to be needed
+        yield this
 
 
-def _run(this: Run, server: Server, retry: str | None) -> RunFacts:
+def read_images(this: Run) -> Index:
+    """Steps draw and read. Raises RecipeError where there is nothing to use."""
     recipe = this.recipe
     if recipe.images.is_playground:
         with this.step("draw", recipe.images.num_scenes) as progress:
@@ -124,13 +151,19 @@ def _run(this: Run, server: Server, retry: str | None) -> RunFacts:
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
+    return index
+
+
+def _run(this: Run, retry: str | None) -> RunFacts:
+    recipe = this.recipe
+    index = read_images(this)
     if retry is not None:  # not before: a run that is refused must not have forgotten anything
         retried = forget_rejected(recipe, this.ledger, retry)
         this.reads_images_again = retried.images > 0
         this.say(f"asking again for {retried}")
-    _caption(this, index, server)
-    _translate(this, index, server)
-    server.stop()
+    ask(this, index.images)
+    for serving in this.servings:
+        serving.stop()
     this.ledger.compact()
     for damage in this.ledger.damaged:
         this.say(f"warning: {damage}")
@@ -150,101 +183,138 @@ def _check_images(this: Run, index: Index) -> None:
         replacement.check_images(this.recipe, index.images)
 
 
-def _caption(this: Run, index: Index, server: Server) -> None:
-    tasks = this.answers.missing_captions(index.images)
-    if not tasks:
+def ask(this: Run, images: Mapping[str, str]) -> None:
+    """Steps caption and translate for these images, key -> URI. Raises BudgetUsedUp."""
+    _caption(this, images)
+    _check_budget(this, images)
+    _translate(this, images)
+
+
+def _check_budget(this: Run, images: Mapping[str, str]) -> None:
+    """Raises BudgetUsedUp where something was left unasked."""
+    if this.budget == UNLIMITED:
         return
-    if this.workers_are.is_on_this_machine and not this.recipe.translator.running_servers:
-        _start(this, server)  # it takes longer to come up than a thousand captions take
+    captions = sum(len(task.styles) for task in this.answers.missing_captions(images))
+    if captions:
+        raise BudgetUsedUp(f"the budget is used up: {captions:,} captions are still to be asked for, then translations")
+
+
+def _caption(this: Run, images: Mapping[str, str]) -> None:
+    missing = this.answers.missing_captions(images)
+    for captioner in this.recipe.captioners:
+        if tasks := tasks_in(missing, captioner.told_styles):
+            _caption_with(this, captioner, tasks)
+
+
+def _caption_with(this: Run, captioner: CaptionerSettings, tasks: list[CaptionTask]) -> None:
+    if not any(one.starts_server for one in this.recipe.captioners):  # which wants the memory to itself
+        this.servings[0].start()  # it takes longer to come up than a thousand captions take
     # Imported here: seconds that a rerun need not wait.
     from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
     from florenz.pipeline.answers.graphs import run_captioning
 
-    if this.workers_are.is_on_this_machine:
-        try:
-            load_captioner(this.recipe.captioner)
-        except CaptionerError as problem:
-            raise RecipeError([str(problem)]) from problem
-    if not this.workers_are.shares_memory:
-        forget_captioner()  # each worker process has its own
-    with this.step("caption", len(tasks)) as progress:
-        run_captioning(this.recipe, tasks, progress)
+    try:
+        if this.workers_are.is_on_this_machine:
+            started = time.monotonic()
+            try:
+                load_captioner(captioner)
+            except CaptionerError as problem:
+                raise RecipeError([str(problem)]) from problem
+            _note_start(this, this.makers.captioners[captioner.told_styles[0]].fingerprint, started)
+        if not this.workers_are.shares_memory and not captioner.starts_server:
+            forget_captioner()  # each worker process has its own; a server is everybody's
+        with this.step("caption", len(tasks)) as progress:
+            run_captioning(this.recipe, tasks, progress, captioner, this.budget)
+    finally:
+        forget_captioner()  # its memory is the translator's now
     if not this.workers_are.is_on_this_machine:
-        check_reading(this.ledger, makers_of(this.recipe).captioner.fingerprint, tasks, this.recipe.image_source)
-    forget_captioner()  # its memory is the translator's now
-    this.asked["captions"] = sum(len(task.styles) for task in tasks)
+        check_reading(this.ledger, set(style_fingerprints(captioner).values()), tasks, this.recipe.image_source)
+    this.asked["captions"] += sum(len(task.styles) for task in tasks)
+    _note_captions(this, captioner, tasks)
     this.ledger.compact()  # thousands of small parts are about to be read
 
 
-def _translate(this: Run, index: Index, server: Server) -> None:
+def _note_start(this: Run, fingerprint: str, started: float) -> None:
+    seconds = time.monotonic() - started
+    note_rate(this.recipe.out, fingerprint + START, Measurement(items=1, seconds=seconds, chars=0))
+
+
+def _note_captions(this: Run, captioner: CaptionerSettings, tasks: Sequence[CaptionTask]) -> None:
+    """How fast it was, for plans: each style as if it had taken all of the step's time for its own share."""
+    num_asked = Counter(style for task in tasks for style in task.styles)
+    seconds = this.timeline[-1].ended - this.timeline[-1].started
+    answers = this.answers.captions()
+    items: Counter[str] = Counter()
+    chars: Counter[str] = Counter()
+    for task in tasks:
+        for style in task.styles:
+            if row := answers.get((task.key, style)):
+                maker = this.makers.captioners[style].fingerprint
+                items[maker] += 1
+                chars[maker] += len(row.text or "")
+    for maker, number in items.items():
+        share = number / num_asked.total()
+        note_rate(this.recipe.out, maker, Measurement(items=number, seconds=seconds * share, chars=chars[maker]))
+
+
+def _translate(this: Run, images: Mapping[str, str]) -> None:
+    """One translator after the other: each may need all of the machine's memory."""
+    for serving in this.servings:
+        _translate_with(this, images, serving)
+
+
+def _translate_with(this: Run, images: Mapping[str, str], serving: Serving) -> None:
     """Ask, and after a crash of a server that we started: restart it, and ask what is still missing."""
-    while tasks := this.answers.missing_translations(index.images):
-        this.asked["translations"] = this.asked["translations"] or len(tasks)  # the first time: all that is missing
-        endpoints = named = this.recipe.translator.running_servers
-        if not named and this.workers_are.is_on_this_machine:  # elsewhere each worker machine has its own
-            _start(this, server)
-            endpoints = (_ready_endpoint(this, server),)
+    is_first = True
+    while tasks := _tasks_for(this, images, serving.translator):
+        if this.budget.is_used_up():
+            raise BudgetUsedUp(f"the budget is used up: {len(tasks):,} translations are still to be asked for")
+        this.asked["translations"] += len(tasks) * is_first  # the first time: all that is missing
+        is_first = False
+        for other in this.servings:
+            if other is not serving:
+                other.stop()
+        serving.start()
+        started = time.monotonic()
+        with this.step("server") if serving.is_waited_for else contextlib.nullcontext():
+            endpoints = serving.endpoints()
+        _note_start(this, translation_fingerprint(serving.translator.settings), started)
         from florenz.pipeline.answers.graphs import run_translation
 
         try:
             if endpoints:
-                _prove_translator(this, endpoints[0])
+                serving.prove(endpoints[0], this.recipe.languages)
             with this.step("translate", len(tasks)) as progress:
-                run_translation(this.recipe, tasks, endpoints, progress)
+                run_translation(this.recipe, tasks, endpoints, progress, serving.translator.settings, this.budget)
+            _note_translations(this, images, serving.translator, tasks)
             return
         except ServerError:
-            is_ours = this.workers_are.is_on_this_machine and not named
-            if not is_ours or _answers(endpoints[0], this.recipe):
+            if not serving.can_be_mended():
                 raise
             this.say("warning: the translation server died; starting it again")
-            server.restart()
+            serving.restart()
 
 
-def _prove_translator(this: Run, endpoint: str) -> None:
-    """One real question, once in a run: a model that answers nothing is a fault of the recipe."""
-    from florenz.pipeline.answers.first_batch import NoWord, prove_translator
-
-    settings = this.recipe.translator.settings
-    if not this.translator_is_proved:
-        try:
-            prove_translator(
-                Client(endpoint, settings.model, settings, limits=this.recipe.limits), this.recipe.languages
-            )
-        except NoWord as problem:
-            raise RecipeError([str(problem)]) from problem
-        this.translator_is_proved = True
-
-
-def _start(this: Run, server: Server) -> None:
-    """Unless it runs. One that can't compute would show that a minute from now, and not say why."""
-    if not this.server_is_proved:
-        try:
-            check_kernels()
-        except ServerError as problem:
-            raise RecipeError([str(problem)]) from problem
-        this.server_is_proved = True
-    server.start()
+def _note_translations(
+    this: Run, images: Mapping[str, str], translator: Translator, tasks: Sequence[TranslationTask]
+) -> None:
+    """How fast it was, for plans. Raises BudgetUsedUp where something was left unasked."""
+    left = _tasks_for(this, images, translator) if this.budget != UNLIMITED else []
+    asked = set(tasks) - set(left)
+    seconds = this.timeline[-1].ended - this.timeline[-1].started
+    if asked:
+        measured = Measurement(items=len(asked), seconds=seconds, chars=sum(len(task.source_text) for task in asked))
+        note_rate(this.recipe.out, translation_fingerprint(translator.settings), measured)
+    if left:
+        raise BudgetUsedUp(f"the budget is used up: {len(left):,} translations are still to be asked for")
 
 
-def _ready_endpoint(this: Run, server: Server) -> str:
-    """A server that never came up is a fault of recipe or machine (exit code 2), one that breaks later is not."""
-    try:
-        with this.step("server"):
-            server.wait_ready()
-    except ServerError as problem:
-        if server.num_restarts:
-            raise
-        raise RecipeError([f"{problem}; mend what it names, or name a running server as ENDPOINT"]) from problem
-    return server.endpoint
-
-
-def _answers(endpoint: str, recipe: Recipe) -> bool:
-    """Asked of the server itself: a process that has just crashed is still there for a moment."""
-    try:
-        check_endpoint(endpoint, recipe.translator.settings.model, limits=recipe.limits)
-    except ServerError:
-        return False
-    return True
+def _tasks_for(this: Run, images: Mapping[str, str], translator: Translator) -> list[TranslationTask]:
+    return [
+        task
+        for task in this.answers.missing_translations(images)
+        if this.recipe.translators_of(task.language)[task.number] == translator
+    ]
 
 
 def _assemble(this: Run, index: Index) -> RunFacts:
@@ -259,6 +329,10 @@ def _assemble(this: Run, index: Index) -> RunFacts:
     if damage or not is_assembled(recipe.out, build):
         with this.step("assemble", len(index.images)) as progress:
             run_assembly(replace(assembly, build=build), this.answers, progress, recipe.running)
+        took = Measurement(
+            items=len(index.images), seconds=this.timeline[-1].ended - this.timeline[-1].started, chars=0
+        )
+        note_rate(recipe.out, "assemble", took)
     summary = read_summary(recipe.out, build)
     if not this.may_replace and build != current_build(recipe.out):
         replacement.check_build(recipe, summary.shards)
@@ -285,5 +359,19 @@ def _assemble(this: Run, index: Index) -> RunFacts:
 
 
 def _models(recipe: Recipe, makers: Makers) -> dict[str, object]:
-    translator = makers.translators[recipe.languages[0]]
-    return {"captioner": asdict(makers.captioner), "translator": asdict(translator)}
+    """Those of a recipe with one of a kind as they always stood there; of several all, by style and language."""
+    found: dict[str, object] = {
+        "captioner": _record(makers.captioners[recipe.styles[0]]),
+        "translator": _record(makers.translators[recipe.languages[0]][0]),
+    }
+    if len(recipe.captioners) > 1:
+        found["captioners"] = {style: _record(maker) for style, maker in makers.captioners.items()}
+    if len(recipe.translators) > 1:
+        found["translators"] = {
+            language: [_record(maker) for maker in several] for language, several in makers.translators.items()
+        }
+    return found
+
+
+def _record(maker: Maker) -> dict[str, str]:
+    return {"model": maker.model, "fingerprint": maker.fingerprint}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from florenz.languages.codes import NAMES
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.recipe import Recipe
+from florenz.pipeline.routing import languages_of
 from florenz.playground.world import draw_world, drawn_seed
 from florenz.stores import files
 
@@ -21,7 +22,8 @@ BYTES_OF_A_SCENE = 20_000  # picture and texts
 
 def warnings(recipe: Recipe) -> Iterator[str]:
     """Tiny models on real photographs: it runs, and is most likely not meant."""
-    is_tiny = _is_tiny(recipe.captioner.model) or _is_tiny(recipe.translator.settings.model)
+    models = [one.model for one in recipe.captioners] + [one.settings.model for one in recipe.translators]
+    is_tiny = any(map(_is_tiny, models))
     if is_tiny and not recipe.images.is_playground:
         yield (
             f"the playground's models know the playground's pictures only; what they say about {recipe.images.source} "
@@ -31,9 +33,9 @@ def warnings(recipe: Recipe) -> Iterator[str]:
 
 def problems(recipe: Recipe) -> Iterator[str]:
     """Languages that the playground's translator never learned."""
-    if _is_tiny(recipe.translator.settings.model):
-        for language in recipe.languages:
-            if language not in LANGUAGES:
+    for translator in recipe.translators:
+        for language in languages_of(translator, recipe.languages):
+            if _is_tiny(translator.settings.model) and language not in LANGUAGES:
                 yield (
                     f"the playground's translator does not know {language} ({NAMES[language]}): it has "
                     f"{', '.join(LANGUAGES)}; for other languages use RECIPE=configs/florence2.toml"

@@ -141,13 +141,13 @@ def makers_for(recipe: Recipe) -> Makers:
     """Under whose names `write_ledger` writes; there are no such models."""
     translator = Maker(model=recipe.translator.settings.model, fingerprint=TRANSLATION_PRINT)
     return Makers(
-        captioner=Maker(model=recipe.captioner.model, fingerprint=CAPTION_PRINT),
-        translators=dict.fromkeys(recipe.languages, translator),
+        captioners=dict.fromkeys(recipe.styles, Maker(model=recipe.captioner.model, fingerprint=CAPTION_PRINT)),
+        translators=dict.fromkeys(recipe.languages, (translator,)),
     )
 
 
 def answers_for(recipe: Recipe) -> CurrentAnswers:
-    return CurrentAnswers(Ledger(recipe.out), makers_for(recipe), styles=recipe.captioner.styles)
+    return CurrentAnswers(Ledger(recipe.out), makers_for(recipe), styles=recipe.styles)
 
 
 def name_of(recipe: Recipe, index: Index) -> str:

@@ -113,7 +113,7 @@ def one_more(tmp_path: Path) -> Iterator[Path]:
 
 
 class TestMeanColour(CaptionerContract):
-    other_values = {
+    other_values = {"prefix": "own_", 
         "kind": "other", "model": "org/other", "revision": "abc", "styles": ("short",), "batch_size": 7,
         "reading_threads": 3,
         "colour_words": "{}-{}-{}", "patience_s": 9.0,

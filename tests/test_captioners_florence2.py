@@ -32,7 +32,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestFlorence2(CaptionerContract):
-    other_values = {
+    other_values = {"prefix": "own_", 
         "kind": "other", "model": "org/other", "revision": "abc", "styles": ("short",), "batch_size": 7,
         "reading_threads": 3,
         "max_new_tokens": 9, "num_beams": 2, "dtype": "bfloat16", "device": "cpu", "cpu_threads": 2,

@@ -36,7 +36,14 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def step_for(settings: Settings, out: Path) -> Caption:
-    return Caption(settings, out=str(out), fingerprint="f" * 16, max_bytes=10**7, max_pixels=10**7, progress=None)
+    return Caption(
+        settings,
+        out=str(out),
+        fingerprints=dict.fromkeys(settings.styles, "f" * 16),
+        max_bytes=10**7,
+        max_pixels=10**7,
+        progress=None,
+    )
 
 
 def tasks_for(paths: Sequence[Path], styles: tuple[str, ...] = STYLES) -> list[CaptionTask]:

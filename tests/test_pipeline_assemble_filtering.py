@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,14 @@ KEY = "0" * 32
 STYLES = ("short", "detailed")
 LANGUAGES = ("de", "fr")
 CHAIN = FilterChain()
-MAKERS = {"en": "captioner (c)", "de": "one translator (a)", "fr": "another translator (b)"}
+CAPTIONER = "captioner (c)"
+TRANSLATORS = {"de": ("one translator (a)",), "fr": ("another translator (b)",)}
+MADE: dict[str, Any] = {
+    "captioners": dict.fromkeys(STYLES, CAPTIONER),
+    "translators": TRANSLATORS,
+    "identifier": LanguageIdentifier(),
+}
+MAKERS = {"en": CAPTIONER, "de": "one translator (a)", "fr": "another translator (b)"}
 CAPTIONS = [caption_row(KEY, 0, style) for style in STYLES]
 TRANSLATIONS = [translation_row(KEY, 0, language, style) for language in LANGUAGES for style in STYLES]
 
@@ -32,7 +40,14 @@ def judged(
     captions: list[CaptionRow], translations: list[TranslationRow], held_out: tuple[str, ...] = ("fr",)
 ) -> CoveredImage:
     texts = filter_texts(gathered(captions, translations), CHAIN)
-    return cover(texts, languages=LANGUAGES, held_out=held_out, makers=MAKERS, identifier=LanguageIdentifier())
+    return cover(
+        texts,
+        languages=LANGUAGES,
+        held_out=held_out,
+        captioners=dict.fromkeys(STYLES, CAPTIONER),
+        translators=TRANSLATORS,
+        identifier=LanguageIdentifier(),
+    )
 
 
 def pairs(image: CoveredImage) -> Counter[tuple[str, str]]:
@@ -76,7 +91,14 @@ def test_a_text_in_the_held_out_language_is_no_caption_whatever_it_claims_to_be(
     )
     stray = translation_row(KEY, 0, "de", text=text_of(0, "fr"))
     texts = filter_texts(gathered(CAPTIONS[:1], [stray]), chain_without_language_id)
-    image = cover(texts, languages=LANGUAGES, held_out=("fr",), makers=MAKERS, identifier=LanguageIdentifier())
+    image = cover(
+        texts,
+        languages=LANGUAGES,
+        held_out=("fr",),
+        captioners=dict.fromkeys(STYLES, CAPTIONER),
+        translators=TRANSLATORS,
+        identifier=LanguageIdentifier(),
+    )
     assert pairs(image)["caption", "de"] == 0
     (reject,) = [reject for reject in image.rejects if reject.step == "cover"]
     assert (reject.language, reject.reason, reject.text) == ("de", "places_in_heldout_language", stray.text)

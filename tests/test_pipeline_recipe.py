@@ -56,6 +56,7 @@ def test_what_is_left_out_has_the_documented_default(tmp_path: Path) -> None:
         "model": "org/captioner",
         "revision": "",
         "styles": ("short", "detailed"),
+        "prefix": "",
         "batch_size": 32,
         "reading_threads": None,
         "max_new_tokens": 128,
@@ -398,3 +399,88 @@ def test_every_variable_overrides_a_key_that_exists(tmp_path: Path) -> None:
     for key in VARIABLES.values():
         section, _, name = key.rpartition(".")
         assert name in keys_of(type(getattr(recipe, section)) if section else Recipe)
+
+
+SEVERAL = """
+languages = ["de", "fr"]
+out = "data/out"
+[images]
+source = "photos"
+[[captioners]]
+model = "org/one"
+[[captioners]]
+model = "org/two"
+prefix = "large_"
+num_beams = 3
+styles = ["short"]
+[[translators]]
+model = "org/a"
+languages = ["de"]
+[[translators]]
+model = "org/b"
+prompt = "alma"
+languages = ["fr", "ru"]
+endpoint = "http://b:8000/v1"
+"""
+
+
+def test_several_captioners_and_translators_each_with_their_own_settings(tmp_path: Path) -> None:
+    recipe = load(tmp_path, SEVERAL)
+    assert recipe.styles == ("short", "detailed", "large_short")
+    assert [one.num_beams for one in recipe.captioners] == [1, 3]  # type: ignore[attr-defined]
+    assert [one.settings.prompt for one in recipe.translators] == ["chat", "alma"]
+    assert [one.settings.model for one in recipe.translators_of("fr")] == ["org/b"]
+    assert recipe.translators_of("fr")[0].running_servers == ("http://b:8000/v1",)
+    record = recipe.to_dict()
+    assert [one["model"] for one in record["captioners"]] == ["org/one", "org/two"]
+    assert [one["model"] for one in record["translators"]] == ["org/a", "org/b"]
+    assert "captioner" not in record and "translator" not in record and "more_translators" not in record
+    json.dumps(record)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"fr", "ru"', '"ru"', "no translator serves 'fr': add it to the languages of one in [[translators]]"),
+        ('"fr", "ru"', '"fr", "de"', "2 translators serve 'de' (org/a, org/b)"),
+        ('languages = ["de"]', 'keep = "all"', "2 translators serve 'fr' (org/a, org/b)"),
+        ('prompt = "alma"', 'keep = "some"', "[translators 2] keep is 'some': choose one or all"),
+        ('languages = ["de"]', 'languages = ["xx"]', "[translators 1] languages: unknown language 'xx'"),
+        ('prompt = "alma"', "promt = 1", "unknown key 'promt' in [translators 2]: did you mean 'prompt'?"),
+        ('prefix = "large_"', "", "two captioners write style 'short' (org/one, org/two)"),
+        ('prefix = "large_"', 'prefix = "Large"', "[captioners 2] prefix has 'Large'"),
+        ('prefix = "large_"', 'kind = "florense2"', "[captioner] kind = 'florense2'"),
+        (
+            "[[captioners]]",
+            '[captioner]\nmodel = "org/x"\n[[captioners]]',
+            "[captioner] and [[captioners]] are both given",
+        ),
+    ],
+)
+def test_models_that_nobody_can_tell_apart_are_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert old in SEVERAL
+    lines = problems(tmp_path, SEVERAL.replace(old, new, 1))
+    assert any(told in line for line in lines), lines
+
+
+def test_every_output_is_kept_where_each_says_so(tmp_path: Path) -> None:
+    both = SEVERAL.replace('languages = ["de"]', 'keep = "all"').replace('"fr", "ru"]', '"fr"]\nkeep = "all"')
+    recipe = load(tmp_path, both)
+    assert [len(recipe.translators_of(language)) for language in ("de", "fr")] == [1, 2]
+    twice = both.replace('model = "org/b"\nprompt = "alma"', 'model = "org/a"')
+    assert "the same translator serves 'fr' twice" in problems(tmp_path, twice)[0]
+
+
+def test_a_variable_for_one_translator_is_refused_where_there_are_several(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, SEVERAL, ENDPOINT="http://c:8000/v1")
+    assert "ENDPOINT is for a recipe with one [translator]" in line
+
+
+@pytest.mark.parametrize("value", ["3", "[]", "[3]", '"org/a"'])
+def test_a_list_of_translators_that_is_none_is_told(tmp_path: Path, value: str) -> None:
+    text = f"translators = {value}\n" + SMALLEST.partition("[translator]")[0]
+    assert any("translators" in line for line in problems(tmp_path, text))
+
+
+def test_the_names_of_fields_behind_a_list_are_no_keys(tmp_path: Path) -> None:
+    assert "unknown key 'more_translators'" in problems(tmp_path, 'more_translators = ["x"]\n' + SMALLEST)[0]

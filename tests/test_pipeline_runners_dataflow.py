@@ -113,7 +113,7 @@ QUESTIONS = [TranslationTask(key="0" * 32, style="short", language="de", source_
 @pytest.fixture(autouse=True)
 def fingerprints(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of models that nobody has."""
-    monkeypatch.setattr("florenz.pipeline.answers.graphs.caption_fingerprint", lambda settings: "c" * 16)
+    monkeypatch.setattr("florenz.pipeline.answers.graphs.style_fingerprints", lambda settings: {"short": "c" * 16})
     monkeypatch.setattr("florenz.pipeline.answers.graphs.translation_fingerprint", lambda settings: "t" * 16)
 
 

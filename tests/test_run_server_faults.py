@@ -44,7 +44,8 @@ from florenz.pipeline.recipe import load_recipe
 from florenz.playground.world import draw_world
 from florenz.shards.manifest import read_manifest
 from florenz.shards.verify import verify
-from florenz.translators.client import HARMLESS_TEXT, Client
+from florenz.translators.client import Client
+from florenz.translators.prompts import HARMLESS_TEXT
 
 MODEL = "playground/models/translator"
 RECIPE = """

@@ -23,13 +23,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from typing import Any
 
 import httpx
 
 from florenz.languages.codes import NAMES
 from florenz.limits.table import Limits
 from florenz.translators.answer import Answer
+from florenz.translators.api import Api, Prompt, api_named
 from florenz.translators.endpoint import (
     API_KEY_VARIABLES,
     DEFAULTS,
@@ -38,9 +38,9 @@ from florenz.translators.endpoint import (
     normal_endpoint,
     open_http,
 )
-from florenz.translators.prompts import HARMLESS_TEXT, prompt_family
+from florenz.translators.prompts import PromptFamily, family_of
 from florenz.translators.reply import NotJson, ReplyTooLarge, fault_in_words, received, reply_json, reply_text
-from florenz.translators.settings import TranslatorSettings
+from florenz.translators.settings import ServedSettings, TranslatorSettings
 from florenz.translators.stream import Ask, Keep, Question, Stream
 from florenz.translators.window import Window, list_size
 
@@ -79,7 +79,13 @@ class Stats:
     prompts: int = 0  # texts asked for
     refused: int = 0  # texts that got a reason instead of a translation
     completion_tokens: int = 0
+    prompt_tokens: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def tokens(self) -> int:
+        """Of prompts and answers, as servers count them; 0 at one that says nothing."""
+        return self.prompt_tokens + self.completion_tokens
 
     def add(self, **counts: int) -> None:
         with self._lock:
@@ -92,7 +98,7 @@ class _Call:
     """One list of questions: its connections, the prompt that clears the server of suspicion, where answers go."""
 
     http: httpx.AsyncClient
-    harmless: str
+    harmless: Prompt
     keep: Keep
 
 
@@ -100,15 +106,17 @@ class Client:
     """Translations from one model at one endpoint. Holds no connection between calls; threads may share it.
 
     `model` is the name that the server serves it under; `settings.model` is where the tokenizer comes from.
-    `language_names` (code -> English name) is for families whose prompts name the language.
+    `language_names` (code -> English name) is for families whose prompts name the language. `family`: another than
+    `settings.prompt` names, whose "texts" and "languages" may be something else.
     """
 
     def __init__(
         self,
         endpoint: str,
         model: str,
-        settings: TranslatorSettings,
+        settings: ServedSettings,
         *,
+        family: PromptFamily | None = None,
         language_names: Mapping[str, str] = NAMES,
         limits: Limits = DEFAULTS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -118,7 +126,8 @@ class Client:
         self.model = model
         self.stats = Stats()
         self._settings = settings
-        self._family = prompt_family(settings.prompt, model=settings.model, revision=settings.revision)
+        self._family = family or _own_family(settings)
+        self._api = api_named(self._family.api)
         self._language_names = language_names
         self._limits = limits
         self._sleep = sleep
@@ -149,6 +158,8 @@ class Client:
 
     @property
     def list_size(self) -> int:
+        if not self._api.takes_lists:
+            return 1
         return self._settings.prompts_per_request or list_size(self._settings.max_sequences)
 
     def window(self) -> Window:
@@ -168,7 +179,7 @@ class Client:
     async def _answer(self, http: httpx.AsyncClient, questions: Sequence[Question], keep: Keep) -> None:
         """Every answer goes to `keep`. Raises ServerError when the retry budget is spent."""
         prompts = self._prompts(questions)
-        harmless = self._family.build([HARMLESS_TEXT], questions[0].language, self._language_names)[0]
+        harmless = self._family.build([self._family.harmless], questions[0].language, self._language_names)[0]
 
         def clean_and_keep(place: int, raw: Sequence[Answer]) -> None:
             asked = questions[place : place + len(raw)]
@@ -178,9 +189,9 @@ class Client:
 
         await self._ask(_Call(http=http, harmless=harmless, keep=clean_and_keep), prompts, 0)
 
-    def _prompts(self, questions: Sequence[Question]) -> list[str]:
+    def _prompts(self, questions: Sequence[Question]) -> list[Prompt]:
         """Runs of one language together: what a prompt says besides the text is made once for each."""
-        prompts: list[str] = []
+        prompts: list[Prompt] = []
         for language, run in groupby(questions, key=lambda question: question.language):
             prompts += self._family.build([question.text for question in run], language, self._language_names)
         return prompts
@@ -190,7 +201,7 @@ class Client:
             return answer
         return Answer(text=self._family.clean(answer.text, source), finish_reason=answer.finish_reason)
 
-    async def _ask(self, call: _Call, prompts: Sequence[str], place: int, *, is_piece: bool = False) -> None:
+    async def _ask(self, call: _Call, prompts: Sequence[Prompt], place: int, *, is_piece: bool = False) -> None:
         """Get an answer for each prompt. A batch with a culprit is halved until the culprit is alone."""
         try:
             answers = await self._within_budget(call, prompts, is_piece=is_piece)
@@ -204,7 +215,7 @@ class Client:
             answers = [Answer(text="", reason=fault.reason, detail=fault.detail)]
         await asyncio.to_thread(call.keep, place, answers)  # it writes files
 
-    async def _within_budget(self, call: _Call, prompts: Sequence[str], *, is_piece: bool) -> list[Answer]:
+    async def _within_budget(self, call: _Call, prompts: Sequence[Prompt], *, is_piece: bool) -> list[Answer]:
         """Retry what may pass. A batch whose 500 stays is halved, and its pieces don't wait for the 500 again."""
         max_retries = self._settings.max_retries
         for retry in range(max_retries + 1):
@@ -232,15 +243,15 @@ class Client:
             await self._within_budget(call, [call.harmless], is_piece=True)
         except _ItemFault as general:
             problem = f"{self.endpoint} fails on a harmless prompt too: {general.detail or fault.detail}"
-            raise ServerError(f"{problem}; check that it serves completions for {self.model!r}") from fault
+            raise ServerError(f"{problem}; check that it serves {self._api.name} for {self.model!r}") from fault
 
-    async def _post(self, http: httpx.AsyncClient, prompts: Sequence[str]) -> list[Answer]:
+    async def _post(self, http: httpx.AsyncClient, prompts: Sequence[Prompt]) -> list[Answer]:
         """One HTTP request, one try. Raises _ItemFault, _Transient or ServerError."""
         settings = self._settings
-        body = {"model": self.model, "prompt": list(prompts), **settings.request()}
+        body = self._api.body(self.model, prompts, settings.request(), self._family.options)
         self.stats.add(requests=1)
         try:
-            request = http.build_request("POST", f"{self.endpoint}/completions", json=body)
+            request = http.build_request("POST", f"{self.endpoint}{self._api.path}", json=body)
             async with asyncio.timeout(settings.request_timeout_s):
                 response = await received(http, request, self._max_bytes(len(prompts)))
         except TimeoutError:
@@ -251,9 +262,9 @@ class Client:
             raise _ItemFault("translator_bad_reply", str(error)) from None
         except UnicodeEncodeError as error:
             raise _ItemFault("translator_refused", f"text is no valid Unicode: {error.reason}") from error
-        _check_status(self.endpoint, self.model, response)
-        answers, num_tokens = _read_reply(response, len(prompts), self._limits)
-        self.stats.add(completion_tokens=num_tokens)
+        _check_status(self.endpoint, self.model, response, self._api)
+        answers, tokens = _read_reply(response, len(prompts), self._limits, self._api)
+        self.stats.add(**tokens)
         return answers
 
     def _max_bytes(self, num_prompts: int) -> int:
@@ -262,7 +273,12 @@ class Client:
         return max(self._limits.reply_bytes, asked)
 
 
-def _check_status(endpoint: str, model: str, response: httpx.Response) -> None:
+def _own_family(settings: ServedSettings) -> PromptFamily:
+    assert isinstance(settings, TranslatorSettings), "whoever asks for something else brings a family"
+    return family_of(settings)
+
+
+def _check_status(endpoint: str, model: str, response: httpx.Response, api: Api) -> None:
     status = response.status_code
     if status == 200:
         return
@@ -272,7 +288,7 @@ def _check_status(endpoint: str, model: str, response: httpx.Response) -> None:
     detail = f"HTTP {status}: {_error_message(response)}"
     if status == 404 or 300 <= status < 400:
         fix = "check the endpoint and the model's name"
-        raise ServerError(f"{endpoint} has no completions for {model!r} ({detail}); {fix}")
+        raise ServerError(f"{endpoint} has no {api.name} for {model!r} ({detail}); {fix}")
     if status in TRANSIENT_STATUSES or status >= 500:
         may_be_item = status not in TRANSIENT_STATUSES
         wait_s = retry_after_s(response.headers.get("Retry-After", ""))
@@ -280,13 +296,18 @@ def _check_status(endpoint: str, model: str, response: httpx.Response) -> None:
     raise _ItemFault("translator_refused", detail)
 
 
-def _read_reply(response: httpx.Response, num_prompts: int, limits: Limits) -> tuple[list[Answer], int]:
-    """Answers in the order of the prompts: the server may list them in any order, `index` says which is whose."""
+def _read_reply(
+    response: httpx.Response, num_prompts: int, limits: Limits, api: Api
+) -> tuple[list[Answer], dict[str, int]]:
+    """Answers in the order of the prompts, and how many tokens were counted: the server may list them in any order,
+    `index` says which is whose.
+    """
     try:
         reply = reply_json(response, max_depth=limits.reply_depth)
         choices = {choice["index"]: choice for choice in reply["choices"]}
-        answers = [_read_choice(choices[index]) for index in range(num_prompts)]
-        num_tokens = _num_tokens((reply.get("usage") or {}).get("completion_tokens"))
+        answers = [api.answer(choices[index]) for index in range(num_prompts)]
+        usage = reply.get("usage") or {}
+        tokens = {name: _num_tokens(usage.get(name)) for name in ("completion_tokens", "prompt_tokens")}
     except NotJson as error:
         raise _ItemFault("translator_bad_reply", f"not JSON: {reply_text(response)[:80]!r}") from error
     except ReplyTooLarge as error:
@@ -295,7 +316,7 @@ def _read_reply(response: httpx.Response, num_prompts: int, limits: Limits) -> t
         raise _ItemFault("translator_bad_reply", f"reply without an answer for every prompt: {error!r}") from error
     if len(reply["choices"]) != num_prompts:
         raise _ItemFault("translator_bad_reply", f"{len(reply['choices'])} answers to {num_prompts} prompts")
-    return answers, num_tokens
+    return answers, tokens
 
 
 def _num_tokens(stated: object) -> int:
@@ -303,16 +324,8 @@ def _num_tokens(stated: object) -> int:
     if stated is None:
         return 0
     if not isinstance(stated, int) or not 0 <= stated <= MAX_TOKENS_COUNTED:
-        raise ValueError("completion_tokens is no number of tokens")
+        raise ValueError("the count of tokens is no number of tokens")
     return stated
-
-
-def _read_choice(choice: dict[str, Any]) -> Answer:
-    text, finish_reason = choice["text"], choice.get("finish_reason") or ""
-    if not isinstance(text, str) or not isinstance(finish_reason, str):
-        raise ValueError(f"text is {type(text).__name__}, finish_reason is {type(finish_reason).__name__}")
-    text.encode()  # a lone surrogate would pass here and break whoever writes it
-    return Answer(text=text, finish_reason=finish_reason)
 
 
 def _error_message(response: httpx.Response) -> str:

@@ -37,6 +37,9 @@ class TranslatorFamily(Protocol):
     ) -> list[str]:
         """One finished prompt for each text. `ValueError` for a language that it can't name."""
 
+    def conversations(self, texts: Sequence[str], language: str, language_names: Mapping[str, str]) -> list[Turns]:
+        """The turns for each text, for servers that have only chat. `ValueError` too where its prompts are no turns."""
+
     def request(self) -> dict[str, Any]:
         """Fields of a completion request that its models must be asked with, whatever else the recipe says."""
 

@@ -12,6 +12,7 @@ from florenz.translators.reply import ACCEPTED, ReplyTooLarge, fault_in_words, r
 from florenz.translators.secrets import API_KEY_VARIABLES, LogFilter, api_key, scrubbed
 
 DEFAULTS = Limits()
+MAX_IDLE_CONNECTIONS = 256
 MAX_NAMES, MAX_NAME_CHARS = 10, 200  # of a server's models, in a message
 _LOG_FILTER = LogFilter()
 _TALKATIVE = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
@@ -103,7 +104,11 @@ def open_http(endpoint: str, verify: ssl.SSLContext | bool) -> httpx.AsyncClient
         logging.getLogger(name).addFilter(_LOG_FILTER)  # no-op the second time
     headers = {"Accept-Encoding": ACCEPTED} | ({"Authorization": f"Bearer {key.reveal()}"} if key else {})
     # The request's own deadline rules, and a proxy that the environment names must not see calls to this machine.
-    return httpx.AsyncClient(headers=headers, timeout=None, verify=verify, trust_env=not _is_local(endpoint))
+    # How many requests are in flight is the window's to say; httpx would hold those beyond a hundred back.
+    bounds = httpx.Limits(max_connections=None, max_keepalive_connections=MAX_IDLE_CONNECTIONS)
+    return httpx.AsyncClient(
+        headers=headers, timeout=None, limits=bounds, verify=verify, trust_env=not _is_local(endpoint)
+    )
 
 
 def certificates(endpoint: str) -> ssl.SSLContext | bool:

@@ -15,7 +15,7 @@ from florenz.languages.codes import NAMES, SOURCE, suggest
 from florenz.recipes.checks import below_0, blank, not_above_0, not_among, raise_if, unknown
 from florenz.recipes.fingerprints import decided_since, fingerprint, remark
 from florenz.translators.cleaning import STEPS, clean_answer
-from florenz.translators.contract import ChatTemplate
+from florenz.translators.contract import ChatTemplate, Turns
 
 TEMPLATE, RAW = "template", "raw"
 PLACEHOLDERS = ("text", "language", "code", "source_language", "source_code")
@@ -144,16 +144,30 @@ class Family:
         language_names: Mapping[str, str],
         chat_template: ChatTemplate | None = None,
     ) -> list[str]:
+        if self.needs_chat_template:
+            conversations = self.conversations(texts, language, language_names)
+            assert chat_template is not None, "whoever asks through a template loads it"
+            return [chat_template(turns, self.template) for turns in conversations]
+        turn, words = self._turn(language, language_names)
+        return [self.bos + turn.format(text=text, **words) for text in texts]
+
+    def conversations(self, texts: Sequence[str], language: str, language_names: Mapping[str, str]) -> list[Turns]:
+        if not self.needs_chat_template:
+            raise ValueError(
+                f"prompt = {self.name!r} writes the whole prompt, and api = 'chat' takes turns: "
+                "name a server with completions, or a family with form = 'template', such as chat"
+            )
+        turn, words = self._turn(language, language_names)
+        before = [{"role": "system", "content": self.system.format(**words)}] if self.system else []
+        users = [self._content(turn, {**words, "text": text}) for text in texts]
+        return [[*before, {"role": "user", "content": user}] for user in users]
+
+    def _turn(self, language: str, language_names: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+        """The user's turn for this language, and what its placeholders stand for. Raises ValueError."""
         if problem := self.language_problem(language):
             raise ValueError(problem)
         turn = self.turns.get(language, self.user)
-        words = self._words(turn + self.system + "".join(self.record.values()), language, language_names)
-        if not self.needs_chat_template:
-            return [self.bos + turn.format(text=text, **words) for text in texts]
-        users = [self._content(turn, {**words, "text": text}) for text in texts]
-        assert chat_template is not None, "whoever asks through a template loads it"
-        before = [{"role": "system", "content": self.system.format(**words)}] if self.system else []
-        return [chat_template([*before, {"role": "user", "content": user}], self.template) for user in users]
+        return turn, self._words(turn + self.system + "".join(self.record.values()), language, language_names)
 
     def _content(self, turn: str, words: Mapping[str, str]) -> Any:
         """Of the user's turn: a text, or a list of one record."""

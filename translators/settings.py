@@ -4,11 +4,12 @@ What is marked as effort leaves the text alone; all else enters the ledger's fin
 or a larger batch must not throw away answers that were paid for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from florenz.recipes.checks import below_0, below_1, blank, no_share, not_above_0, raise_if
+from florenz.recipes.checks import below_0, below_1, blank, no_share, not_above_0, not_among, raise_if
 from florenz.recipes.fingerprints import decided_since, effort
+from florenz.translators.api import APIS, COMPLETIONS
 from florenz.translators.family import SAMPLING, sampling_problems
 from florenz.translators.family_files import family_named
 
@@ -19,25 +20,14 @@ KNOWN = ("model", "revision", "prompt", "max_tokens", "temperature", "top_p", "r
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslatorSettings:
-    """One translator. Everything that counts seconds ends in `_s`; None leaves the choice to the family or to vLLM.
-
-    Raises ValueError with a line for each value that is wrong. `request` and `sampling` raise FamilyError (a ValueError
-    too) for a family that is not there or broken.
+class ServedSettings:
+    """A model that is asked over HTTP, whatever it is asked. Everything that counts seconds ends in `_s`; None leaves
+    the choice to vLLM.
     """
 
     model: str  # name on the model hub, or a local folder
     revision: str = ""  # commit or tag on the hub; empty = its default branch
-    prompt: str = "chat"  # family: a file of translators/families/, such as "chat" (any instruct model)
-
-    # Sampling: these change the answers.
     max_tokens: int = 256  # tokens per answer; an answer that reaches it has finish_reason "length"
-    temperature: float | None = None  # None: the family's; where that has none either, 0: greedy
-    top_p: float | None = None  # None: the family's, else 1
-    top_k: int | None = None  # None: the family's, else the server's
-    repetition_penalty: float | None = None  # None: the family's, else 1
-    stop: tuple[str, ...] = ()  # texts that end an answer, besides the family's
-    stop_token_ids: tuple[int, ...] = ()  # tokens that do, besides the family's and the model's own
     seed: int = 0  # matters only at temperature > 0
     dtype: str = "auto"  # vLLM turns float32 weights into bfloat16 under "auto"
 
@@ -62,7 +52,8 @@ class TranslatorSettings:
     )  # of a CPU server. They spin while they wait: 1 for a tiny model beside others
     server_args: tuple[str, ...] = effort(())  # more vLLM options, such as ("--tensor-parallel-size", "2")
 
-    def __post_init__(self) -> None:
+    def served_faults(self) -> list[str]:
+        """What is wrong with these values, one line each."""
         problems = blank("model", self.model, "name a model or a model folder")
         problems += below_1(max_tokens=self.max_tokens, prompts_per_request=self.prompts_per_request)
         problems += below_1(max_in_flight=self.max_in_flight, cpu_threads=self.cpu_threads)
@@ -72,10 +63,41 @@ class TranslatorSettings:
         problems += not_above_0(backoff_s=self.backoff_s, backoff_max_s=self.backoff_max_s)
         problems += not_above_0(kv_cache_gib=self.kv_cache_gib)
         problems += no_share(gpu_memory_utilization=self.gpu_memory_utilization)
-        problems += sampling_problems(self)
         if self.max_model_len is not None and self.max_model_len <= self.max_tokens:
             problems.append(f"max_model_len is {self.max_model_len}: choose more than max_tokens = {self.max_tokens}")
-        raise_if(problems)
+        return problems
+
+    def request(self) -> dict[str, Any]:
+        """The fields of a request that decide the text."""
+        return {"max_tokens": self.max_tokens, "seed": self.seed, **USUAL_SAMPLING}
+
+    def served(self) -> "ServedSettings":
+        """What a server is made of, without what it is asked."""
+        return ServedSettings(**{one.name: getattr(self, one.name) for one in fields(ServedSettings)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslatorSettings(ServedSettings):
+    """One translator. None leaves the choice to the family or to vLLM.
+
+    Raises ValueError with a line for each value that is wrong. `request` and `sampling` raise FamilyError (a ValueError
+    too) for a family that is not there or broken.
+    """
+
+    prompt: str = "chat"  # family: a file of translators/families/, such as "chat" (any instruct model)
+    api: str = COMPLETIONS  # completions, or chat for servers that have nothing else: one request for each text
+    template_options: bool = True  # api = "chat": send the family's options of the chat template, which vLLM knows
+
+    # Sampling: these change the answers.
+    temperature: float | None = None  # None: the family's; where that has none either, 0: greedy
+    top_p: float | None = None  # None: the family's, else 1
+    top_k: int | None = None  # None: the family's, else the server's
+    repetition_penalty: float | None = None  # None: the family's, else 1
+    stop: tuple[str, ...] = ()  # texts that end an answer, besides the family's
+    stop_token_ids: tuple[int, ...] = ()  # tokens that do, besides the family's and the model's own
+
+    def __post_init__(self) -> None:
+        raise_if(self.served_faults() + not_among("api", self.api, APIS) + sampling_problems(self))
 
     def request(self) -> dict[str, Any]:
         """The fields of a completion request that decide the text: the recipe's, else the family's, else the usual."""

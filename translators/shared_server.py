@@ -35,12 +35,13 @@ from florenz.translators.server import (
     GUARD,
     HOST,
     LOOK_EVERY_S,
+    STOP_WITHIN_S,
     free_port,
     require_vllm,
     server_environment,
     vllm_command,
 )
-from florenz.translators.settings import TranslatorSettings
+from florenz.translators.settings import ServedSettings
 
 
 class SharedServer:
@@ -51,7 +52,7 @@ class SharedServer:
 
     def __init__(
         self,
-        settings: TranslatorSettings,
+        settings: ServedSettings,
         *,
         folder: Path | None = None,
         command: Callable[[int], Sequence[str]] | None = None,
@@ -85,6 +86,13 @@ class SharedServer:
             users, self._users = self._users, None
             if users is not None:
                 os.close(users)
+
+    def stop(self) -> None:
+        """`release`, and wait for its end, so that another may have its memory; not for long: others may use it on."""
+        self.release()
+        deadline = time.monotonic() + STOP_WITHIN_S
+        while self._is_alive() and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY_S)
 
     def _join(self) -> bool:
         """Hold the users' lock; whether nobody held it before, so that deaths noted here are of old times."""

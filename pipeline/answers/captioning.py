@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections import deque
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import apache_beam as beam
 from safetensors import SafetensorError
 
-from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings, kind_of
+from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings, Closing, kind_of
 from florenz.images.decoding import BadImage, decode
 from florenz.images.references import Cell, parse_uri
 from florenz.images.sources import DEFAULTS, ImageRef, read_image_bytes
@@ -27,10 +27,13 @@ from florenz.limits.table import SIDE_RATIO, Limits
 from florenz.pipeline.answers.first_batch import FirstCaptions, prove
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.questions import CaptionTask
+from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.progress import ProgressAddress, advance, count
+from florenz.translators.endpoint import ServerError
 
 MAX_THREADS = 8  # each may hold a decoded picture, 300 MB at most
 _LOADING = threading.Lock()  # Beam's workers have several threads, and a model is loaded once
+_OPEN: list[Captioner] = []  # those that this process has loaded
 
 _ROW_GROUPS = threading.Lock()  # of Parquet files, read as a whole and kept: by one thread, or each would hold a copy
 
@@ -46,14 +49,29 @@ def load_captioner(settings: CaptionerSettings) -> Captioner:
 
 
 def forget_captioner() -> None:
-    """Its memory is free once nobody else holds it."""
-    _loaded.cache_clear()
+    """Its server ends, if it has one; its memory is free once nobody else holds it."""
+    with _LOADING:
+        for captioner in _OPEN:
+            if isinstance(captioner, Closing):
+                captioner.close()
+        _OPEN.clear()
+        _loaded.cache_clear()
 
 
 @cache
 def _loaded(settings: CaptionerSettings) -> Captioner:
+    captioner = _made(settings)
+    _OPEN.append(captioner)
     try:
-        captioner = kind_of(settings).load(settings)
+        prove(captioner, settings)
+    except ServerError as problem:
+        raise CaptionerError(f"captioner {settings.model!r}: {problem}") from problem
+    return captioner
+
+
+def _made(settings: CaptionerSettings) -> Captioner:
+    try:
+        return kind_of(settings).load(settings)
     except CaptionerError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as problem:
@@ -63,27 +81,30 @@ def _loaded(settings: CaptionerSettings) -> Captioner:
         raise CaptionerError(
             f"captioner {settings.model!r} can't be loaded ({type(problem).__name__}: {first_line}): {advice}"
         ) from problem
-    prove(captioner, settings)
-    return captioner
 
 
 class Caption(beam.DoFn):
-    """Captions each task's image; what comes back is in the ledger, at the latest when Beam's bundle ends."""
+    """Captions each task's image; what comes back is in the ledger, at the latest when Beam's bundle ends.
+
+    fingerprints: style -> that of its captions.
+    """
 
     def __init__(
         self,
         settings: CaptionerSettings,
         *,
         out: str,
-        fingerprint: str,
+        fingerprints: Mapping[str, str],
         max_bytes: int,
         max_pixels: int,
         progress: ProgressAddress,
         max_side_ratio: float = SIDE_RATIO,
         limits: Limits = DEFAULTS,
+        budget: Budget = UNLIMITED,
     ) -> None:
         super().__init__()
-        self._settings, self._out, self._fingerprint = settings, out, fingerprint
+        self._budget = budget
+        self._settings, self._out, self._fingerprints = settings, out, dict(fingerprints)
         self._max_bytes, self._max_pixels, self._progress = max_bytes, max_pixels, progress
         self._max_side_ratio, self._limits = max_side_ratio, limits
 
@@ -96,7 +117,9 @@ class Caption(beam.DoFn):
         self._ahead: deque[tuple[CaptionTask, Future[Any]]] = deque()
 
     def process(self, task: CaptionTask) -> None:
-        """One batch is captioned while the images of the next are read."""
+        """One batch is captioned while the images of the next are read; what no budget is left for is not asked."""
+        if self._budget.is_used_up():
+            return
         self._ahead.append((task, self._readers.submit(self._prepared, task.source)))
         if len(self._ahead) >= 2 * self._settings.batch_size:
             self._caption_batch()
@@ -126,9 +149,17 @@ class Caption(beam.DoFn):
             answered = _captions(readable, prepared, self._captioner)
             self._first.check(answered)
             rows += answered
-        Ledger(self._out).append_captions(self._fingerprint, rows)
+        self._keep(rows)
         advance(self._progress, "caption", len(batch))
         count("caption", len(batch))
+
+    def _keep(self, rows: Sequence[CaptionRow]) -> None:
+        """Into the ledger, each under what decides its style."""
+        rows_of: dict[str, list[CaptionRow]] = defaultdict(list)
+        for row in rows:
+            rows_of[self._fingerprints[row.style]].append(row)
+        for fingerprint, of_one in rows_of.items():
+            Ledger(self._out).append_captions(fingerprint, of_one)
 
     def _prepared(self, source: str) -> Any:
         """Raises BadImage."""

@@ -5,6 +5,7 @@ its images have now. The ledger keeps all others too, since a recipe may come ba
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from florenz.languages.codes import SOURCE
@@ -29,13 +30,29 @@ class CurrentAnswers:
         return tuple(self._makers.translators)
 
     def captions(self) -> dict[tuple[str, str], CaptionRow]:
-        """(key, style) -> the captioner's answer, in the order of keys; images that are gone included."""
-        found = self._ledger.read_captions(self._makers.captioner.fingerprint)
-        return {pair: found[pair] for pair in sorted(found) if pair[1] in self._styles}
+        """(key, style) -> its captioner's answer, in the order of keys; images that are gone included."""
+        makers = {style: self._makers.captioners[style] for style in self._styles}
+        found: dict[tuple[str, str], CaptionRow] = {}
+        for one in dict.fromkeys((maker.fingerprint, maker.prefix) for maker in makers.values()):
+            fingerprint, prefix = one
+            for row in self._ledger.read_captions(fingerprint).values():
+                maker = makers.get(prefix + row.style)
+                if maker is not None and (maker.fingerprint, maker.prefix) == one:
+                    found[row.key, prefix + row.style] = replace(row, style=prefix + row.style) if prefix else row
+        return {pair: found[pair] for pair in sorted(found)}
 
-    def translations(self, language: str) -> dict[tuple[str, str, str], TranslationRow]:
-        """(key, style, English text) -> the answer; those about earlier captions included."""
-        return self._ledger.read_translations(language, self._makers.translators[language].fingerprint)
+    def translations(self, language: str, number: int = 0) -> dict[tuple[str, str, str], TranslationRow]:
+        """(key, style, English text) -> the answer of this one of the language's translators; those about earlier
+        captions included.
+        """
+        found = self._ledger.read_translations(language, self._makers.translators[language][number].fingerprint)
+        return {identity: replace(row, number=number) for identity, row in found.items()} if number else found
+
+    def all_translations(self, language: str) -> Iterator[TranslationRow]:
+        """Of all its translators, one after the other, each in the order of keys."""
+        for number in range(len(self._makers.translators[language])):
+            answers = self.translations(language, number)
+            yield from (answers[identity] for identity in sorted(answers))
 
     def missing_captions(self, images: Mapping[str, str]) -> list[CaptionTask]:
         """What to ask the captioner: images (key -> URI) that lack an answer in some style, in the order of keys."""
@@ -51,12 +68,15 @@ class CurrentAnswers:
         captions = [row for row in self.captions().values() if row.key in images and row.text]
         tasks = []
         for language in self.languages:
-            answered = self.translations(language)
-            tasks += [
-                TranslationTask(key=row.key, style=row.style, language=language, source_text=row.text)
-                for row in captions
-                if row.text and (row.key, row.style, row.text) not in answered
-            ]
+            for number in range(len(self._makers.translators[language])):
+                answered = self.translations(language, number)
+                tasks += [
+                    TranslationTask(
+                        key=row.key, style=row.style, language=language, source_text=row.text, number=number
+                    )
+                    for row in captions
+                    if row.text and (row.key, row.style, row.text) not in answered
+                ]
         return tasks
 
     def about(self, images: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
@@ -66,8 +86,6 @@ class CurrentAnswers:
             if caption.key in images:
                 yield SOURCE, caption.key, caption.style, caption.text, caption.finish_reason, caption.reason
         for language in self.languages:
-            answers = self.translations(language)
-            for identity in sorted(answers):
-                row = answers[identity]
+            for row in self.all_translations(language):
                 if row.key in images and translates(row, captions.get((row.key, row.style))):
                     yield language, row.key, row.style, row.text, row.finish_reason, row.reason

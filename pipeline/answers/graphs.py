@@ -8,43 +8,67 @@ takes longer to start than a thousand captions take: it starts while the first g
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import apache_beam as beam
 
+from florenz.captioners.contract import CaptionerSettings
 from florenz.pipeline.answers.captioning import Caption
-from florenz.pipeline.answers.makers import caption_fingerprint, translation_fingerprint
+from florenz.pipeline.answers.makers import style_fingerprints, translation_fingerprint
 from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
 from florenz.pipeline.answers.translation import Translate
+from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners.contract import facts_of, graph, workers_progress
 from florenz.pipeline.workers.given import given
+from florenz.translators.settings import TranslatorSettings
 
 
-def run_captioning(recipe: Recipe, tasks: Sequence[CaptionTask], progress: ProgressAddress) -> None:
+def run_captioning(
+    recipe: Recipe,
+    tasks: Sequence[CaptionTask],
+    progress: ProgressAddress,
+    settings: CaptionerSettings | None = None,
+    budget: Budget = UNLIMITED,
+) -> None:
+    """All tasks are one captioner's, the recipe's first unless `settings` are another's."""
+    settings = settings or recipe.captioner
     caption = Caption(
-        recipe.captioner,
+        settings,
         out=recipe.out,
-        fingerprint=caption_fingerprint(recipe.captioner),
+        fingerprints=style_fingerprints(settings),
+        budget=budget,
         max_bytes=recipe.images.max_bytes,
         max_pixels=recipe.images.max_pixels,
         max_side_ratio=recipe.images.max_side_ratio,
         limits=recipe.limits,
         progress=workers_progress(recipe.running, progress),
     )
+    tasks = [
+        replace(task, styles=tuple(style.removeprefix(settings.prefix) for style in task.styles)) for task in tasks
+    ]
     asking = beam.ParDo(caption).with_resource_hints(**facts_of(recipe.running).gpu_hints)
     with graph(recipe.running, "caption", progress) as pipeline:
         _ = pipeline | "missing captions" >> given(tasks, recipe.running) | "caption" >> asking
 
 
 def run_translation(
-    recipe: Recipe, tasks: Sequence[TranslationTask], endpoints: Sequence[str], progress: ProgressAddress
+    recipe: Recipe,
+    tasks: Sequence[TranslationTask],
+    endpoints: Sequence[str],
+    progress: ProgressAddress,
+    settings: TranslatorSettings | None = None,
+    budget: Budget = UNLIMITED,
 ) -> None:
+    """All tasks are one translator's, the recipe's first unless `settings` are another's."""
+    settings = settings or recipe.translator.settings
     translate = Translate(
-        recipe.translator.settings,
+        settings,
         endpoints=endpoints,
         out=recipe.out,
-        fingerprint=translation_fingerprint(recipe.translator.settings),
+        fingerprint=translation_fingerprint(settings),
+        budget=budget,
         progress=workers_progress(recipe.running, progress),
         limits=recipe.limits,
     )

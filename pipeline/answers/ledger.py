@@ -45,7 +45,10 @@ class CaptionRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranslationRow:
-    """A translator's answer for one English caption: a text, or the reason why this caption has none."""
+    """A translator's answer for one English caption: a text, or the reason why this caption has none.
+
+    number: which of the language's translators gave it; it lies in that one's folder, and in no column.
+    """
 
     key: str
     style: str
@@ -55,6 +58,7 @@ class TranslationRow:
     finish_reason: str = ""
     reason: str = ""
     detail: str = ""
+    number: int = 0
 
     def __post_init__(self) -> None:
         _check_answer(self.text, self.reason, f"{self.language} translation of {self.key}, {self.style}")
@@ -218,7 +222,7 @@ def _column(values: list[str | None]) -> pa.Array:
 
 
 def _rows(table: pa.Table, row: type[Row]) -> Iterable[Row]:
-    names = [field.name for field in fields(row)]
+    names = [field.name for field in fields(row) if field.name in table.column_names]
     columns = [table[name].to_pylist() for name in names]
     return (row(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True))
 

@@ -1,4 +1,4 @@
-"""Who gives the answers of a run: one captioner, and for each language a translator."""
+"""Who gives the answers of a run: for each style a captioner, and for each language a translator, or several."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class Maker:
 
     model: str
     fingerprint: str
+    prefix: str = ""
+    """Of a captioner: what its styles begin with, but not in the ledger."""
 
     def __str__(self) -> str:
         """As it stands in the provenance of a sample."""
@@ -28,19 +30,38 @@ class Maker:
 
 @dataclass(frozen=True, kw_only=True)
 class Makers:
-    """translators: target language -> its translator."""
+    """In the recipe's order: captioners, style -> its captioner; translators, target language -> its translators."""
 
-    captioner: Maker
-    translators: Mapping[str, Maker]
+    captioners: Mapping[str, Maker]
+    translators: Mapping[str, tuple[Maker, ...]]
 
 
 def makers_of(recipe: Recipe) -> Makers:
-    captioner, settings = recipe.captioner, recipe.translator.settings
-    translator = Maker(model=settings.model, fingerprint=translation_fingerprint(settings))
     return Makers(
-        captioner=Maker(model=captioner.model, fingerprint=caption_fingerprint(captioner)),
-        translators=dict.fromkeys(recipe.languages, translator),
+        captioners={style: maker for one in recipe.captioners for style, maker in _captioners(one).items()},
+        translators={
+            language: tuple(_translator(one.settings) for one in recipe.translators_of(language))
+            for language in recipe.languages
+        },
     )
+
+
+def _captioners(settings: CaptionerSettings) -> dict[str, Maker]:
+    """Style -> the captioner as it is in that style."""
+    prints = style_fingerprints(settings)
+    return {
+        settings.prefix + style: Maker(model=settings.model, fingerprint=print_, prefix=settings.prefix)
+        for style, print_ in prints.items()
+    }
+
+
+def style_fingerprints(settings: CaptionerSettings) -> dict[str, str]:
+    """Style, without prefix, -> what stands for all that decides its captions."""
+    return {style: caption_fingerprint(settings.of_style(style)) for style in settings.styles}
+
+
+def _translator(settings: TranslatorSettings) -> Maker:
+    return Maker(model=settings.model, fingerprint=translation_fingerprint(settings))
 
 
 @cache  # a folder's weights are hashed for it, which takes a minute for a large model

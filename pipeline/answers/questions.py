@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +17,18 @@ class CaptionTask:
 
 @dataclass(frozen=True, kw_only=True)
 class TranslationTask:
-    """One English caption that the ledger has no translation for, in one language."""
+    """One English caption that the ledger has no translation for, in one language, from that language's translator
+    `number`.
+    """
 
     key: str
     style: str
     language: str
     source_text: str
+    number: int = 0
+
+
+def tasks_in(tasks: Iterable[CaptionTask], styles: Collection[str]) -> list[CaptionTask]:
+    """What is asked in these styles, which are one captioner's."""
+    own = (replace(task, styles=tuple(style for style in task.styles if style in styles)) for task in tasks)
+    return [task for task in own if task.styles]

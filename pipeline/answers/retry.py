@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
 from florenz.languages.codes import SOURCE
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
-from florenz.pipeline.answers.makers import caption_fingerprint, translation_fingerprint
+from florenz.pipeline.answers.makers import style_fingerprints, translation_fingerprint
 from florenz.pipeline.assemble.coverage import PLACES_IN_HELDOUT_LANGUAGE
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import Reject, read_rejects
@@ -51,17 +52,22 @@ def forget_rejected(recipe: Recipe, ledger: Ledger, reason: str) -> Retried:
     }
     images = {reject.key for reject in rejects if reject.step == "write" and reason in (ALL, reject.reason)}
 
-    def is_dropped(row: CaptionRow | TranslationRow) -> bool:
+    def is_dropped(row: CaptionRow | TranslationRow, prefix: str = "") -> bool:
         reasons[row.reason] += bool(row.reason)
         if row.reason:
             return reason in (ALL, row.reason)
         language = row.language if isinstance(row, TranslationRow) else SOURCE
-        return (row.key, row.style, language, row.text) in dropped_texts
+        return (row.key, prefix + row.style, language, row.text) in dropped_texts
 
-    captions = ledger.forget_captions(caption_fingerprint(recipe.captioner), is_dropped)
+    captions = sum(
+        ledger.forget_captions(fingerprint, partial(is_dropped, prefix=captioner.prefix))
+        for captioner in recipe.captioners
+        for fingerprint in dict.fromkeys(style_fingerprints(captioner).values())
+    )
     translations = sum(
-        ledger.forget_translations(language, translation_fingerprint(recipe.translator.settings), is_dropped)
+        ledger.forget_translations(language, translation_fingerprint(translator.settings), is_dropped)
         for language in recipe.languages
+        for translator in recipe.translators_of(language)
     )
     retried = Retried(captions=captions, translations=translations, images=len(images))
     if reason != ALL and retried == Retried(captions=0, translations=0, images=0):

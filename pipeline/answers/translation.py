@@ -16,6 +16,7 @@ from florenz.limits.table import Limits
 from florenz.pipeline.answers.first_batch import FirstTranslations
 from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.pipeline.answers.questions import TranslationTask
+from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.translators.answer import Answer
 from florenz.translators.client import Client
@@ -44,8 +45,10 @@ class Translate(beam.DoFn):
         fingerprint: str,
         progress: ProgressAddress,
         limits: Limits = DEFAULTS,
+        budget: Budget = UNLIMITED,
     ) -> None:
         super().__init__()
+        self._budget = budget
         self._settings, self._endpoints, self._limits = settings, tuple(endpoints), limits
         self._out, self._fingerprint, self._progress = out, fingerprint, progress
         self._stream: Stream | None = None
@@ -66,6 +69,8 @@ class Translate(beam.DoFn):
 
     def process(self, task: TranslationTask) -> None:
         assert self._stream is not None, "Beam starts a bundle before it hands out its elements"
+        if self._budget.is_used_up(sum(client.stats.tokens for client in self._clients)):
+            return  # unasked, and so missing when the same command runs again
         self._num_asked += 1
         self._stream.put(Question(text=task.source_text, language=task.language, tag=task))
 

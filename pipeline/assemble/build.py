@@ -74,7 +74,7 @@ def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
     return Assembly(
         languages=recipe.languages,
         held_out=recipe.held_out_languages,
-        styles=recipe.captioner.styles,
+        styles=recipe.styles,
         seed=recipe.seed,
         max_bytes=recipe.images.max_bytes,
         max_pixels=recipe.images.max_pixels,
@@ -83,8 +83,8 @@ def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
         filters=recipe.filters,
         shards=recipe.shards,
         licence=recipe.images.licence,
-        captioner=str(makers.captioner),
-        translators={language: str(maker) for language, maker in makers.translators.items()},
+        captioners={style: str(maker) for style, maker in makers.captioners.items()},
+        translators={language: tuple(map(str, several)) for language, several in makers.translators.items()},
         images=recipe.image_source,
         out=recipe.out,
     )

@@ -7,8 +7,9 @@ here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from florenz.filters.alignment_check import NO_TABLES, AlignmentTable
 from florenz.filters.chain import FilterChain
@@ -17,9 +18,9 @@ from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected
-from florenz.pipeline.assemble.coverage import plan_examples, withheld_examples
+from florenz.pipeline.assemble.coverage import CoverageReject, plan_examples, withheld_examples
 from florenz.pipeline.assemble.rejects import Reject
-from florenz.shards.schema import Caption, Example
+from florenz.shards.schema import TASKS, Caption, Example, style_rank
 
 CAPTIONED, TRANSLATED = "captioned", "translated"  # the ways in which the texts of a sample were made
 
@@ -36,8 +37,12 @@ class ImageTexts:
     translations: Mapping[tuple[str, str], TranslationRow]
     rejects: tuple[Reject, ...] = ()
     tally: Tally = field(default_factory=Counter)
+    more: tuple[Mapping[tuple[str, str], TranslationRow], ...] = ()
+    """As `translations`, which are those of each language's first translator: of its second, its third, ..."""
+
     identified: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """(style, language) -> what language ID read in the text while it was filtered; empty before that."""
+    """(style, language) -> what language ID read in the text while it was filtered; empty before that. Nothing about
+    `more`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +66,12 @@ def gather(
     *,
     styles: Sequence[str],
     languages: Sequence[str],
+    num_translators: Mapping[str, int] | None = None,
 ) -> ImageTexts:
     """All answers for one image; those without a text become rejects of steps caption and translate.
 
-    A question that has no answer at all is counted `in` and nowhere else, so that the books show it.
+    A question that has no answer at all is counted `in` and nowhere else, so that the books show it. `num_translators`:
+    language -> how many were asked, where it is not one.
     """
     tally: Tally = Counter()
     rejects: list[Reject] = []
@@ -77,20 +84,27 @@ def gather(
             _settle(row, "caption", SOURCE, tally, rejects, source)
             if row.text is not None:
                 kept_captions[style] = row
-    asked = {(row.style, row.language): row for row in translations if _answers(row, kept_captions)}
-    kept: dict[tuple[str, str], TranslationRow] = {}
-    for language in languages:
+    asked = {(row.style, row.language, row.number): row for row in translations if _answers(row, kept_captions)}
+    several = [(target, number) for target in languages for number in range((num_translators or {}).get(target, 1))]
+    kept: list[dict[tuple[str, str], TranslationRow]] = [{} for _ in range(1 + max(number for _, number in several))]
+    for language, number in several:
         for style, caption in kept_captions.items():
             if not caption.text:
                 continue  # an empty caption is rejected by the filter and was not sent to the translator
             tally["translate", language, IN] += 1
-            answer = asked.get((style, language))
+            answer = asked.get((style, language, number))
             if answer is not None:
                 _settle(answer, "translate", language, tally, rejects, source)
                 if answer.text is not None:
-                    kept[style, language] = answer
+                    kept[number][style, language] = answer
     return ImageTexts(
-        key=key, source=source, captions=kept_captions, translations=kept, rejects=tuple(rejects), tally=tally
+        key=key,
+        source=source,
+        captions=kept_captions,
+        translations=kept[0],
+        more=tuple(kept[1:]),
+        rejects=tuple(rejects),
+        tally=tally,
     )
 
 
@@ -112,12 +126,17 @@ def filter_images(
 
 
 def _rows(texts: ImageTexts) -> list[CaptionRow | TranslationRow]:
-    return [*texts.captions.values(), *texts.translations.values()]
+    return [
+        *texts.captions.values(),
+        *texts.translations.values(),
+        *(row for one in texts.more for row in one.values()),
+    ]
 
 
 def _filtered(texts: ImageTexts, judged: Sequence[tuple[CaptionRow | TranslationRow, Verdict]]) -> ImageTexts:
     tally, rejects = Counter(texts.tally), list(texts.rejects)
-    captions, translations, identified = {}, {}, {}
+    captions, identified = {}, {}
+    translations: list[dict[tuple[str, str], TranslationRow]] = [{} for _ in range(1 + len(texts.more))]
     for row, verdict in judged:
         language = _language(row)
         tally["filter", language, IN] += 1
@@ -126,16 +145,18 @@ def _filtered(texts: ImageTexts, judged: Sequence[tuple[CaptionRow | Translation
             rejects.append(_reject(row, "filter", verdict.reason, verdict.detail, texts.source))
             continue
         tally["filter", language, KEPT] += 1
-        if verdict.language:
+        number = row.number if isinstance(row, TranslationRow) else 0
+        if verdict.language and number == 0:
             identified[row.style, language] = verdict.language
         if isinstance(row, CaptionRow):
             captions[row.style] = row
         else:
-            translations[row.style, row.language] = row
+            translations[number][row.style, row.language] = row
     return replace(
         texts,
         captions=captions,
-        translations=translations,
+        translations=translations[0],
+        more=tuple(translations[1:]),
         rejects=tuple(rejects),
         tally=tally,
         identified=identified,
@@ -147,65 +168,100 @@ def cover(
     *,
     languages: Sequence[str],
     held_out: Sequence[str],
-    makers: Mapping[str, str],
+    captioners: Mapping[str, str],
+    translators: Mapping[str, Sequence[str]],
     identifier: LanguageIdentifier,
 ) -> CoveredImage:
     """The examples that the plan allows; a kept text that may become none, in any split, is a reject of step cover.
 
-    makers: language -> who made the texts in it, English included.
+    captioners: style -> who made its captions. translators: language -> who made the texts in it, one after the other.
+    Each of them is planned for as if it were the only one.
     """
     captions = {style: row.text or "" for style, row in texts.captions.items()}
-    translations = {pair: row.text or "" for pair, row in texts.translations.items()}
-    coverage = plan_examples(
-        captions,
-        translations,
-        languages=languages,
-        held_out=held_out,
-        identified=_identified(captions, translations, held_out, identifier, texts.identified),
-    )
-    withheld = withheld_examples(captions, translations, languages=languages, held_out=held_out)
     tally, rejects = Counter(texts.tally), list(texts.rejects)
-    for reject in coverage.rejects:
-        tally["cover", reject.language, rejected(reject.reason)] += 1
-        rejects.append(
-            Reject(
-                key=texts.key,
-                step="cover",
-                language=reject.language,
-                style=reject.style,
-                reason=reject.reason,
-                detail=reject.detail,
-                text=reject.text,
-                source=texts.source,
-            )  # fmt: skip
+    examples: list[Example] = []
+    withheld: list[Example] = []
+    for number, rows in enumerate((texts.translations, *texts.more)):
+        translations = {pair: row.text or "" for pair, row in rows.items()}
+        known = texts.identified if number == 0 else _of_english(texts.identified)
+        coverage = plan_examples(
+            captions,
+            translations,
+            languages=languages,
+            held_out=held_out,
+            identified=_identified(captions, translations, held_out, identifier, known),
         )
-    for example in coverage.examples:
-        tally["cover", example.language, KEPT] += 1
-    for language, number in _possible_examples(captions, translations, held_out).items():
-        tally["cover", language, IN] += number
+        is_counted = partial(_is_counted, number=number)  # the English captions come again with each
+        for reject in filter(is_counted, coverage.rejects):
+            tally["cover", reject.language, rejected(reject.reason)] += 1
+            rejects.append(
+                Reject(
+                    key=texts.key,
+                    step="cover",
+                    language=reject.language,
+                    style=reject.style,
+                    reason=reject.reason,
+                    detail=reject.detail,
+                    text=reject.text,
+                    source=texts.source,
+                )  # fmt: skip
+            )
+        planned = [example for example in coverage.examples if is_counted(example)]
+        for example in planned:
+            tally["cover", example.language, KEPT] += 1
+        possible = _possible_examples(captions, translations, held_out)
+        for language, amount in possible.items():
+            if number == 0 or language != SOURCE:
+                tally["cover", language, IN] += amount
+        credits = captioners, translators, number
+        examples += _credited(planned, *credits)
+        withheld += _credited(
+            withheld_examples(captions, translations, languages=languages, held_out=held_out), *credits
+        )
     tally["write", "", IN] += 1
-    if not coverage.examples:
+    if not examples:
         tally["write", "", rejected("no_examples")] += 1
         rejects.append(Reject(key=texts.key, step="write", reason="no_examples", source=texts.source))
     return CoveredImage(
         key=texts.key,
         source=texts.source,
         captions=tuple(
-            Caption(style=style, text=text, made_by=makers[SOURCE], way=CAPTIONED) for style, text in captions.items()
+            Caption(style=style, text=text, made_by=captioners[style], way=CAPTIONED)
+            for style, text in captions.items()
         ),
-        examples=_credited(coverage.examples, makers),
-        withheld=_credited(withheld, makers) if coverage.examples else (),
+        examples=tuple(sorted(examples, key=partial(_place, languages=[SOURCE, *languages]))),
+        withheld=tuple(withheld) if examples else (),
         rejects=tuple(rejects),
         tally=tally,
     )
 
 
-def _credited(examples: Sequence[Example], makers: Mapping[str, str]) -> tuple[Example, ...]:
+def _is_counted(about: Example | CoverageReject, number: int) -> bool:
+    return number == 0 or about.language != SOURCE
+
+
+def _of_english(identified: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    return {pair: found for pair, found in identified.items() if pair[1] == SOURCE}
+
+
+def _place(example: Example, languages: Sequence[str]) -> tuple[int, int, tuple[int, str]]:
+    """By task, language and style; what several translators made of one caption stays in their order."""
+    return TASKS.index(example.task), languages.index(example.language), style_rank(example.style)
+
+
+def _credited(
+    examples: Iterable[Example],
+    captioners: Mapping[str, str],
+    translators: Mapping[str, Sequence[str]],
+    number: int,
+) -> list[Example]:
     """Each with who made its text. A caption in another language than English was translated too."""
-    return tuple(
-        replace(example, made_by=makers[example.language], way=CAPTIONED if example.language == SOURCE else TRANSLATED)
+    return [
+        replace(example, made_by=captioners[example.style], way=CAPTIONED)
+        if example.language == SOURCE
+        else replace(example, made_by=translators[example.language][number], way=TRANSLATED)
         for example in examples
-    )
+    ]
 
 
 def _possible_examples(

@@ -123,7 +123,7 @@ def _captions(answers: CurrentAnswers) -> Iterator[tuple[str, CaptionRow]]:
 
 
 def _translations(answers: CurrentAnswers, language: str) -> Iterator[tuple[str, TranslationRow]]:
-    return ((row.key, row) for row in answers.translations(language).values())
+    return ((row.key, row) for row in answers.all_translations(language))
 
 
 def _covered(

@@ -17,7 +17,6 @@ from florenz.images.decoding import BadImage, ShardImage, shard_jpeg
 from florenz.images.exif import without_exif
 from florenz.images.references import relative_uri
 from florenz.images.sources import ImageRef, key_of, read_image_bytes
-from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier
 from florenz.limits.table import Limits
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
@@ -39,10 +38,10 @@ Slot = tuple[str, int, int]  # split, shard number in the split, place in the sh
 class Assembly:
     """Everything but images and answers that decides a build.
 
-    languages, held_out: in the recipe's order. max_bytes, max_pixels, max_side_ratio: of one image. captioner,
-    translators: who made the texts, as it stands beside each of them; language -> translator. damaged: key -> what is
-    wrong, of images that are written anew. licence: of all images. images: what sources are relative to. build: the
-    name, made of all the rest.
+    languages, held_out: in the recipe's order. max_bytes, max_pixels, max_side_ratio: of one image. captioners,
+    translators: who made the texts, as it stands beside each of them; style -> its captioner, language -> its
+    translators. damaged: key -> what is wrong, of images that are written anew. licence: of all images. images: what
+    sources are relative to. build: the name, made of all the rest.
     """
 
     languages: tuple[str, ...]
@@ -54,8 +53,8 @@ class Assembly:
     max_side_ratio: float
     filters: FilterSettings
     shards: ShardSettings
-    captioner: str
-    translators: Mapping[str, str]
+    captioners: Mapping[str, str]
+    translators: Mapping[str, tuple[str, ...]]
     damaged: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     limits: Limits = effort(Limits())  # of files that are read again; what they refuse was refused when it was listed
@@ -83,6 +82,7 @@ def texts_of_image(key: str, found: Mapping[str, Iterable[object]], assembly: As
             [row for row in found["translations"] if isinstance(row, TranslationRow)],
             styles=assembly.styles,
             languages=assembly.languages,
+            num_translators={language: len(several) for language, several in assembly.translators.items()},
         )
 
 
@@ -95,7 +95,8 @@ def covered(
             texts,
             languages=assembly.languages,
             held_out=assembly.held_out,
-            makers={**assembly.translators, SOURCE: assembly.captioner},
+            captioners=assembly.captioners,
+            translators=assembly.translators,
             identifier=LanguageIdentifier(),
         )
         for texts in filter_images(images, chain, tables)

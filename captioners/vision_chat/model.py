@@ -1,0 +1,115 @@
+"""Asks a server about pictures: each in a chat request of its own, as a data URL, with the prompt of its style.
+
+Retries, faults of one item, several endpoints and the window of requests in flight are the translators': the same
+client asks, with the picture in the place of the text and the style in that of the language. A server that we start
+is the machine's (`translators/shared_server.py`), so that all workers use one.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+from PIL import Image
+
+from florenz.captioners.contract import Answer, CaptionerError
+from florenz.captioners.vision_chat import CLEANING
+from florenz.captioners.vision_chat.settings import Settings
+from florenz.translators.answer import Answer as Reply
+from florenz.translators.api import CHAT, Prompt
+from florenz.translators.cleaning import clean_answer
+from florenz.translators.client import Client
+from florenz.translators.endpoint import ServerError, check_endpoint
+from florenz.translators.prompts import PromptFamily
+from florenz.translators.shared_server import SharedServer
+from florenz.translators.stream import Asker, Question, Stream
+
+MIN_SIDE_PX = 28  # vision towers cut pictures into patches, and some refuse less than one
+
+
+class VisionChat:
+    """A vision-language model and its server, which lives until `close` or the end of the processes that use it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._shared = SharedServer(settings.served()) if settings.starts_server else None
+        try:
+            own = () if self._shared is None else (self._shared.endpoint(),)
+        except ServerError as problem:
+            raise CaptionerError(f"captioner {settings.model!r}: {problem}") from problem
+        self._clients = [self._client(endpoint) for endpoint in settings.running_servers or own]
+
+    def prepare(self, picture: Image.Image) -> str:
+        """The picture as a data URL with a JPEG."""
+        return data_url(picture, max_side_px=self._settings.max_side_px, quality=self._settings.jpeg_quality)
+
+    def caption(self, prepared: Sequence[str], styles: Sequence[Sequence[str]]) -> list[dict[str, Answer]]:
+        """Style -> answer for each picture. Raises ServerError when no server is left."""
+        answers: list[dict[str, Answer]] = [{} for _ in prepared]
+
+        def keep(questions: Sequence[Question], replies: Sequence[Reply]) -> None:
+            for question, reply in zip(questions, replies, strict=True):
+                answers[question.tag][question.language] = _answer(reply)
+
+        with Stream(self._clients, keep, replace=self._started_again) as stream:
+            for number, (url, wanted) in enumerate(zip(prepared, styles, strict=True)):
+                for style in wanted:
+                    stream.put(Question(text=url, language=style, tag=number))
+            stream.drain()
+        return answers
+
+    def close(self) -> None:
+        if self._shared is not None:
+            self._shared.stop()
+
+    def _client(self, endpoint: str) -> Client:
+        return Client(endpoint, self._settings.model, self._settings, family=_family(self._settings))
+
+    def _started_again(self, lost: Asker, problem: ServerError) -> Client | None:
+        """The machine's own server, where it has died. ServerError when that was too often."""
+        if self._shared is None or _lives(lost.endpoint, self._settings.model):
+            return None
+        self._clients = [self._client(self._shared.endpoint())]
+        return self._clients[0]
+
+
+def data_url(picture: Image.Image, *, max_side_px: int, quality: int) -> str:
+    """A JPEG of the picture, at most `max_side_px` on its longer side. The same picture gives the same bytes."""
+    longest = max(picture.size)
+    scale = min(1.0, max_side_px / longest)
+    size = tuple(max(MIN_SIDE_PX, round(side * scale)) for side in picture.size)
+    if size != picture.size:
+        picture = picture.resize(size, Image.Resampling.BICUBIC)  # type: ignore[arg-type]
+    buffer = io.BytesIO()
+    picture.save(buffer, format="JPEG", quality=quality, subsampling="4:2:0", optimize=False, progressive=False)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _family(settings: Settings) -> PromptFamily:
+    def build(urls: Sequence[str], style: str, names: Mapping[str, str]) -> list[Prompt]:
+        before = [{"role": "system", "content": settings.system}] if settings.system else []
+        text = {"type": "text", "text": settings.asked[style]}
+        pictures = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+        return [[*before, {"role": "user", "content": [picture, text]}] for picture in pictures]
+
+    harmless = data_url(Image.new("RGB", (64, 64), (200, 30, 30)), max_side_px=64, quality=90)
+    return PromptFamily(name=settings.kind, build=build, clean=_clean, harmless=harmless, api=CHAT)
+
+
+def _clean(answer: str, source: str) -> str:
+    return clean_answer(answer, "", CLEANING)
+
+
+def _answer(reply: Reply) -> Answer:
+    reason = reply.reason.replace("translator_", "captioner_")
+    finish_reason = reply.finish_reason if reason or reply.finish_reason == "length" else "stop"
+    return Answer(text="" if reason else reply.text, finish_reason=finish_reason, reason=reason, detail=reply.detail)
+
+
+def _lives(endpoint: str, model: str) -> bool:
+    try:
+        check_endpoint(endpoint, model)
+    except ServerError:
+        return False
+    return True

@@ -1,0 +1,94 @@
+"""A translator during a run: the servers that the recipe names, or one of our own that lives while it is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from florenz.limits.table import Limits
+from florenz.pipeline.routing import Translator, languages_of
+from florenz.recipes.recipe_file import RecipeError
+from florenz.translators.client import Client
+from florenz.translators.endpoint import ServerError, check_endpoint
+from florenz.translators.kernels import check_kernels
+from florenz.translators.server import Server
+
+
+class Serving:
+    """`is_local`: whether the workers are on this machine. Elsewhere each worker machine starts a server of its own."""
+
+    def __init__(self, translator: Translator, log: Path, *, is_local: bool, limits: Limits) -> None:
+        self.translator = translator
+        self._server = Server(translator.settings, log)
+        self._is_ours = is_local and not translator.running_servers
+        self._limits = limits
+        self._is_proved = False
+        self._knows_kernels = False
+
+    def start(self) -> None:
+        """Unless it runs, or is none of ours. One that can't compute would show that a minute from now, without why.
+
+        Raises RecipeError.
+        """
+        if not self._is_ours:
+            return
+        if not self._knows_kernels:
+            try:
+                check_kernels()
+            except ServerError as problem:
+                raise RecipeError([str(problem)]) from problem
+            self._knows_kernels = True
+        self._server.start()
+
+    @property
+    def is_waited_for(self) -> bool:
+        return self._is_ours
+
+    def endpoints(self) -> tuple[str, ...]:
+        """Of servers that are up; none where each worker machine has its own.
+
+        Raises:
+            RecipeError: our server never came up, which is a fault of recipe or machine; one that breaks later is not.
+            ServerError: it did not come up again.
+        """
+        if not self._is_ours:
+            return self.translator.running_servers
+        try:
+            self._server.wait_ready()
+        except ServerError as problem:
+            if self._server.num_restarts:
+                raise
+            raise RecipeError([f"{problem}; mend what it names, or name a running server as ENDPOINT"]) from problem
+        return (self._server.endpoint,)
+
+    def prove(self, endpoint: str, languages: tuple[str, ...]) -> None:
+        """One real question, once in a run: RecipeError for a model that answers nothing."""
+        from florenz.pipeline.answers.first_batch import NoWord, prove_translator
+
+        if self._is_proved:
+            return
+        settings = self.translator.settings
+        try:
+            client = Client(endpoint, settings.model, settings, limits=self._limits)
+            prove_translator(client, languages_of(self.translator, languages))
+        except NoWord as problem:
+            raise RecipeError([str(problem)]) from problem
+        self._is_proved = True
+
+    def can_be_mended(self) -> bool:
+        """Whether it is our server, and does not answer. Asked of the server itself: a process that has just crashed is
+        still there for a moment.
+        """
+        if not self._is_ours:
+            return False
+        try:
+            check_endpoint(self._server.endpoint, self.translator.settings.model, limits=self._limits)
+        except ServerError:
+            return True
+        return False
+
+    def restart(self) -> None:
+        """Raises ServerError when that was too often."""
+        self._server.restart()
+
+    def stop(self) -> None:
+        self._server.stop()

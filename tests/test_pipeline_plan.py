@@ -1,0 +1,92 @@
+"""Plans and budgets: what is worked out from measured steps, and words that say how much may be used."""
+
+import pytest
+
+from florenz.pipeline.budget import UNLIMITED, Budget, parse_budget
+from florenz.pipeline.plan import Missing, hours_of, in_words, tell
+from florenz.pipeline.rates import KEPT, Measurement, PlanSettings, Rate, note_rate, rate_of, rates_path, read_rates
+
+
+def step(items: int, fixed_s: float, per_s: float) -> Measurement:
+    return Measurement(items=items, seconds=fixed_s + items / per_s, chars=50 * items)
+
+
+def missing(items: int, rate: Rate | None, where: str = "de", what: str = "translations") -> Missing:
+    return Missing(what=what, where=where, model="org/m", items=items, rate=rate)
+
+
+def test_a_step_s_own_time_is_told_from_that_of_its_items() -> None:
+    rate = rate_of([step(5, 4.0, 100.0), step(20, 4.0, 100.0), step(400, 4.0, 100.0)])
+    assert rate is not None and rate.per_s == pytest.approx(100) and rate.fixed_s == pytest.approx(4)
+    assert rate.chars == 50
+
+
+@pytest.mark.parametrize(
+    "measured", [[step(10, 0.0, 5.0)], [step(10, 0.0, 5.0)] * 3, [step(1, 9.0, 9.0), step(9, 0.0, 5.0)]]
+)
+def test_what_can_t_be_told_apart_counts_as_the_items(measured: list[Measurement]) -> None:
+    rate = rate_of(measured)
+    assert rate is not None and rate.fixed_s == 0
+    assert rate.per_s == pytest.approx(sum(one.items for one in measured) / sum(one.seconds for one in measured))
+    assert rate_of([]) is None and rate_of([Measurement(items=0, seconds=3, chars=0)]) is None
+
+
+def test_what_was_measured_is_found_again_and_what_is_damaged_is_nothing(tmp_path: object) -> None:
+    out = str(tmp_path)
+    assert read_rates(out) == {}
+    for number in range(1, KEPT + 5):
+        note_rate(out, "f", Measurement(items=number, seconds=2.5, chars=9))
+    assert [one.items for one in read_rates(out)["f"]] == list(range(5, KEPT + 5))
+    with open(rates_path(out), "w") as file:
+        file.write('{"f": [[1]]}')
+    assert read_rates(out) == {}
+
+
+def test_machines_share_the_items_and_each_has_its_own_start() -> None:
+    rate = Rate(per_s=10, fixed_s=5, chars=40, start_s=60)
+    both = [missing(36_000, rate, "de"), missing(36_000, rate, "fr"), missing(0, rate, "es")]
+    assert hours_of(both, 1) * 3600 == pytest.approx(65 + 7200)
+    assert hours_of(both, 100) * 3600 == pytest.approx(65 + 72)
+    assert both[0].tokens == 360_000
+
+
+def test_a_plan_says_what_is_missing_and_what_it_costs() -> None:
+    lines: list[str] = []
+    given = PlanSettings(cost_per_hour=3.0)
+    rate = Rate(per_s=10, fixed_s=0, chars=40)
+    tell(lines.append, images=1000, missing=[missing(72_000, rate)], image_bytes=10**9, given=given)
+    assert lines[0].split() == ["images", "1,000"]
+    assert "72,000 translations of org/m, de (German): about 720,000 tokens, 10.0/s" in lines[1]
+    assert "1.03 GB" in lines[2]
+    assert lines[3:] == [
+        "time       1 machine: 2.0 h, cost 6.00", "time       2 machines: 60 min, cost 6.00",
+        "time       8 machines: 15 min, cost 6.00", "time       100 machines: 72 s, cost 6.00",
+    ]  # fmt: skip
+
+
+def test_a_model_of_which_nothing_is_known_is_named_instead_of_guessed_at() -> None:
+    lines: list[str] = []
+    tell(lines.append, images=5, missing=[missing(10, None), missing(0, None)], image_bytes=0, given=PlanSettings())
+    assert lines[-1] == "time       unknown for org/m: SAMPLE=20 measures it, or [plan] in the recipe says it"
+
+
+def test_budgets_in_hours_money_and_tokens() -> None:
+    def parsed(text: str, workers: int = 1) -> Budget:
+        return parse_budget(text, cost_per_hour=6.0, workers=workers, now=1000.0)
+
+    assert parsed("2h") == Budget(deadline=8200.0) and parsed("90min") == Budget(deadline=6400.0)
+    assert parsed("12") == Budget(deadline=8200.0) and parsed("500000tokens", 4) == Budget(tokens=125_000)
+    assert not UNLIMITED.is_used_up(10**12)
+    assert Budget(tokens=5).is_used_up(5) and not Budget(tokens=5).is_used_up(4) and parsed("1s").is_used_up()
+
+
+@pytest.mark.parametrize("text", ["", "0h", "-2h", "2 days", "h", "1e5", "1,5h", "inf", "2h30"])
+def test_a_budget_that_says_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="give hours, minutes, tokens or money"):
+        parse_budget(text, cost_per_hour=1.0, workers=1)
+    with pytest.raises(ValueError, match="cost_per_hour"):
+        parse_budget("12.50", cost_per_hour=None, workers=1)
+
+
+def test_times_in_words() -> None:
+    assert [in_words(hours) for hours in (0.01, 0.5, 3.25, 1234)] == ["36 s", "30 min", "3.2 h", "1,234.0 h"]

@@ -1,0 +1,101 @@
+"""A plan asks nobody, a sample pays for itself alone, and a budget that is used up is gone on with."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.stand_in_server import StandInServer
+from florenz.pipeline.__main__ import main
+from florenz.shards.manifest import read_manifest
+from florenz.shards.verify import verify
+
+NUM_IMAGES = 12
+SENTENCES = {"de": "Ein rotes Auto steht am Fluss", "fr": "Une voiture rouge est près de la rivière"}
+RECIPE = """
+languages = ["de", "fr"]
+out = "{out}"
+[images]
+source = "playground"
+count = 12
+[captioner]
+model = "playground/models/captioner"
+cpu_threads = 1
+batch_size = 2
+[translator]
+model = "org/m"
+prompt = "playground"
+endpoint = "{endpoint}"
+prompts_per_request = 2
+max_in_flight = 1
+[filters]
+disabled = ["length_ratio", "repetition"]
+[shards]
+val_fraction = 0.3
+[plan]
+cost_per_hour = 2.0
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[StandInServer]:
+    def answer(prompt: str) -> str:
+        return SENTENCES[prompt[-4:-2]] + "." * (sum(prompt.encode()) % 2)
+
+    with StandInServer("org/m", answer) as running:
+        yield running
+
+
+@pytest.fixture
+def recipe(server: StandInServer, tmp_path: Path) -> str:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.format(out=tmp_path / "out", endpoint=server.endpoint))
+    return str(path)
+
+
+def test_a_plan_asks_nobody_and_a_sample_is_paid_for_once(
+    server: StandInServer, recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([recipe, "PLAN=1"]) == 0
+    told = capsys.readouterr().out
+    assert server.asked == [] and not list((tmp_path / "out").glob("ledger/captions/*"))
+    assert "missing    24 captions of playground/models/captioner" in told and "24 translations of org/m, fr" in told
+    assert "unknown for org/m, playground/models/captioner: SAMPLE=20" in told
+
+    assert main([recipe, "PLAN=1", "SAMPLE=8"]) == 0
+    told = capsys.readouterr().out
+    assert len(server.asked) == 8 * 2 * 2 and not (tmp_path / "out" / "manifest.json").exists()
+    assert "missing    8 captions" in told and "missing    8 translations of org/m, de (German)" in told
+    assert "time       1 machine: " in told and "100 machines: " in told and ", cost " in told
+
+    assert main([recipe]) == 0
+    assert max(Counter(server.asked).values()) == 1 and len(server.asked) == NUM_IMAGES * 2 * 2
+    capsys.readouterr()
+    assert main([recipe, "PLAN=1"]) == 0
+    told = capsys.readouterr().out
+    assert "missing    0 captions" in told and "time       1 machine: 0 s" in told
+
+
+@pytest.mark.parametrize("budget", ["20tokens", "1s"])
+def test_a_budget_that_is_used_up_ends_the_run_in_one_line_and_is_gone_on_with(
+    server: StandInServer, recipe: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], budget: str
+) -> None:
+    assert main([recipe, f"BUDGET={budget}"]) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert any("the budget is used up: " in line and "still to be asked for" in line for line in lines), lines
+    assert len(server.asked) < NUM_IMAGES * 2 * 2 and not (tmp_path / "out" / "manifest.json").exists()
+    assert main([recipe]) == 0
+    assert max(Counter(server.asked).values()) == 1 and len(server.asked) == NUM_IMAGES * 2 * 2
+    assert verify(str(tmp_path / "out")).problems == () and read_manifest(str(tmp_path / "out")).counts
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [("BUDGET=lots", "BUDGET is 'lots'"), ("PLAN=yes", "give PLAN=1"), ("SAMPLE=20", "and PLAN=1")],
+)
+def test_words_that_say_nothing_are_refused(
+    recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], variable: str, told: str
+) -> None:
+    assert main([recipe, variable]) == 2
+    assert told in capsys.readouterr().err and not (tmp_path / "out").exists()
