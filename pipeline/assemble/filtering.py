@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from florenz.filters.alignment_check import NO_TABLES, AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.filters.verdict import Candidate, Verdict
+from florenz.images.sidecars import NOTHING, About
 from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
@@ -38,6 +39,7 @@ class ImageTexts:
     tally: Tally = field(default_factory=Counter)
     identified: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(style, language) -> what language ID read in the text while it was filtered; empty before that."""
+    about: About = NOTHING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class CoveredImage:
     withheld: tuple[Example, ...]
     rejects: tuple[Reject, ...]
     tally: Tally
+    about: About = NOTHING
 
 
 def gather(
@@ -197,6 +200,7 @@ def cover(
         withheld=_credited(withheld, makers) if coverage.examples else (),
         rejects=tuple(rejects),
         tally=tally,
+        about=texts.about,
     )
 
 
