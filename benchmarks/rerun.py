@@ -41,7 +41,7 @@ def without_beam(recipe: Recipe, sources: Sequence[Any], progress: object) -> pa
         for found in index._references(source, None, recipe.limits)
     ]
     # What was drawn above is no picture, and a reject for each would be another benchmark.
-    return pa.Table.from_pylist([{**row, "reason": "", "detail": ""} for row in rows], schema=FOUND)
+    return pa.Table.from_pylist([{**row, "reason": "", "detail": "", "about": ""} for row in rows], schema=FOUND)
 
 
 def main() -> None:

@@ -21,6 +21,9 @@ IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
     ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".heic", ".heif", ".jxl", ".ico", ".psd",
 )  # fmt: skip
+# Stand beside an image of the same name, as img2dataset leaves them: no images, and no rejects.
+COMPANION_SUFFIXES = (".json", ".txt", ".caption", ".cls", ".url", ".npy")
+SIDECAR_SUFFIX = ".json"  # of them the one that is read (`sidecars.py`)
 FOLDER_DEPTH, SHOWN_PATH_CHARS = "[limits] folder_depth", 100
 CLOCK_STEP_S = 10.0  # the coarsest file system counts in 2 s; and clocks of machines differ
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")
@@ -28,18 +31,22 @@ _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """One file of a source and how it is opened. stamp: another once it has changed; "" where that can't be told."""
+    """One file of a source and how it is opened. stamp: another once it, or its sidecar, has changed; "" where that
+    can't be told. sidecar: the path of `<name>.json` beside an image.
+    """
 
     path: str
     kind: Literal["file", "tar", "parquet"]
     stamp: str = ""
+    sidecar: str = ""
 
 
 def list_sources(source: str, limits: Limits = Limits()) -> list[SourceFile]:  # noqa: B008 - frozen
     """The files of a folder, a glob (`*`, `?`, `[ ]`, `**`), or one file, sorted by path.
 
-    Hidden files and folders and `.partial` files are left out. Raises ValueError where nothing is found, and where
-    folders lie in each other more than `folder_depth` deep.
+    Hidden files and folders, `.partial` files and what stands beside an image of the same name (COMPANION_SUFFIXES) are
+    left out. Raises ValueError where nothing is found, and where folders lie in each other more than `folder_depth`
+    deep.
     """
     listed_at = time.time()
     try:
@@ -57,10 +64,33 @@ def list_sources(source: str, limits: Limits = Limits()) -> list[SourceFile]:  #
             raise TooLarge(f"the file at {where}", depth, limits.folder_depth, "folders above it", FOLDER_DEPTH)
     if not entries:
         raise ValueError(f"no images at {source!r}: name a folder, glob, image, .tar or .parquet that exists")
+    companions = _companions(entries)
     return [
-        SourceFile(path=entry.name, kind=_kind(entry.name), stamp=_stamp(entry, listed_at))
+        _source_file(entry, companions.get(f"{os.path.splitext(entry.name)[0]}{SIDECAR_SUFFIX}"), listed_at)
         for entry in sorted(entries, key=lambda entry: entry.name)
+        if entry.name not in companions
     ]
+
+
+def _companions(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Those that stand beside an image of the same name, by their own names."""
+    by_name = {entry.name: entry for entry in entries}
+    pictures = {os.path.splitext(name)[0] for name in by_name if name.lower().endswith(IMAGE_SUFFIXES)}
+    return {
+        name: entry
+        for name, entry in by_name.items()
+        if name.lower().endswith(COMPANION_SUFFIXES) and os.path.splitext(name)[0] in pictures
+    }
+
+
+def _source_file(entry: Entry, sidecar: Entry | None, listed_at: float) -> SourceFile:
+    kind, stamp = _kind(entry.name), _stamp(entry, listed_at)
+    if sidecar is None or not entry.name.lower().endswith(IMAGE_SUFFIXES):
+        return SourceFile(path=entry.name, kind=kind, stamp=stamp)
+    beside = _stamp(sidecar, listed_at)
+    return SourceFile(
+        path=entry.name, kind=kind, stamp=f"{stamp} {beside}" if stamp and beside else "", sidecar=sidecar.name
+    )
 
 
 def _stamp(entry: Entry, listed_at: float) -> str:

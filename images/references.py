@@ -17,9 +17,10 @@ from urllib.parse import quote, unquote_to_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRef:
-    """Where the original bytes of one image are."""
+    """Where the original bytes of one image are. sidecar: the URI of what stands beside it about it, "" for none."""
 
     uri: str
+    sidecar: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,14 @@ Three kinds of files, one module each: `folders.py`, `tars.py`, `parquet.py`.
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from florenz.images.bad_image import BadImage
 from florenz.images.folders import SourceFile, list_sources, read_file
 from florenz.images.parquet import cell_bytes, read_parquet
 from florenz.images.references import Cell, ImageRef, Reject, parse_uri, uri_of
+from florenz.images.sidecars import MAX_BYTES as MAX_SIDECAR_BYTES
+from florenz.images.sidecars import NOTHING, About, parse_sidecar
 from florenz.images.source_files import check_bytes, file_faults, open_file
 from florenz.images.tars import read_tar
 from florenz.limits.table import Limits
@@ -47,7 +49,10 @@ def read_source(file: SourceFile, limits: Limits = DEFAULTS) -> Iterator[ImageRe
     """
     read = {"file": read_file, "tar": read_tar, "parquet": read_parquet}[file.kind]
     try:
-        yield from read(file.path, limits)
+        for found in read(file.path, limits):
+            if file.sidecar and isinstance(found, ImageRef):
+                found = replace(found, sidecar=uri_of(file.sidecar))
+            yield found
     except BadImage as bad:
         yield Reject(uri=uri_of(file.path), reason=bad.reason, detail=bad.detail)
 
@@ -68,6 +73,16 @@ def read_image_bytes(ref: ImageRef, *, max_bytes: int, limits: Limits = DEFAULTS
     if not data:
         raise BadImage("empty_file")
     return data
+
+
+def read_about(ref: ImageRef, limits: Limits = DEFAULTS) -> About:
+    """What the sidecar of an image says; nothing without one, or where it is too large or can't be read."""
+    if not ref.sidecar:
+        return NOTHING
+    try:
+        return parse_sidecar(read_image_bytes(ImageRef(uri=ref.sidecar), max_bytes=MAX_SIDECAR_BYTES, limits=limits))
+    except BadImage:
+        return NOTHING
 
 
 def read_image(ref: ImageRef, *, max_bytes: int, limits: Limits = DEFAULTS) -> Image:

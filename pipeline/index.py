@@ -27,6 +27,7 @@ from florenz.images import sources as images
 from florenz.images.decoding import BadImage
 from florenz.images.proof import prove
 from florenz.images.references import parse_uri, relative_uri, uri_of
+from florenz.images.sidecars import About, about_from, about_text
 from florenz.images.sources import ImageRef, SourceFile
 from florenz.limits.table import Limits
 from florenz.pipeline.assemble.rejects import Reject
@@ -39,6 +40,7 @@ from florenz.pipeline.workers.given import given
 from florenz.stores import files
 
 _LISTING = b"florenz_listing"
+_REJECT = ("key", "source", "reason", "detail")
 READS_IN_FLIGHT = 16  # in an object store each image is a request
 MAX_BATCH = 64
 
@@ -47,12 +49,14 @@ MAX_BATCH = 64
 class Index:
     """The images of a run, sorted by key, and what the sources held besides.
 
-    images: key -> URI. damaged: key -> what is wrong with it, of images that are used all the same.
+    images: key -> URI. damaged: key -> what is wrong with it, of images that are used all the same. about: key -> what
+    its sidecar says, of images that have one.
     """
 
     images: dict[str, str]
     rejects: tuple[Reject, ...]
     damaged: dict[str, str] = field(default_factory=dict)
+    about: dict[str, About] = field(default_factory=dict)
 
     @property
     def num_found(self) -> int:
@@ -128,8 +132,9 @@ def read_index(out: str) -> Index:
     rows = pq.read_table(io.BytesIO(files.read_bytes(index_path(out)))).to_pylist()
     return Index(
         images={row["key"]: row["source"] for row in rows if not row["reason"]},
-        rejects=tuple(Reject(step="read", **row) for row in rows if row["reason"]),
+        rejects=tuple(Reject(step="read", **{name: row[name] for name in _REJECT}) for row in rows if row["reason"]),
         damaged={row["key"]: row["detail"] for row in rows if row["detail"] and not row["reason"]},
+        about={row["key"]: about_from(row["about"]) for row in rows if row.get("about") and not row["reason"]},
     )
 
 
@@ -141,10 +146,11 @@ def _references(source: SourceFile | str, count: int | None, limits: Limits) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """Where a picture is, and what is wrong with its bytes; "" for nothing."""
+    """Where a picture is, what is wrong with its bytes, and what its sidecar says (`about_text`); "" for nothing."""
 
     uri: str
     damage: str
+    about: str = ""
 
 
 def _rows(
@@ -170,13 +176,19 @@ def _rows(
 def _row(found: ImageRef | images.Reject, known: Mapping[str, str], max_bytes: int, limits: Limits) -> dict[str, str]:
     """An image has a key and no reason; its detail is what is wrong with its bytes, "" for nothing."""
     if isinstance(found, images.Reject):
-        return {"source": found.uri, "key": "", "reason": found.reason, "detail": found.detail}
+        return {"source": found.uri, "key": "", "reason": found.reason, "detail": found.detail, "about": ""}
     try:
         data = images.read_image_bytes(found, max_bytes=max_bytes, limits=limits)
     except BadImage as bad:
-        return {"source": found.uri, "key": "", "reason": bad.reason, "detail": bad.detail}
+        return {"source": found.uri, "key": "", "reason": bad.reason, "detail": bad.detail, "about": ""}
     key = images.key_of(data)
-    return {"source": found.uri, "key": key, "reason": "", "detail": known[key] if key in known else prove(data).damage}
+    return {
+        "source": found.uri,
+        "key": key,
+        "reason": "",
+        "detail": known[key] if key in known else prove(data).damage,
+        "about": about_text(images.read_about(found, limits)),
+    }
 
 
 def _write_found(rows: list[dict[str, str]], path: str) -> None:
@@ -208,19 +220,18 @@ def _write(found: pa.Table, recipe: Recipe, metadata: Mapping[bytes, bytes]) -> 
     is_special = pc.or_(pc.is_in(found["key"], value_set=several), is_damaged)
     pictures: dict[str, list[Reject | Picture]] = defaultdict(list)
     for row in found.filter(is_special).to_pylist():
-        pictures[row["key"]].append(Picture(uri=row["source"], damage=row["detail"]))
+        pictures[row["key"]].append(Picture(uri=row["source"], damage=row["detail"], about=row["about"]))
     judged = [
-        {"key": item.key, "source": item.source, "reason": item.reason, "detail": item.detail}
+        {"key": item.key, "source": item.source, "reason": item.reason, "detail": item.detail, "about": ""}
         if isinstance(item, Reject)
-        else {"key": key, "source": item.uri, "reason": "", "detail": item.damage}
+        else {"key": key, "source": item.uri, "reason": "", "detail": item.damage, "about": item.about}
         for key, of_key in pictures.items()
         for _, item in _unique(key, of_key, recipe.image_source, recipe.images.keeps_damaged)
     ]
     plain = found.filter(pc.invert(is_special)).select(FOUND.names)
     table = pa.concat_tables([plain, pa.Table.from_pylist(judged, schema=FOUND)])
     order = [(name, "ascending") for name in ("key", "source", "reason")]
-    columns = ["key", "source", "reason", "detail"]
-    table = table.sort_by(order).select(columns).replace_schema_metadata(metadata or None)
+    table = table.sort_by(order).select([*_REJECT, "about"]).replace_schema_metadata(metadata or None)
     _write_table(table, index_path(recipe.out))
 
 

@@ -22,9 +22,9 @@ from florenz.images.sources import SourceFile
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.stores import files
 
-FOUND = pa.schema([(name, pa.string()) for name in ("source", "key", "reason", "detail")])
+FOUND = pa.schema([(name, pa.string()) for name in ("source", "key", "reason", "detail", "about")])
 """source: URI of an image or of what is none. key: "" for the latter. reason, detail: why it is none; the detail of an
-image is what is wrong with its bytes.
+image is what is wrong with its bytes. about: what its sidecar says (`about_text`).
 """
 
 _SCHEMA = pa.schema([("path", pa.string()), ("stamp", pa.string()), *FOUND])

@@ -95,7 +95,10 @@ def build_name(assembly: Assembly, index: Index, answers: CurrentAnswers) -> str
     rejected while reading. Sources as samples have them: the same pictures in another folder give the same build.
     """
     digest = hashlib.sha256()
-    images = ((key, relative_uri(uri, assembly.images)) for key, uri in sorted(index.images.items()))
+    images = (
+        (key, relative_uri(uri, assembly.images), *([index.about[key]] if key in index.about else []))
+        for key, uri in sorted(index.images.items())
+    )
     rejects = sorted(
         (relative_uri(reject.source, assembly.images), reject.reason, reject.key) for reject in index.rejects
     )

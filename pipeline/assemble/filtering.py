@@ -14,6 +14,7 @@ from functools import partial
 from florenz.filters.alignment_check import NO_TABLES, AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.filters.verdict import Candidate, Verdict
+from florenz.images.sidecars import NOTHING, About
 from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
@@ -44,6 +45,9 @@ class ImageTexts:
     """(style, language) -> what language ID read in the text while it was filtered; empty before that. Nothing about
     `more`."""
 
+    about: About = NOTHING
+    """What its source says of it, the licence and the URL."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoveredImage:
@@ -56,6 +60,7 @@ class CoveredImage:
     withheld: tuple[Example, ...]
     rejects: tuple[Reject, ...]
     tally: Tally
+    about: About = NOTHING
 
 
 def gather(
@@ -233,6 +238,7 @@ def cover(
         withheld=tuple(withheld) if examples else (),
         rejects=tuple(rejects),
         tally=tally,
+        about=texts.about,
     )
 
 

@@ -53,12 +53,13 @@ def run_assembly(assembly: Assembly, answers: CurrentAnswers, progress: Progress
     with graph(running, "assemble", progress) as pipeline:
         start = pipeline | "start" >> given([None], running)
         images = start | "images" >> beam.FlatMap(lambda _: read_index(assembly.out).images.items())
+        about = start | "about images" >> beam.FlatMap(lambda _: read_index(assembly.out).about.items())
         captions = start | "captions" >> beam.FlatMap(lambda _: _captions(answers))
         languages = start | "languages" >> beam.FlatMap(lambda _: assembly.languages) | beam.Reshuffle()
         translations = languages | "translations" >> beam.FlatMap(lambda language: _translations(answers, language))
 
         texts = (
-            {"source": images, "captions": captions, "translations": translations}
+            {"source": images, "about": about, "captions": captions, "translations": translations}
             | "by image" >> beam.CoGroupByKey()
             | "gather" >> beam.FlatMapTuple(partial(texts_of_image, assembly=assembly))
         )

@@ -16,6 +16,7 @@ from florenz.filters.settings import FilterSettings
 from florenz.images.decoding import BadImage, ShardImage, shard_jpeg
 from florenz.images.exif import without_exif
 from florenz.images.references import relative_uri
+from florenz.images.sidecars import NOTHING, About
 from florenz.images.sources import ImageRef, key_of, read_image_bytes
 from florenz.languages.identification import LanguageIdentifier
 from florenz.limits.table import Limits
@@ -73,9 +74,9 @@ class WrittenShard:
 
 
 def texts_of_image(key: str, found: Mapping[str, Iterable[object]], assembly: Assembly) -> Iterator[ImageTexts]:
-    """found: "source", "captions", "translations" of one key. Nothing for answers whose image is no longer there."""
+    """found: "source", "about", "captions", "translations" of one key. Nothing for answers whose image is gone."""
     for source in found["source"]:
-        yield gather(
+        texts = gather(
             key,
             str(source),
             [row for row in found["captions"] if isinstance(row, CaptionRow)],
@@ -84,6 +85,7 @@ def texts_of_image(key: str, found: Mapping[str, Iterable[object]], assembly: As
             languages=assembly.languages,
             num_translators={language: len(several) for language, several in assembly.translators.items()},
         )
+        yield replace(texts, about=next((one for one in found["about"] if isinstance(one, About)), NOTHING))
 
 
 def covered(
@@ -170,11 +172,18 @@ class _Samples:
             width=picture.width,
             height=picture.height,
             source=relative_uri(image.source, self.assembly.images),
-            licence=self.assembly.licence,
-            notes=f"written anew: {damage}" if (damage := self.assembly.damaged.get(image.key)) else "",
+            licence=image.about.licence or self.assembly.licence,
+            url=image.about.url,
+            notes="; ".join(self._notes(image)),
             captions=image.captions,
             examples=image.withheld if self.is_withheld else image.examples,
         )
+
+    def _notes(self, image: CoveredImage) -> Iterator[str]:
+        if damage := self.assembly.damaged.get(image.key):
+            yield f"written anew: {damage}"
+        if image.about.alt:
+            yield f"alt text: {image.about.alt}"
 
     def _count(self, outcome: str) -> None:
         if not self.is_withheld:

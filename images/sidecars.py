@@ -1,0 +1,67 @@
+"""What stands beside a picture about it, as img2dataset leaves it: `<name>.json` with url, licence and alt text.
+
+In a folder, or next to the picture in a tar. Strangers' JSON: only these words are taken, cut to a length, and what
+can't be read says nothing. Its other fields (img2dataset's copy of the EXIF, with places) go nowhere.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MAX_BYTES = 64 * 1024  # of one sidecar; img2dataset's have about 1 KB
+MAX_CHARS = 2000  # of one of its texts
+JOINERS = "\u200c\u200d"
+NAMES = {
+    "url": ("url", "image_url", "source_url"),
+    "licence": ("license", "licence", "license_url"),
+    "alt": ("alt", "alt_text", "caption"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class About:
+    """What a source says about an image; "" for what it does not."""
+
+    url: str = ""
+    licence: str = ""
+    alt: str = ""
+
+
+NOTHING = About()
+
+
+def about_text(about: About) -> str:
+    """As it stands in one column of a table; "" for nothing."""
+    return json.dumps(asdict(about), ensure_ascii=False) if about != NOTHING else ""
+
+
+def about_from(text: str | None) -> About:
+    """What `about_text` wrote."""
+    return About(**json.loads(text)) if text else NOTHING
+
+
+def parse_sidecar(content: bytes) -> About:
+    """What the JSON says; nothing where it is too large, no JSON or no object."""
+    if len(content) > MAX_BYTES:
+        return NOTHING
+    try:
+        record = json.loads(content.decode())
+    except (ValueError, RecursionError):
+        return NOTHING
+    if not isinstance(record, dict):
+        return NOTHING
+    found = {str(name).lower(): value for name, value in record.items()}
+    about = {field: next((text for name in names if (text := _text(found.get(name)))), "")
+             for field, names in NAMES.items()}  # fmt: skip
+    if not about["url"].lower().startswith(("http://", "https://")):
+        about["url"] = ""
+    return About(**about)
+
+
+def _text(value: Any) -> str:
+    """One line without control characters; the joiners that Persian and Indic scripts need stay."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(letter for letter in " ".join(value.split()) if letter.isprintable() or letter in JOINERS)[
+        :MAX_CHARS
+    ]

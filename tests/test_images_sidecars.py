@@ -1,0 +1,137 @@
+"""What img2dataset leaves beside a picture reaches the sample and the index, whichever of both stands first."""
+
+import io
+import json
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pipeline_examples import jpeg_of, key_of, published, recipe_for, write_ledger
+
+from florenz.exports.index import read_index
+from florenz.images.references import ImageRef, Reject
+from florenz.images.sidecars import MAX_BYTES, MAX_CHARS, NOTHING, About, about_from, about_text, parse_sidecar
+from florenz.images.sources import list_sources, read_about, read_source
+from florenz.shards.manifest import shard_path
+from florenz.shards.reader import iter_samples
+
+RECORD = {"url": "https://example.org/cat.jpg", "caption": "a cat\n on  a mat", "license": "CC-BY-4.0", "width": 3}
+ABOUT = About(url="https://example.org/cat.jpg", licence="CC-BY-4.0", alt="a cat on a mat")
+
+
+def write_tar(path: Path, members: list[tuple[str, bytes]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def about_of(path: Path) -> list[About]:
+    """Of each image of a source, in order."""
+    found = [found for file in list_sources(str(path)) for found in read_source(file)]
+    assert all(isinstance(one, ImageRef) for one in found), "what stands beside a picture is no reject"
+    return [read_about(one) for one in found if isinstance(one, ImageRef)]
+
+
+@pytest.mark.parametrize("order", [("jpg", "json", "txt"), ("json", "png", "txt"), ("txt", "json", "jpg")])
+def test_a_sidecar_belongs_to_the_picture_of_its_name(tmp_path: Path, order: tuple[str, ...]) -> None:
+    contents = {"jpg": jpeg_of(1), "png": jpeg_of(1), "txt": b"x", "json": json.dumps(RECORD).encode()}
+    members = [("000.jpg", jpeg_of(0)), *((f"001.{kind}", contents[kind]) for kind in order), ("002.jpg", jpeg_of(2))]
+    write_tar(tmp_path / "0.tar", members)
+    assert about_of(tmp_path / "0.tar") == [NOTHING, ABOUT, NOTHING]
+
+
+def test_a_tar_that_breaks_gives_what_stands_before_the_break(tmp_path: Path) -> None:
+    write_tar(tmp_path / "0.tar", [("000.json", json.dumps(RECORD).encode()), ("000.jpg", jpeg_of(0))])
+    content = (tmp_path / "0.tar").read_bytes()
+    (tmp_path / "0.tar").write_bytes(content[: content.index(b"\xff\xd9") + 2 + 512])
+    (file,) = list_sources(str(tmp_path / "0.tar"))
+    first, broken = read_source(file)
+    assert isinstance(first, ImageRef) and read_about(first) == ABOUT
+    assert isinstance(broken, Reject) and broken.reason == "unreadable_source"
+
+
+def test_a_folder_of_img2dataset_has_its_sidecars_beside_the_pictures(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg_of(number))
+        (tmp_path / f"{number}.txt").write_text("alt")
+    (tmp_path / "1.json").write_text(json.dumps(RECORD))
+    assert about_of(tmp_path) == [NOTHING, ABOUT, NOTHING]
+    (tmp_path / "notes.json").write_text("{}")
+    assert [file.path for file in list_sources(str(tmp_path))][-1].endswith("notes.json"), "it belongs to no picture"
+
+
+def test_a_changed_sidecar_makes_its_picture_a_changed_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stamps() -> list[str]:
+        return [file.stamp for file in list_sources(str(tmp_path))]
+
+    (tmp_path / "0.jpg").write_bytes(jpeg_of(0))
+    (tmp_path / "0.json").write_text("{}")
+    assert stamps() == [""], "just written: no stamp"
+    (tmp_path / "0.json").unlink()
+    monkeypatch.setattr("florenz.images.folders.CLOCK_STEP_S", -1e9)
+    alone = stamps()
+    (tmp_path / "0.json").write_text(json.dumps(RECORD))
+    with_sidecar = stamps()
+    (tmp_path / "0.json").write_text(json.dumps({**RECORD, "license": "CC0"}))
+    assert len({*alone, *with_sidecar, *stamps()}) == 3
+
+
+def test_a_sidecar_that_is_gone_or_too_large_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "0.jpg").write_bytes(jpeg_of(0))
+    (tmp_path / "0.json").write_text(json.dumps({**RECORD, "exif": "x" * MAX_BYTES}))
+    assert about_of(tmp_path) == [NOTHING]
+    (file,) = list_sources(str(tmp_path))
+    (ref,) = read_source(file)
+    (tmp_path / "0.json").unlink()
+    assert isinstance(ref, ImageRef) and ref.sidecar and read_about(ref) == NOTHING
+
+
+def test_a_table_gives_back_what_was_written() -> None:
+    assert about_from(about_text(ABOUT)) == ABOUT and about_text(NOTHING) == ""
+    assert about_from("") == about_from(None) == NOTHING
+
+
+def test_only_known_words_are_taken_and_bounded() -> None:
+    assert parse_sidecar(json.dumps({**RECORD, "url": "javascript:alert(1)"}).encode()).url == ""
+    assert parse_sidecar(json.dumps({"caption": "x" * 9999}).encode()).alt == "x" * MAX_CHARS
+    assert parse_sidecar(json.dumps({"caption": "a\u202e\x1b[2Jb", "url": 3}).encode()) == About(alt="a[2Jb")
+    assert parse_sidecar(b" " * (MAX_BYTES + 1)) == NOTHING
+    for damaged in (b"", b"{", b"[1]", b"\xff", b"[" * 50_000, b'{"url": "\\ud800"}'):
+        assert parse_sidecar(damaged) == NOTHING
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_stop_a_run(content: bytes) -> None:
+    assert isinstance(parse_sidecar(content), About)
+
+
+def test_licence_url_and_alt_text_reach_sample_and_index(tmp_path: Path) -> None:
+    members = [("0.jpg", jpeg_of(0)), ("0.json", json.dumps(RECORD).encode())]
+    members += [(f"{number}.jpg", jpeg_of(number)) for number in range(1, 4)]
+    write_tar(tmp_path / "tars" / "0.tar", members)
+    recipe = recipe_for(tmp_path / "out", tmp_path / "tars", languages=("de",), held_out=())
+    write_ledger(recipe, [key_of(jpeg_of(number)) for number in range(4)])
+    manifest = published(recipe)
+    samples = {
+        sample.key: sample
+        for shard in manifest.shards
+        for sample in iter_samples(shard_path(recipe.out, manifest.build, shard.path))
+    }
+    first = samples.pop(key_of(jpeg_of(0)))
+    assert (first.url, first.licence) == (ABOUT.url, ABOUT.licence) and first.notes == "alt text: a cat on a mat"
+    assert all((one.url, one.licence, one.notes) == ("", "", "") for one in samples.values())
+    rows = read_index(recipe.out, manifest.build, manifest.shards).to_pylist()
+    assert {row["url"] for row in rows if row["image"] == first.image} == {ABOUT.url}
+
+    members[1] = ("0.json", json.dumps({**RECORD, "license": "CC0-1.0"}).encode())
+    write_tar(tmp_path / "tars" / "0.tar", members)
+    again = published(replace(recipe, images=replace(recipe.images, licence="MIT")))
+    licences = {row["image"]: row["licence"] for row in read_index(recipe.out, again.build, again.shards).to_pylist()}
+    assert again.build != manifest.build, "another licence, another build"
+    assert licences.pop(first.image) == "CC0-1.0" and set(licences.values()) == {"MIT"}, "LICENCE is for all others"
