@@ -46,7 +46,7 @@ class ImageTexts:
     `more`."""
 
     about: About = NOTHING
-    """What its source says of it, the licence and the URL."""
+    """What its source says of it: URL, licence, alternative text."""
 
 
 @dataclass(frozen=True, kw_only=True)
