@@ -21,7 +21,14 @@ from florenz.limits.printable import printable
 from florenz.limits.table import IMAGE_BYTES, SIDE_RATIO, Limits
 from florenz.pipeline.jobs.settings import BeamSettings, DataflowSettings, with_options
 from florenz.pipeline.rates import PlanSettings
-from florenz.pipeline.routing import Translator, credentials, routing_problems, style_problems, translators_of
+from florenz.pipeline.routing import (
+    Translator,
+    context_problems,
+    credentials,
+    routing_problems,
+    style_problems,
+    translators_of,
+)
 from florenz.pipeline.runners.contract import Running
 from florenz.recipes.checks import below_1, blank, not_among, raise_if
 from florenz.recipes.kinds import KindError, load_kind
@@ -152,7 +159,7 @@ class Recipe:
     def __post_init__(self) -> None:
         problems = _plan_problems({name: getattr(self, name) for name in _PLAN})
         problems += routing_problems(self.languages, self.translators)
-        problems += style_problems(self.captioners)
+        problems += style_problems(self.captioners) + context_problems(self.styles, self.translators)
         num_beams = max(getattr(captioner, "num_beams", 1) for captioner in self.captioners)
         problems += _count_problems(self.workers, num_beams, self.limits)
         if problems:

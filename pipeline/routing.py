@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from florenz.captioners.contract import CaptionerSettings
 from florenz.languages.codes import language_problems
-from florenz.recipes.checks import not_among, raise_if
+from florenz.recipes.checks import not_among, raise_if, unknown
 from florenz.translators.client import normal_endpoint
 from florenz.translators.settings import TranslatorSettings
 
@@ -102,6 +102,12 @@ def style_problems(captioners: Sequence[CaptionerSettings]) -> list[str]:
         for style, several in models.items()
         if len(several) > 1
     ]
+
+
+def context_problems(styles: Sequence[str], translators: Sequence[Translator]) -> list[str]:
+    """Contexts that no captioner writes."""
+    wanted = dict.fromkeys(one.settings.context for one in translators if one.settings.context)
+    return [f"[translator] {problem}" for problem in unknown("context", wanted, styles)]
 
 
 def credentials(label: str, uri: str) -> list[str]:

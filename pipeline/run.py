@@ -22,7 +22,7 @@ from florenz.limits.printable import printable
 from florenz.pipeline import preflight, scenes
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
-from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints, translation_fingerprint
+from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints, translator_fingerprint
 from florenz.pipeline.answers.questions import CaptionTask, TranslationTask, tasks_in
 from florenz.pipeline.answers.reading import check_reading
 from florenz.pipeline.answers.retry import forget_rejected
@@ -278,7 +278,7 @@ def _translate_with(this: Run, images: Mapping[str, str], serving: Serving) -> N
         started = time.monotonic()
         with this.step("server") if serving.is_waited_for else contextlib.nullcontext():
             endpoints = serving.endpoints()
-        _note_start(this, translation_fingerprint(serving.translator.settings), started)
+        _note_start(this, translator_fingerprint(this.recipe, serving.translator.settings), started)
         from florenz.pipeline.answers.graphs import run_translation
 
         try:
@@ -304,7 +304,7 @@ def _note_translations(
     seconds = this.timeline[-1].ended - this.timeline[-1].started
     if asked:
         measured = Measurement(items=len(asked), seconds=seconds, chars=sum(len(task.source_text) for task in asked))
-        note_rate(this.recipe.out, translation_fingerprint(translator.settings), measured)
+        note_rate(this.recipe.out, translator_fingerprint(this.recipe, translator.settings), measured)
     if left:
         raise BudgetUsedUp(f"the budget is used up: {len(left):,} translations are still to be asked for")
 

@@ -114,7 +114,7 @@ QUESTIONS = [TranslationTask(key="0" * 32, style="short", language="de", source_
 def fingerprints(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of models that nobody has."""
     monkeypatch.setattr("florenz.pipeline.answers.graphs.style_fingerprints", lambda settings: {"short": "c" * 16})
-    monkeypatch.setattr("florenz.pipeline.answers.graphs.translation_fingerprint", lambda settings: "t" * 16)
+    monkeypatch.setattr("florenz.pipeline.answers.graphs.translator_fingerprint", lambda *_: "t" * 16)
 
 
 @pytest.fixture(autouse=True)

@@ -73,6 +73,7 @@ def test_effort_changes_no_fingerprint_and_all_else_does() -> None:
         "model": "hub/other", "revision": "def", "prompt": "playground", "max_tokens": 9, "temperature": 1.0,
         "top_p": 0.5, "top_k": 20, "repetition_penalty": 1.1, "stop": ("\n",), "stop_token_ids": (2,), "seed": 1,
         "dtype": "float32", "api": "chat", "template_options": False,
+        "context": "detailed", "max_source_chars": 300,
     }  # fmt: skip
     assert others.keys() == deciding(HUB).keys()
     prints = {translation_fingerprint(replace(HUB, **{name: value})) for name, value in others.items()}

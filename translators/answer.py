@@ -15,4 +15,4 @@ class Answer:
     text: str
     finish_reason: str = ""  # the server's word: "stop", or "length" when max_tokens cut the text off
     reason: str = ""
-    detail: str = ""
+    detail: str = ""  # of a reason; of a translation, by which way it was got where that is not the usual one

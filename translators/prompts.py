@@ -7,7 +7,7 @@ weights), and the server is told not to add special tokens, since a template wri
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -34,6 +34,7 @@ class PromptFamily:
     clean: Callable[[str, str], str]
     harmless: str = HARMLESS_TEXT
     api: str = COMPLETIONS
+    max_source_chars: int | None = None  # what is longer is asked sentence by sentence
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -57,11 +58,16 @@ def family_of(settings: TranslatorSettings) -> PromptFamily:
     building raises ValueError, one line, for a family whose prompts are no turns.
     """
     if settings.api == COMPLETIONS:
-        return prompt_family(settings.prompt, model=settings.model, revision=settings.revision)
-    family = family_named(settings.prompt)
-    options = family.template if settings.template_options else {}
+        family = prompt_family(settings.prompt, model=settings.model, revision=settings.revision)
+        return replace(family, max_source_chars=settings.max_source_chars)
+    named = family_named(settings.prompt)
     return PromptFamily(
-        name=family.name, build=family.conversations, clean=family.clean, api=settings.api, options=options
+        name=named.name,
+        build=named.conversations,
+        clean=named.clean,
+        api=settings.api,
+        max_source_chars=settings.max_source_chars,
+        options=named.template if settings.template_options else {},
     )
 
 

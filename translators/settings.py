@@ -86,6 +86,8 @@ class TranslatorSettings(ServedSettings):
 
     prompt: str = "chat"  # family: a file of translators/families/, such as "chat" (any instruct model)
     api: str = COMPLETIONS  # completions, or chat for servers that have nothing else: one request for each text
+    max_source_chars: int | None = None  # a longer text is asked sentence by sentence; None: whole, however long it is
+    context: str = ""  # style whose caption rides along with those of the others, as "detailed"; empty: none does
     template_options: bool = True  # api = "chat": send the family's options of the chat template, which vLLM knows
 
     # Sampling: these change the answers.
@@ -97,7 +99,8 @@ class TranslatorSettings(ServedSettings):
     stop_token_ids: tuple[int, ...] = ()  # tokens that do, besides the family's and the model's own
 
     def __post_init__(self) -> None:
-        raise_if(self.served_faults() + not_among("api", self.api, APIS) + sampling_problems(self))
+        lengths = below_1(max_source_chars=self.max_source_chars)
+        raise_if(self.served_faults() + lengths + not_among("api", self.api, APIS) + sampling_problems(self))
 
     def request(self) -> dict[str, Any]:
         """The fields of a completion request that decide the text: the recipe's, else the family's, else the usual."""

@@ -30,10 +30,11 @@ from florenz.translators.window import Window
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """A text to translate. `tag` is what the asker knows it by."""
+    """A text to translate. `tag` is what the asker knows it by; `context`: what else is known of the text's subject."""
 
     text: str
     language: str
+    context: str = ""
     tag: Any = None
 
 

@@ -65,14 +65,21 @@ class CurrentAnswers:
 
     def missing_translations(self, images: Collection[str]) -> list[TranslationTask]:
         """What to ask the translators, language by language: captions with a text that has no answer there."""
-        captions = [row for row in self.captions().values() if row.key in images and row.text]
+        all_captions = self.captions()
+        captions = [row for row in all_captions.values() if row.key in images and row.text]
         tasks = []
         for language in self.languages:
             for number in range(len(self._makers.translators[language])):
                 answered = self.translations(language, number)
+                context = self._makers.translators[language][number].context
                 tasks += [
                     TranslationTask(
-                        key=row.key, style=row.style, language=language, source_text=row.text, number=number
+                        key=row.key,
+                        style=row.style,
+                        language=language,
+                        source_text=row.text,
+                        number=number,
+                        context=_context_of(row, context, all_captions),
                     )
                     for row in captions
                     if row.text and (row.key, row.style, row.text) not in answered
@@ -89,3 +96,9 @@ class CurrentAnswers:
             for row in self.all_translations(language):
                 if row.key in images and translates(row, captions.get((row.key, row.style))):
                     yield language, row.key, row.style, row.text, row.finish_reason, row.reason
+
+
+def _context_of(row: CaptionRow, style: str, captions: Mapping[tuple[str, str], CaptionRow]) -> str:
+    """The image's caption in the style that rides along; "" where there is none, or it is this one."""
+    context = captions.get((row.key, style)) if style != row.style else None
+    return context.text or "" if context is not None else ""

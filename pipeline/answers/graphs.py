@@ -14,7 +14,7 @@ import apache_beam as beam
 
 from florenz.captioners.contract import CaptionerSettings
 from florenz.pipeline.answers.captioning import Caption
-from florenz.pipeline.answers.makers import style_fingerprints, translation_fingerprint
+from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
 from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
 from florenz.pipeline.answers.translation import Translate
 from florenz.pipeline.budget import UNLIMITED, Budget
@@ -67,7 +67,7 @@ def run_translation(
         settings,
         endpoints=endpoints,
         out=recipe.out,
-        fingerprint=translation_fingerprint(settings),
+        fingerprint=translator_fingerprint(recipe, settings),
         budget=budget,
         progress=workers_progress(recipe.running, progress),
         limits=recipe.limits,

@@ -23,6 +23,9 @@ class Maker:
     prefix: str = ""
     """Of a captioner: what its styles begin with, but not in the ledger."""
 
+    context: str = ""
+    """Of a translator: the style whose caption it is shown beside the one that it translates."""
+
     def __str__(self) -> str:
         """As it stands in the provenance of a sample."""
         return f"{self.model} ({self.fingerprint})"
@@ -40,7 +43,7 @@ def makers_of(recipe: Recipe) -> Makers:
     return Makers(
         captioners={style: maker for one in recipe.captioners for style, maker in _captioners(one).items()},
         translators={
-            language: tuple(_translator(one.settings) for one in recipe.translators_of(language))
+            language: tuple(_translator(recipe, one.settings) for one in recipe.translators_of(language))
             for language in recipe.languages
         },
     )
@@ -60,8 +63,18 @@ def style_fingerprints(settings: CaptionerSettings) -> dict[str, str]:
     return {style: caption_fingerprint(settings.of_style(style)) for style in settings.styles}
 
 
-def _translator(settings: TranslatorSettings) -> Maker:
-    return Maker(model=settings.model, fingerprint=translation_fingerprint(settings))
+def _translator(recipe: Recipe, settings: TranslatorSettings) -> Maker:
+    return Maker(model=settings.model, fingerprint=translator_fingerprint(recipe, settings), context=settings.context)
+
+
+def translator_fingerprint(recipe: Recipe, settings: TranslatorSettings) -> str:
+    """As it stands in the ledger: with the captioner of the context, where it takes one."""
+    own = translation_fingerprint(settings)
+    if not settings.context:
+        return own
+    captioner = next(one for one in recipe.captioners if settings.context in one.told_styles)
+    style = settings.context.removeprefix(captioner.prefix)
+    return fingerprint({"translator": own, "context": caption_fingerprint(captioner.of_style(style))})
 
 
 @cache  # a folder's weights are hashed for it, which takes a minute for a large model

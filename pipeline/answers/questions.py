@@ -18,7 +18,7 @@ class CaptionTask:
 @dataclass(frozen=True, kw_only=True)
 class TranslationTask:
     """One English caption that the ledger has no translation for, in one language, from that language's translator
-    `number`.
+    `number`. context: another caption of the image, for translators that take one.
     """
 
     key: str
@@ -26,6 +26,7 @@ class TranslationTask:
     language: str
     source_text: str
     number: int = 0
+    context: str = ""
 
 
 def tasks_in(tasks: Iterable[CaptionTask], styles: Collection[str]) -> list[CaptionTask]:

@@ -13,7 +13,7 @@ from functools import partial
 
 from florenz.languages.codes import SOURCE
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
-from florenz.pipeline.answers.makers import style_fingerprints, translation_fingerprint
+from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
 from florenz.pipeline.assemble.coverage import PLACES_IN_HELDOUT_LANGUAGE
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import Reject, read_rejects
@@ -65,7 +65,7 @@ def forget_rejected(recipe: Recipe, ledger: Ledger, reason: str) -> Retried:
         for fingerprint in dict.fromkeys(style_fingerprints(captioner).values())
     )
     translations = sum(
-        ledger.forget_translations(language, translation_fingerprint(translator.settings), is_dropped)
+        ledger.forget_translations(language, translator_fingerprint(recipe, translator.settings), is_dropped)
         for language in recipe.languages
         for translator in recipe.translators_of(language)
     )

@@ -72,7 +72,7 @@ class Translate(beam.DoFn):
         if self._budget.is_used_up(sum(client.stats.tokens for client in self._clients)):
             return  # unasked, and so missing when the same command runs again
         self._num_asked += 1
-        self._stream.put(Question(text=task.source_text, language=task.language, tag=task))
+        self._stream.put(Question(text=task.source_text, language=task.language, context=task.context, tag=task))
 
     def finish_bundle(self) -> None:
         assert self._stream is not None

@@ -218,11 +218,9 @@ def cover(
         for language, amount in possible.items():
             if number == 0 or language != SOURCE:
                 tally["cover", language, IN] += amount
-        credits = captioners, translators, number
-        examples += _credited(planned, *credits)
-        withheld += _credited(
-            withheld_examples(captions, translations, languages=languages, held_out=held_out), *credits
-        )
+        withheld_here = withheld_examples(captions, translations, languages=languages, held_out=held_out)
+        examples += _credited(planned, captioners, translators, number, rows)
+        withheld += _credited(withheld_here, captioners, translators, number, rows)
     tally["write", "", IN] += 1
     if not examples:
         tally["write", "", rejected("no_examples")] += 1
@@ -260,12 +258,18 @@ def _credited(
     captioners: Mapping[str, str],
     translators: Mapping[str, Sequence[str]],
     number: int,
+    rows: Mapping[tuple[str, str], TranslationRow],
 ) -> list[Example]:
-    """Each with who made its text. A caption in another language than English was translated too."""
+    """Each with who made its text, and how. A caption in another language than English was translated too."""
     return [
         replace(example, made_by=captioners[example.style], way=CAPTIONED)
         if example.language == SOURCE
-        else replace(example, made_by=translators[example.language][number], way=TRANSLATED)
+        else replace(
+            example,
+            made_by=translators[example.language][number],
+            way=TRANSLATED,
+            notes=rows[example.style, example.language].detail,
+        )
         for example in examples
     ]
 
