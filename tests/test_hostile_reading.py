@@ -29,6 +29,7 @@ OWN = {
     "playground/world.py": "the truth beside our own pictures",
     "pipeline/index.py": "our own index, written by the same run",
     "pipeline/known_sources.py": "our own record of what was read, beside the index",
+    "pipeline/rates.py": "our own rates of earlier runs",
     "pipeline/assemble/rejects.py": "our own rejects, under the hash in the build's summary",
     "pipeline/assemble/build.py": "our own summaries, and the language ID model of the installation",
     "pipeline/workers/agreement.py": "the sources of this program, and a mark of our own",
