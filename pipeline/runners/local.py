@@ -57,11 +57,12 @@ def graph(running: Running, step: str, progress: ProgressAddress = None) -> Iter
         running; the process should end.
     """
     import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+    from florenz.pipeline.runners.beam_options import Options
+
     out, workers = running.out, running.workers
-    options = PipelineOptions([f"--direct_num_workers={workers}", *running.beam.options])
+    options = Options([f"--direct_num_workers={workers}", *running.beam.options])
     with contextlib.ExitStack() as stack:
         bond = stack.enter_context(Bond()) if workers > 1 else None
         environment = _worker_processes(out, bond) if bond else None
