@@ -15,11 +15,13 @@ from collections.abc import Sequence
 from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, leave, quiet_libraries
 from florenz.limits.printable import printable_lines
 
-USAGE = "usage: python -m pipeline RECIPE [LANGS=de,fr] [HELDOUT=fr|none] [IMAGES=folder] [COUNT=n] [OUT=folder] ..."
+DEFAULT = "configs/playground.toml"
+USAGE = "usage: florenz dataset [RECIPE] [LANGS=de,fr] [HELDOUT=fr|none] [IMAGES=folder] [COUNT=n] [OUT=folder] ..."
+RETRY_USAGE = "usage: florenz retry [RECIPE] [REASON=reason] [NAME=value ...], as for florenz dataset"
 HELP = f"""{USAGE}
 
-Images -> English captions -> translations -> shards, as the recipe (a TOML file) says. What was answered is kept: the
-same command again goes on where it was stopped, and asks for nothing twice.
+Images -> English captions -> translations -> shards, as the recipe (a TOML file) says; the playground's, unless one is
+named. What was answered is kept: the same command again goes on where it was stopped, and asks for nothing twice.
   LANGS        target languages, ISO 639-1, comma between
   HELDOUT      languages without captions; none withholds nothing; all but the first by default
   IMAGES       folder, glob, tars or Parquet; the playground by default
@@ -29,6 +31,8 @@ same command again goes on where it was stopped, and asks for nothing twice.
   WORKERS      worker processes
   SEED         decides split, order and scenes
   KEEP_BUILDS  earlier builds whose shards stay
+  LICENCE      the licence of all images whose sidecar names none
+  STRIP_EXIF   1 leaves EXIF (places!), XMP and IPTC out of the pictures
   RETRY        a reason, or all: ask again for what was rejected
   REPLACE      1 lets a run replace a build of other images"""
 
@@ -37,14 +41,27 @@ def main(arguments: Sequence[str]) -> int:
     if any(word in ("--help", "-h") for word in arguments):
         print(HELP)
         return 0
-    if not arguments or any("=" not in word for word in arguments[1:]):
+    recipe, words = (arguments[0], arguments[1:]) if arguments and "=" not in arguments[0] else (DEFAULT, arguments)
+    if not arguments or any("=" not in word for word in words):
         return fail(USAGE, REFUSED)
     quiet_libraries()
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        return _run(arguments[0], dict(word.split("=", 1) for word in arguments[1:]))
+        return _run(recipe, dict(word.split("=", 1) for word in words))
     except KeyboardInterrupt:
         return fail("interrupted; what was answered is kept: run the same command to go on", INTERRUPTED)
+
+
+def retry(arguments: Sequence[str]) -> int:
+    """`florenz retry`: the same, with what was rejected forgotten first."""
+    if any(word in ("--help", "-h") for word in arguments):
+        print(f"{RETRY_USAGE}\n\nForgets what was rejected, all of it or for one REASON, and asks for it again.")
+        return 0
+    reasons = [word.removeprefix("REASON=") for word in arguments if word.startswith("REASON=")]
+    rest = [word for word in arguments if not word.startswith("REASON=")]
+    if len(reasons) > 1 or any("=" not in word for word in rest[1:]):
+        return fail(RETRY_USAGE, REFUSED)
+    return main([*(rest or [DEFAULT]), f"RETRY={(reasons or ['all'])[0]}"])
 
 
 def _run(recipe_path: str, variables: dict[str, str]) -> int:
