@@ -38,6 +38,9 @@ SAMPLE_VARIABLES := N LANGS REASON SERVE
 KNOWN_sample := OUT $(SAMPLE_VARIABLES)
 EXPORT_VARIABLES := FORMAT TASK LANGS STYLES SPLITS TO
 KNOWN_export := OUT $(EXPORT_VARIABLES)
+PUBLISH_VARIABLES := REPO UPLOAD PUBLIC
+KNOWN_publish := OUT $(PUBLISH_VARIABLES)
+KNOWN_remove := OUT KEYS
 KNOWN_test-fresh := COMMANDS
 KNOWN_fuzz := MINUTES
 KNOWN = PYTHON $(foreach goal,$(MAKECMDGOALS),$(KNOWN_$(goal)))
@@ -50,8 +53,8 @@ TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/fl
 	ln -s $(ROOMS:%=$(CURDIR)/%) build/types/florenz/ && $(PYTHON_ENV) -m mypy
 
 .PHONY: help typed env doctor lock dataset plan retry train evaluate emergence law decoder verify progress report preview sample \
-	export test test-readers test-engines test-fresh check format captioner \
-	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-ledger bench-translate bench-caption \
+	export publish remove test test-readers test-engines test-fresh check format captioner \
+	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-report bench-ledger bench-translate bench-caption \
 	bench-stream bench-generate bench-train bench-filters torture bench-hostile bench-damage bench-load fuzz clean
 
 help:  ## this list
@@ -114,6 +117,12 @@ sample: env  ## a page for a native reader to judge texts: make sample N=50 LANG
 
 export: env  ## the dataset in another format: make export FORMAT=webdataset TASK=caption LANGS=de (energon, mds, conversation)
 	@$(PYTHON_ENV) -m florenz export $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(EXPORT_VARIABLES))
+
+publish: env  ## dataset card, Croissant and upload to the Hugging Face Hub: make publish REPO=owner/name (a dry run; UPLOAD=1)
+	@$(PYTHON_ENV) -m florenz publish $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(PUBLISH_VARIABLES))
+
+remove: env  ## take images out for good: make remove KEYS=file OUT=data/playground, one key a line
+	@$(PYTHON_ENV) -m florenz remove $(call quote,$(call typed_or,OUT,data/playground)) $(call given,KEYS)
 
 test: env  ## the quick tests: no real server, no killed runs, no trainings
 	@$(PYTHON_ENV) -m pytest -q -m 'not slow'
@@ -187,6 +196,9 @@ bench-filters: env  ## what the filters keep and catch, with intervals, and how 
 
 bench-exports: env  ## index, exports and report.html of 1,000 images
 	@$(PYTHON_ENV) -m benchmarks.exports
+
+bench-report: env  ## report.html and REPORT.md of a build of a million images (ten minutes, most of them for making it)
+	@$(PYTHON_ENV) -m benchmarks.report
 
 bench-translate: env  ## how full the translate step keeps its server, and texts/s against a bare loop of requests
 	@$(PYTHON_ENV) -m benchmarks.translate

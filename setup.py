@@ -10,6 +10,7 @@ rooms = [path.parent.name for path in sorted(Path(__file__).parent.glob("*/__ini
 rooms = [room for room in rooms if room not in NO_ROOMS]
 packages = find_packages(include=[*rooms, *(f"{room}.*" for room in rooms)])
 setup(
-    packages=["florenz", *(f"florenz.{package}" for package in packages)],
-    package_dir={"florenz": "florenz", **{f"florenz.{room}": room for room in rooms}},
+    # configs is no room: its recipes are data, which MANIFEST.in names, as the playground's models.
+    packages=["florenz", "florenz.configs", *(f"florenz.{package}" for package in packages)],
+    package_dir={"florenz": "florenz", "florenz.configs": "configs", **{f"florenz.{room}": room for room in rooms}},
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from florenz.images.exif import has_position
 from florenz.shards.manifest import shard_path
 from florenz.shards.plan import HELDOUT
-from florenz.shards.reader import iter_placed_samples
-from florenz.shards.schema import Sample
+from florenz.shards.reader import iter_members, iter_placed_samples
+from florenz.shards.schema import HELDOUT_SUFFIX, Sample
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 
@@ -131,17 +131,35 @@ def rows_of_sample(sample: Sample, about: dict[str, Any]) -> Iterator[dict[str, 
 
 def read_index(out: str, build: str, shards: Sequence[ShardInfo], columns: Sequence[str] | None = None) -> pa.Table:
     """All rows of these shards in one table. shards: all of the build, of which files are numbered."""
-    tables = [
-        pq.read_table(io.BytesIO(files.read_bytes(file.path)), columns=columns)
-        for file in index_files(out, build, shards)
-    ]
+    tables = [read_file(file, columns) for file in index_files(out, build, shards)]
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
 
+def read_file(file: IndexFile, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of one shard."""
+    return pq.read_table(io.BytesIO(files.read_bytes(file.path)), columns=columns)
+
+
 def num_positions(out: str, build: str, shards: Sequence[ShardInfo]) -> int:
-    """How many pictures say where they were taken."""
-    table = read_index(out, build, shards, ["image", HAS_POSITION])  # of heldout they are val's
-    return len(pc.unique(table.filter(table.column(HAS_POSITION)).column("image")))
+    """How many pictures say where they were taken; file by file, since an image stands in one shard."""
+    number = 0
+    for file in index_files(out, build, shards):
+        if file.shard.split != HELDOUT:  # whose pictures are val's
+            table = read_file(file, ["image", HAS_POSITION])
+            number += len(pc.unique(table.filter(table.column(HAS_POSITION)).column("image")))
+    return number
+
+
+def holds_any(out: str, build: str, file: IndexFile, images: Collection[str]) -> bool:
+    """Whether the shard of this file has one of these images: by the index, or where that is not whole by the shard."""
+    if _is_whole(file):
+        column = read_file(file, ["image"]).column("image")
+        return bool(pc.any(pc.is_in(column, value_set=pa.array(sorted(images), pa.string()))).as_py())
+    try:
+        keys = (key for key, _ in iter_members(shard_path(out, build, file.shard.path)))
+        return any(key.removesuffix(HELDOUT_SUFFIX) in images for key in keys)
+    except FileNotFoundError:
+        return False
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

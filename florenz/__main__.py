@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from florenz.commands import COMMANDS
 from florenz.console import REFUSED, fail, leave
+from florenz.helps import HELPS
 from florenz.recipes.sections import nearest
 
 HELP = ("help", "--help", "-h")
@@ -18,11 +19,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in HELP:
         print("usage: florenz COMMAND ...")
         for name, (_, about) in COMMANDS.items():
-            print(f"  {name:<10}{about}")
+            print(f"  {name:<11} {about}")
         return 0 if words else REFUSED
     command, *rest = words
     if command not in COMMANDS:
         return fail(f"unknown command {command!r}: {nearest(command, COMMANDS)}", REFUSED)
+    if command in HELPS and set(rest) & {"--help", "-h"}:
+        print(HELPS[command])
+        return 0
     module, _, function = COMMANDS[command][0].partition(":")
     code = getattr(importlib.import_module(module), function)(rest)
     return int(code)

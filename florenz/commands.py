@@ -3,7 +3,15 @@
 COMMANDS = {
     "dataset": (
         "florenz.pipeline.__main__:main",
-        "images -> captions -> translations -> shards: RECIPE [NAME=value ...]",
+        "images -> captions -> translations -> shards: [RECIPE] [NAME=value ...]",
+    ),
+    "plan": (
+        "florenz.pipeline.__main__:plan",
+        "what dataset would ask, how long and at what cost, asking nothing: [RECIPE] [SAMPLE=n] [NAME=value ...]",
+    ),
+    "retry": (
+        "florenz.pipeline.__main__:retry",
+        "ask again for what was rejected: [RECIPE] [REASON=...] [NAME=value ...]",
     ),
     "verify": ("florenz.shards.verify:main", "prove from the bytes of the shards what the manifest says: OUT"),
     "progress": ("florenz.progress:main", "where the run stands that writes into OUT: OUT"),
@@ -11,6 +19,13 @@ COMMANDS = {
     "preview": ("florenz.reports.__main__:preview", "one image with all its texts, as a page: OUT KEY=key"),
     "sample": ("florenz.reports.__main__:sample", "a page for a native reader: OUT LANGS=fr [N=50] [REASON=...]"),
     "export": ("florenz.exports.__main__:main", "the dataset in another format: OUT FORMAT=name [NAME=value ...]"),
+    "publish": (
+        "florenz.exports.publish_command:main",
+        "dataset card, Croissant, and upload to the Hugging Face Hub: OUT REPO=owner/name [UPLOAD=1]",
+    ),
+    "remove": ("florenz.pipeline.remove:main", "take images out of a dataset for good: OUT KEYS=file"),
+    "doctor": ("florenz.doctor:main", "what this machine and this installation have, and what to do about the rest"),
+    "completion": ("florenz.completion:main", "what a shell needs to complete these words: bash, zsh or fish"),
     "train": ("florenz.train.__main__:main", "train Florenz on a dataset, and score it: RECIPE [NAME=value ...]"),
     "evaluate": ("florenz.train.evaluate:main", "score what a training has made: RECIPE [NAME=value ...]"),
     "generate": (

@@ -16,11 +16,14 @@ from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, leav
 from florenz.limits.printable import printable_lines
 
 MAX_DIGITS = 6
-USAGE = "usage: python -m pipeline RECIPE [LANGS=de,fr] [HELDOUT=fr|none] [IMAGES=folder] [COUNT=n] [OUT=folder] ..."
+DEFAULT = "configs/playground.toml"
+USAGE = "usage: florenz dataset [RECIPE] [LANGS=de,fr] [HELDOUT=fr|none] [IMAGES=folder] [COUNT=n] [OUT=folder] ..."
+PLAN_USAGE = "usage: florenz plan [RECIPE] [SAMPLE=n] [NAME=value ...], as for florenz dataset"
+RETRY_USAGE = "usage: florenz retry [RECIPE] [REASON=reason] [NAME=value ...], as for florenz dataset"
 HELP = f"""{USAGE}
 
-Images -> English captions -> translations -> shards, as the recipe (a TOML file) says. What was answered is kept: the
-same command again goes on where it was stopped, and asks for nothing twice.
+Images -> English captions -> translations -> shards, as the recipe (a TOML file) says; the playground's, unless one is
+named. What was answered is kept: the same command again goes on where it was stopped, and asks for nothing twice.
   LANGS        target languages, ISO 639-1, comma between
   HELDOUT      languages without captions; none withholds nothing; all but the first by default
   IMAGES       folder, glob, tars or Parquet; the playground by default
@@ -30,6 +33,8 @@ same command again goes on where it was stopped, and asks for nothing twice.
   WORKERS      worker processes
   SEED         decides split, order and scenes
   KEEP_BUILDS  earlier builds whose shards stay
+  LICENCE      the licence of all images whose sidecar names none
+  STRIP_EXIF   1 leaves EXIF (places!), XMP and IPTC out of the pictures
   BUDGET       2h, 90min, 500000tokens or an amount of money: ask no more when it is used up
   PLAN         1: say what would be asked, how long it takes and what it costs, and ask nothing
   SAMPLE       with PLAN=1: caption and translate so many images first, to measure the models
@@ -41,14 +46,39 @@ def main(arguments: Sequence[str]) -> int:
     if any(word in ("--help", "-h") for word in arguments):
         print(HELP)
         return 0
-    if not arguments or any("=" not in word for word in arguments[1:]):
+    recipe, words = (arguments[0], arguments[1:]) if arguments and "=" not in arguments[0] else (DEFAULT, arguments)
+    if not arguments or any("=" not in word for word in words):
         return fail(USAGE, REFUSED)
     quiet_libraries()
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        return _run(arguments[0], dict(word.split("=", 1) for word in arguments[1:]))
+        return _run(recipe, dict(word.split("=", 1) for word in words))
     except KeyboardInterrupt:
         return fail("interrupted; what was answered is kept: run the same command to go on", INTERRUPTED)
+
+
+def plan(arguments: Sequence[str]) -> int:
+    """`florenz plan`: the same variables, and nothing is asked, or SAMPLE images alone."""
+    if any(word in ("--help", "-h") for word in arguments):
+        print(
+            f"{PLAN_USAGE}\n\nSays what would be asked, how long it takes and what it costs; SAMPLE=20 measures first."
+        )
+        return 0
+    if any("=" not in word for word in arguments[1:]):
+        return fail(PLAN_USAGE, REFUSED)
+    return main([*(arguments or [DEFAULT]), "PLAN=1"])
+
+
+def retry(arguments: Sequence[str]) -> int:
+    """`florenz retry`: the same, with what was rejected forgotten first."""
+    if any(word in ("--help", "-h") for word in arguments):
+        print(f"{RETRY_USAGE}\n\nForgets what was rejected, all of it or for one REASON, and asks for it again.")
+        return 0
+    reasons = [word.removeprefix("REASON=") for word in arguments if word.startswith("REASON=")]
+    rest = [word for word in arguments if not word.startswith("REASON=")]
+    if len(reasons) > 1 or any("=" not in word for word in rest[1:]):
+        return fail(RETRY_USAGE, REFUSED)
+    return main([*(rest or [DEFAULT]), f"RETRY={(reasons or ['all'])[0]}"])
 
 
 def _run(recipe_path: str, variables: dict[str, str]) -> int:
@@ -74,7 +104,7 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
 
     from florenz.pipeline.assemble.books import BooksError
     from florenz.pipeline.budget import UNLIMITED, parse_budget
-    from florenz.pipeline.plan import plan
+    from florenz.pipeline.plan import plan as plan_run
     from florenz.pipeline.run import run
     from florenz.stores.files import in_words
     from florenz.stores.lock import OutInUse
@@ -91,7 +121,7 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
 
     try:
         if is_plan == "1":
-            plan(recipe, say, sample=int(sample or 0))
+            plan_run(recipe, say, sample=int(sample or 0))
         else:
             run(recipe, say=say, retry=retry, may_replace=replace == "1", budget=limit)
     except (RecipeError, OutInUse) as problem:

@@ -10,9 +10,10 @@ damaged one is rejected, or, with `on_damage = "reencode"`, stays and is noted, 
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,11 +32,20 @@ from florenz.images.sidecars import About, about_from, about_text
 from florenz.images.sources import ImageRef, SourceFile
 from florenz.limits.table import Limits
 from florenz.pipeline.assemble.rejects import Reject
-from florenz.pipeline.known_sources import FOUND, PASSING, keep_rows, known_rows, listing_of, with_paths
+from florenz.pipeline.known_sources import (
+    FOUND,
+    PASSING,
+    keep_rows,
+    known_rows,
+    known_sources_path,
+    listing_of,
+    with_paths,
+)
 from florenz.pipeline.progress import ProgressAddress, advance, count
-from florenz.pipeline.proofs import read_proofs, write_proofs
+from florenz.pipeline.proofs import proofs_path, read_proofs, write_proofs
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners.contract import graph, workers_progress
+from florenz.pipeline.tombstones import drop_rows, read_tombstones, without
 from florenz.pipeline.workers.given import given
 from florenz.stores import files
 
@@ -75,11 +85,12 @@ def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: Pr
         _write(_found_in(recipe, [recipe.image_source], progress), recipe, {})
         return read_index(recipe.out)
     listing = listing_of(source_files, rules=f"{recipe.images.max_bytes} {recipe.limits}")
-    rules = f"{listing.digest()} {recipe.images.keeps_damaged} {recipe.image_source}"
+    removed = read_tombstones(recipe.out)
+    rules = f"{listing.digest()} {recipe.images.keeps_damaged} {recipe.image_source}{_print_of(removed)}"
     digest = {_LISTING: rules.encode("utf-8", "surrogateescape")} if listing.is_stamped else {}
     if digest and digest.items() <= _metadata_of(index_path(recipe.out)).items():
         return read_index(recipe.out)
-    rows = known_rows(recipe.out, listing)
+    rows = without(known_rows(recipe.out, listing), removed)
     paths = set(rows["path"].to_pylist())
     changed = [file for file in source_files if uri_of(file.path) not in paths]
     if changed:
@@ -88,6 +99,11 @@ def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: Pr
     may_pass = pc.any(pc.is_in(rows["reason"], value_set=PASSING)).as_py()
     _write(rows.filter(pc.not_equal(rows["source"], "")), recipe, {} if may_pass else digest)
     return read_index(recipe.out)
+
+
+def _print_of(removed: Collection[str]) -> str:
+    """Another index once an image was removed, and the same as ever where none was."""
+    return f" {hashlib.sha256(repr(sorted(removed)).encode()).hexdigest()}" if removed else ""
 
 
 def _found_in(recipe: Recipe, sources: Sequence[SourceFile | str], progress: ProgressAddress) -> pa.Table:
@@ -112,7 +128,7 @@ def _found_in(recipe: Recipe, sources: Sequence[SourceFile | str], progress: Pro
             | "all" >> beam.combiners.ToList()
             | "write found" >> beam.Map(_write_found, path=path)
         )
-    found = pq.read_table(io.BytesIO(files.read_bytes(path)))
+    found = without(pq.read_table(io.BytesIO(files.read_bytes(path))), read_tombstones(recipe.out))
     files.remove(path)
     read = found.filter(pc.not_equal(found["key"], ""))
     verdicts = known | dict(zip(read["key"].to_pylist(), read["detail"].to_pylist(), strict=True))
@@ -136,6 +152,19 @@ def read_index(out: str) -> Index:
         damaged={row["key"]: row["detail"] for row in rows if row["detail"] and not row["reason"]},
         about={row["key"]: about_from(row["about"]) for row in rows if row.get("about") and not row["reason"]},
     )
+
+
+def forget_images(out: str, keys: Collection[str]) -> int:
+    """Drop all that step 1 has written down of these images; how many rows of the index went."""
+    dropped = drop_rows(index_path(out), keys)
+    drop_rows(known_sources_path(out), keys)
+    verdicts = read_proofs(out)
+    if kept := {key: verdict for key, verdict in verdicts.items() if key not in keys}:
+        if len(kept) < len(verdicts):
+            write_proofs(out, kept)
+    elif verdicts:
+        files.remove(proofs_path(out))
+    return dropped
 
 
 def _references(source: SourceFile | str, count: int | None, limits: Limits) -> Iterator[ImageRef | images.Reject]:

@@ -63,7 +63,7 @@ def listing_of(sources: Sequence[SourceFile], *, rules: str) -> Listing:
 def known_rows(out: str, listing: Listing) -> pa.Table:
     """Rows (path, stamp, and FOUND) of those files that have not changed; a source with nothing in it has one row."""
     try:
-        table = pq.read_table(io.BytesIO(files.read_bytes(_path(out))))
+        table = pq.read_table(io.BytesIO(files.read_bytes(known_sources_path(out))))
     except (FileNotFoundError, pa.ArrowException, OSError):
         return _SCHEMA.empty_table()
     if (table.schema.metadata or {}).get(_PRINT) != listing.readers.encode() or table.column_names != _SCHEMA.names:
@@ -80,7 +80,7 @@ def keep_rows(out: str, listing: Listing, rows: pa.Table) -> None:
     table = rows.filter(is_kept).sort_by([("path", "ascending"), ("source", "ascending")])
     buffer = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({_PRINT: listing.readers.encode()}), buffer, compression="zstd")
-    with files.atomic_write(_path(out)) as file:
+    with files.atomic_write(known_sources_path(out)) as file:
         file.write(buffer.getbuffer())
 
 
@@ -96,5 +96,5 @@ def with_paths(found: pa.Table, listing: Listing, changed: Sequence[SourceFile])
     return pa.table({**columns, **{name: both[name] for name in FOUND.names}}, schema=_SCHEMA)
 
 
-def _path(out: str) -> str:
+def known_sources_path(out: str) -> str:
     return files.join(out, "ledger", "sources.parquet")

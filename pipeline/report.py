@@ -5,13 +5,18 @@ same books.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
 
+from florenz.exports.markdown import cell, table
 from florenz.languages.codes import NAMES, SOURCE
 from florenz.limits.printable import printable
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected_counts, to_json, total
-from florenz.pipeline.assemble.rejects import Reject
+from florenz.pipeline.assemble.graph import rejects_path
+from florenz.pipeline.assemble.rejects import Reject, count_rejects, iter_rejects
 from florenz.reports.charts import Step
 from florenz.reports.page import NAME as PAGE
 from florenz.reports.page import read_report
@@ -20,7 +25,7 @@ from florenz.shards.plan import SPLITS
 from florenz.stores import files
 
 LEARNED_AND_SCORED = ("train", "choose", "val")
-MAX_CELL_CHARS = 120
+MAX_REJECTS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +43,44 @@ class RunFacts:
     timeline: Sequence[Step] = ()
 
 
-def write_report(facts: RunFacts, rejects: list[Reject]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Rejects:
+    """How many things a build dropped, and the first of them: a million images have millions."""
+
+    number: int
+    first: tuple[Reject, ...]
+
+
+def rejects_of(out: str, build: str) -> Rejects:
+    path = rejects_path(out, build)
+    return Rejects(number=count_rejects(path), first=tuple(islice(iter_rejects(path), MAX_REJECTS)))
+
+
+def write_report_again(out: str, manifest: Manifest, books: Tally) -> None:
+    """After images were removed: the same run told from what is left. Nothing where that run is not the last one."""
+    record = read_report(out)
+    if record.get("build") != manifest.build:
+        return
+    facts = RunFacts(
+        out=out,
+        manifest=manifest,
+        books=books,
+        asked=record["asked"],
+        seconds=record["seconds"],
+        next_command=next_command(out),
+        timeline=[Step(**step) for step in record.get("timeline", [])],
+    )
+    write_report(facts, rejects_of(out, manifest.build), record.get("before", {}))
+
+
+def next_command(out: str) -> str:
+    return f"make verify OUT={shlex.quote(printable(out))}"
+
+
+def write_report(facts: RunFacts, rejects: Rejects, before: Mapping[str, Any] | None = None) -> None:
+    """before: the report of the run before; by default the one that lies there."""
+    if before is None:
+        before = {name: value for name, value in read_report(facts.out).items() if name != "before"}
     record = {
         "build": facts.manifest.build,
         "books": to_json(facts.books),
@@ -47,7 +89,7 @@ def write_report(facts: RunFacts, rejects: list[Reject]) -> None:
         "asked": dict(facts.asked),
         "seconds": {step: round(seconds, 2) for step, seconds in facts.seconds.items()},
         "timeline": [asdict(step) for step in facts.timeline],
-        "before": {name: value for name, value in read_report(facts.out).items() if name != "before"},
+        "before": before,
     }
     _write(facts.out, "report.json", json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     _write(facts.out, "REPORT.md", _markdown(facts, rejects))
@@ -95,7 +137,7 @@ def _count(manifest: Manifest, splits: tuple[str, ...], task: str, language: str
     return sum(manifest.counts.get(split, {}).get(task, {}).get(language, 0) for split in splits)
 
 
-def _markdown(facts: RunFacts, rejects: list[Reject]) -> str:
+def _markdown(facts: RunFacts, rejects: Rejects) -> str:
     manifest = facts.manifest
     splits = [split for split in SPLITS if split in manifest.counts]
     rows = []
@@ -110,34 +152,23 @@ def _markdown(facts: RunFacts, rejects: list[Reject]) -> str:
     ]
     shard_rows = [[s.path, s.split, str(s.samples), str(s.bytes), s.sha256[:16]] for s in manifest.shards]
     time_rows = [[step, f"{seconds:.1f}"] for step, seconds in facts.seconds.items()]
-    reject_rows = [[r.step, r.reason, r.language, _cell(r.detail), _cell(r.text or r.source)] for r in rejects[:20]]
+    reject_rows = [[r.step, r.reason, r.language, cell(r.detail), cell(r.text or r.source)] for r in rejects.first]
     parts = [
         f"# Build {manifest.build}",
         "## Examples",
-        _table(header, rows),
+        table(header, rows),
         "## Books",
         "In = kept + rejected, for every step and language; a build whose books don't balance is not published.",
-        _table(["step", "language", "outcome", "number"], book_rows),
-        f"## Rejects ({len(rejects)}; the first {len(reject_rows)})",
-        _table(["step", "reason", "language", "detail", "text"], reject_rows),
+        table(["step", "language", "outcome", "number"], book_rows),
+        f"## Rejects ({rejects.number}; the first {len(reject_rows)})",
+        table(["step", "reason", "language", "detail", "text"], reject_rows),
         "## Time",
-        _table(["step", "seconds"], time_rows),
+        table(["step", "seconds"], time_rows),
         "## Shards",
-        _table(["file", "split", "samples", "bytes", "sha256"], shard_rows),
+        table(["file", "split", "samples", "bytes", "sha256"], shard_rows),
         f"Next: `{facts.next_command}`",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _cell(text: str) -> str:
-    """One line that can't break the table: `\\|` would end the cell, so backslashes are escaped as well."""
-    line = printable(" ".join(text.split()))
-    line = line if len(line) <= MAX_CELL_CHARS else line[: MAX_CELL_CHARS - 1] + "…"
-    return line.replace("\\", "\\\\").replace("|", "\\|")
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows))
 
 
 def _write(out: str, name: str, text: str) -> None:

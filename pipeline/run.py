@@ -7,7 +7,6 @@ everything else is worked out again. So going on after a crash is running again.
 from __future__ import annotations
 
 import contextlib
-import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,6 @@ from florenz.captioners.contract import CaptionerSettings
 from florenz.exports.index import num_positions
 from florenz.images.folders import SourceFile
 from florenz.images.sources import list_sources
-from florenz.limits.printable import printable
 from florenz.pipeline import preflight, scenes
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
@@ -36,8 +34,7 @@ from florenz.pipeline.assemble.build import (
     publish,
     read_summary,
 )
-from florenz.pipeline.assemble.graph import rejects_path, run_assembly
-from florenz.pipeline.assemble.rejects import read_rejects
+from florenz.pipeline.assemble.graph import run_assembly
 from florenz.pipeline.budget import UNLIMITED, Budget, BudgetUsedUp
 from florenz.pipeline.c_messages import c_messages_to
 from florenz.pipeline.index import Index, build_index, expected_images
@@ -45,7 +42,7 @@ from florenz.pipeline.jobs.logs import local_log, progress_log
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
 from florenz.pipeline.rates import START, Measurement, note_rate
 from florenz.pipeline.recipe import Recipe
-from florenz.pipeline.report import RunFacts, screen_table, write_report
+from florenz.pipeline.report import RunFacts, next_command, rejects_of, screen_table, write_report
 from florenz.pipeline.routing import Translator, languages_of
 from florenz.pipeline.runners.contract import facts_of
 from florenz.pipeline.serving import Serving
@@ -350,9 +347,9 @@ def _assemble(this: Run, index: Index) -> RunFacts:
         asked=this.asked,
         seconds=this.seconds,
         timeline=this.timeline,
-        next_command=f"make verify OUT={shlex.quote(printable(recipe.out))}",
+        next_command=next_command(recipe.out),
     )
-    write_report(facts, read_rejects(rejects_path(recipe.out, build)))
+    write_report(facts, rejects_of(recipe.out, build))
     write_page(recipe.out, judgements(recipe.out, build))
     this.say(screen_table(facts))
     return facts

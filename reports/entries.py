@@ -23,7 +23,9 @@ from florenz.shards.plan import HELDOUT
 from florenz.stores import files
 
 MAX_SHARDS = 6
-MAX_REJECTS = 200_000  # rows of the reject file that are looked at
+REJECTS_AT_ONCE = 50_000
+OF_ENTRY = ("source", "split", "licence", "url", "shard", "offset", "bytes")
+OF_TEXT = ("task", "language", "style", "text", "source_text", "scores")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,20 +63,32 @@ def rejects_path(out: str, build: str) -> str:
     return files.join(out, "rejects", f"{build}.parquet")
 
 
-def read_rejects(out: str, build: str, keys: Collection[str] | None = None) -> list[dict[str, str]]:
-    """Rows of the reject file, those of `keys` or the first MAX_REJECTS; none where there is no file."""
+def read_rejects(out: str, build: str, keys: Collection[str]) -> list[dict[str, str]]:
+    """Rows of the reject file about these images; none where there is no file."""
+    wanted = pa.array(sorted(keys), pa.string())
+    return [
+        row
+        for batch in _reject_batches(out, build)
+        for row in batch.filter(pc.is_in(batch.column("key"), value_set=wanted)).to_pylist()
+    ]
+
+
+def _rejected_key(out: str, build: str, beginning: str) -> str | None:
+    """The first key that begins so."""
+    for batch in _reject_batches(out, build):
+        found = batch.column("key").filter(pc.starts_with(batch.column("key"), beginning))
+        if len(found):
+            return str(found[0])
+    return None
+
+
+def _reject_batches(out: str, build: str) -> Iterator[pa.RecordBatch]:
+    """Of millions of rows, some at a time."""
     try:
-        content = files.read_bytes(rejects_path(out, build))
+        with files.open_read(rejects_path(out, build)) as file:
+            yield from pq.ParquetFile(file).iter_batches(REJECTS_AT_ONCE)
     except FileNotFoundError:
-        return []
-    rows: list[dict[str, str]] = []
-    for batch in pq.ParquetFile(io.BytesIO(content)).iter_batches(MAX_REJECTS // 4):
-        if keys is not None:
-            batch = batch.filter(pc.is_in(batch.column("key"), value_set=pa.array(sorted(keys), pa.string())))
-        rows += batch.to_pylist()
-        if keys is None and len(rows) >= MAX_REJECTS:
-            break
-    return rows
+        return
 
 
 def spread_shards(out: str, manifest: Manifest, splits: Iterable[str], most: int = MAX_SHARDS) -> list[IndexFile]:
@@ -84,19 +98,26 @@ def spread_shards(out: str, manifest: Manifest, splits: Iterable[str], most: int
     return [found[number * len(found) // most] for number in range(most)] if len(found) > most else found
 
 
-def read_entries(out: str, manifest: Manifest, index: Sequence[IndexFile], keys: Collection[str] = ()) -> list[Entry]:
-    """The images of these shards, or those named, with their rejects and what is withheld of them, in order of keys."""
+def read_entries(
+    out: str, manifest: Manifest, index: Sequence[IndexFile], keys: Collection[str] = (), most: int | None = None
+) -> list[Entry]:
+    """The images of these shards, or those named, with their rejects and what is withheld of them, in order of keys.
+
+    most: about so many of them, the smallest keys, which are hashes.
+    """
+    num_images = sum(file.shard.samples for file in index)
+    below = f"{(most << 128) // num_images:032x}" if most is not None and num_images > most else ""
     images: dict[str, Entry] = {}
     texts: dict[str, list[Text]] = defaultdict(list)
     for file in index:
-        for row in _rows(file.path, keys):
+        for row in _rows(file.path, keys, below):
             images.setdefault(row["image"], _entry(row))
             texts[row["image"]].append(_text(row, "withheld" if row["split"] == HELDOUT else "kept"))
     withheld = [file for file in index_files(out, manifest.build, manifest.shards) if file.shard.split == HELDOUT]
     val = {file.shard.path.removeprefix("val-") for file in index if file.shard.split == "val"}
     for file in withheld:
         if file not in index and file.shard.path.removeprefix(f"{HELDOUT}-") in val:
-            for row in _rows(file.path, keys):
+            for row in _rows(file.path, keys, below):
                 texts[row["image"]].append(_text(row, "withheld"))
     for row in read_rejects(out, manifest.build, images.keys() | set(keys)):
         images.setdefault(row["key"], Entry(key=row["key"], source=row["source"]))
@@ -112,8 +133,8 @@ def find_entry(out: str, manifest: Manifest, key: str) -> Entry | None:
         if len(found) and file.shard.split != HELDOUT:
             image = str(found[0])
             return read_entries(out, manifest, [file], [image])[0]
-    rejected = [row["key"] for row in read_rejects(out, manifest.build) if row["key"].startswith(key)]
-    return read_entries(out, manifest, [], rejected[:1])[0] if rejected else None
+    rejected = _rejected_key(out, manifest.build, key)
+    return read_entries(out, manifest, [], [rejected])[0] if rejected else None
 
 
 def ranked(salt: str, name: str) -> str:
@@ -121,21 +142,23 @@ def ranked(salt: str, name: str) -> str:
     return hashlib.sha256(f"{salt}\0{name}".encode()).hexdigest()
 
 
-def _rows(path: str, keys: Collection[str]) -> Iterator[dict[str, Any]]:
-    table = pq.read_table(io.BytesIO(files.read_bytes(path)))
+def _rows(path: str, keys: Collection[str], below: str) -> Iterator[dict[str, Any]]:
+    """below: keys smaller than this alone; "" for all."""
+    columns = ["image", *OF_ENTRY, *OF_TEXT]
+    table = pq.read_table(io.BytesIO(files.read_bytes(path)), columns=columns)
+    if below:
+        table = table.filter(pc.less(table.column("image"), below))
     if keys:
         table = table.filter(pc.is_in(table.column("image"), value_set=pa.array(sorted(keys), pa.string())))
     yield from table.to_pylist()
 
 
 def _entry(row: dict[str, Any]) -> Entry:
-    names = ("source", "split", "licence", "url", "shard", "offset", "bytes")
-    return Entry(key=row["image"], **{name: row[name] for name in names})
+    return Entry(key=row["image"], **{name: row[name] for name in OF_ENTRY})
 
 
 def _text(row: dict[str, Any], verdict: str) -> Text:
-    names = ("task", "language", "style", "text", "source_text", "scores")
-    return Text(verdict=verdict, **{name: row[name] for name in names})
+    return Text(verdict=verdict, **{name: row[name] for name in OF_TEXT})
 
 
 def _rejected(row: dict[str, str]) -> Text:

@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from florenz.reports.entries import Entry, Text, ranked, read_entries, spread_shards
@@ -98,7 +98,7 @@ def draw_sheet(out: str, *, number: int, language: str, reason: str = "") -> str
     chosen = [*lost[:num_lost], *kept[: number - num_lost]]
     chosen.sort(key=lambda pair: ranked("sheet", _identity(*pair)))
     sheet = _sheet(out, manifest, language, reason, chosen)
-    _write(files.join(out, SAMPLES, f"{sheet.name}.json"), json.dumps(asdict(sheet), ensure_ascii=False, indent=1))
+    _write_sheet(out, sheet)
     shown = [(_identity(entry, text), Shown(entry=entry, picture=_picture(out, entry)), text) for entry, text in chosen]
     page = render("sample.html", sheet=sheet, shown_items=shown, answers=ANSWERS)
     _write(files.join(out, SAMPLES, f"{sheet.name}.html"), page)
@@ -189,9 +189,36 @@ def add_answers(out: str, record: Any) -> str:
     for item, answer in answers.items():
         if item not in items or answer not in ANSWERS:
             raise SampleError(f"{item!r}: {answer!r} is not an answer to sheet {name}: {', '.join(ANSWERS)}")
-    joined = {"sample": name, "answers": {**read_answers(out, name), **answers}}
-    _write(files.join(out, VERDICTS, f"{name}.json"), json.dumps(joined, indent=1, sort_keys=True))
+    _write_answers(out, name, {**read_answers(out, name), **answers})
     return name
+
+
+def _write_answers(out: str, name: str, answers: Mapping[str, str]) -> None:
+    record = {"sample": name, "answers": dict(answers)}
+    _write(files.join(out, VERDICTS, f"{name}.json"), json.dumps(record, indent=1, sort_keys=True))
+
+
+def forget_images(out: str, keys: Collection[str]) -> int:
+    """Take these images off all sheets, with what was said of them; how many sheets that were. Their pages go: a new
+    one is drawn by the next `make sample`.
+    """
+    changed = 0
+    for path in files.list_files(files.join(out, SAMPLES)):
+        if not path.endswith(".json"):
+            continue
+        sheet = read_sheet(out, path.rpartition("/")[2].removesuffix(".json"))
+        kept = tuple(item for item in sheet.items if item.key not in keys)
+        if len(kept) == len(sheet.items):
+            continue
+        changed += 1
+        files.remove(files.join(out, SAMPLES, f"{sheet.name}.html"))
+        answers = read_answers(out, sheet.name)
+        if said := {item.item: answers[item.item] for item in kept if item.item in answers}:
+            _write_answers(out, sheet.name, said)
+        else:
+            files.remove(files.join(out, VERDICTS, f"{sheet.name}.json"))
+        _write_sheet(out, replace(sheet, items=kept))  # last: killed before, the sheet is found again
+    return changed
 
 
 def judgements(out: str, build: str) -> list[Judgement]:
@@ -237,6 +264,10 @@ def _recall(sheet: Sheet, kept: Share | None, lost: Share | None) -> Share | Non
         return right / (right + missed) if right + missed else 0.0
 
     return Share(value=share(kept.value, lost.value), low=share(kept.low, lost.high), high=share(kept.high, lost.low))
+
+
+def _write_sheet(out: str, sheet: Sheet) -> None:
+    _write(files.join(out, SAMPLES, f"{sheet.name}.json"), json.dumps(asdict(sheet), ensure_ascii=False, indent=1))
 
 
 def _write(path: str, text: str) -> None:

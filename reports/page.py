@@ -33,6 +33,7 @@ from florenz.stores import files
 NAME = "report.html"
 MAX_KEPT, MAX_REJECTED, MAX_REASONS = 24, 24, 12
 MAX_LENGTHS = 50_000
+MAX_IMAGES = 2_000  # that are looked at: of a million a page shows a few
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -104,7 +105,7 @@ def _facts(out: str, manifest: Manifest, judged: Sequence[Any] | None) -> dict[s
     report = read_report(out)
     current = report if report.get("build") == manifest.build else {}
     index = spread_shards(out, manifest, [split for split in SPLITS if split != HELDOUT])
-    entries = read_entries(out, manifest, index)
+    entries = read_entries(out, manifest, index, most=MAX_IMAGES)
     steps = [Step(**step) for step in current.get("timeline", [])]
     before = report.get("before") or {}
     return {

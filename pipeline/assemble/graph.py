@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -166,9 +166,13 @@ def _summarise(
     shards = sorted(
         (info for info in infos if info is not None), key=lambda info: (SPLITS.index(info.split), info.path)
     )
+    write_summary(out, build, shards, image_tally + shard_tally + read_tally(read), rejects_sha256)
+
+
+def write_summary(out: str, build: str, shards: Sequence[ShardInfo], books: Tally, rejects_sha256: str) -> None:
     record = {
         "shards": [asdict(info) for info in shards],
-        "books": to_json(image_tally + shard_tally + read_tally(read)),
+        "books": to_json(books),
         "rejects_sha256": rejects_sha256,
     }
     with files.atomic_write(summary_path(out, build)) as file:

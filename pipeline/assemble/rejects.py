@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from florenz.stores import files
+
+BATCH_ROWS = 4096
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -46,4 +48,17 @@ def write_rejects(path: str, rejects: Iterable[Reject]) -> str:
 
 
 def read_rejects(path: str) -> list[Reject]:
-    return [Reject(**row) for row in pq.read_table(io.BytesIO(files.read_bytes(path))).to_pylist()]
+    return list(iter_rejects(path))
+
+
+def iter_rejects(path: str) -> Iterator[Reject]:
+    """In order, with a few thousand in memory at a time."""
+    with files.open_read(path) as file:
+        for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
+            yield from (Reject(**row) for row in batch.to_pylist())
+
+
+def count_rejects(path: str) -> int:
+    """From the footer alone."""
+    with files.open_read(path) as file:
+        return int(pq.read_metadata(file).num_rows)

@@ -21,6 +21,7 @@ from pipeline_examples import (  # noqa: E402
     recipe_for,
 )
 
+from florenz.exports.publish import plan  # noqa: E402
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow  # noqa: E402
 from florenz.pipeline.recipe import Recipe  # noqa: E402
 from florenz.reports.judging import draw_sheet  # noqa: E402
@@ -103,6 +104,7 @@ def make(folder: Path) -> Recipe:
     for language in ("ar", "zh"):
         draw_sheet(recipe.out, number=6, language=language)
     write_page(recipe.out)
+    plan(recipe.out, "owner/name")  # the dataset card and Croissant
     return recipe
 
 

@@ -1,0 +1,86 @@
+"""The command line of `make remove`: `florenz remove OUT KEYS=file`.
+
+Exit codes: 0 done; 1 stopped, the same command goes on; 2 the input is wrong and nothing was done; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, leave, quiet_libraries
+from florenz.out_command import read_words
+
+USAGE = """usage: florenz remove OUT KEYS=file
+
+Takes images out of a dataset for good: out of shards, index, ledger, rejects and reports, of all builds in OUT.
+  KEYS  a text file with one key a line (32 hex digits: the name of the sample, or `image` in the index); what follows
+        a # says why
+No later run takes these images in again, whatever the recipe. No model is asked; only shards that hold one of them are
+written anew. After a kill the same command goes on. Exports and copies made before still hold them."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    words = read_words(arguments, USAGE, ("KEYS",))
+    if isinstance(words, int):
+        return words
+    out, typed = words
+    if not typed.get("KEYS"):
+        return fail(USAGE.splitlines()[0], REFUSED)
+    quiet_libraries()
+    try:
+        return _remove(out, typed["KEYS"])
+    except KeyboardInterrupt:
+        return fail("interrupted: run the same command to go on", INTERRUPTED)
+
+
+def _remove(out: str, path: str) -> int:
+    from florenz.pipeline.assemble.build import BrokenSummary
+    from florenz.pipeline.removal import RemovalError, remove
+    from florenz.shards.manifest import ManifestError
+    from florenz.stores.files import StoreError, in_words
+    from florenz.stores.lock import OutInUse
+
+    try:
+        keys = read_keys(path)
+    except (ValueError, OSError) as problem:
+        return fail(in_words(problem) if isinstance(problem, OSError) else str(problem), REFUSED)
+    try:
+        done = remove(out, keys)
+    except (ManifestError, RemovalError, OutInUse, BrokenSummary, StoreError) as problem:
+        return fail(str(problem), REFUSED)
+    except (ValueError, OSError) as problem:
+        words = in_words(problem) if isinstance(problem, OSError) else str(problem)
+        return fail(f"{words}\nstopped: run the same command to go on", STOPPED)
+    print(f"removed    {done.images} images from {done.shards} shards, {done.rejects} rejects, {done.answers} answers")
+    if unknown := max(0, len(keys) - done.listed):
+        print(f"unknown    {unknown} of {len(keys)} keys are of no image that was listed here; they stay out as well")
+    print("elsewhere  exports and copies that were made before still hold them: make them anew")
+    print(f"next       make verify OUT={out}")
+    return 0
+
+
+def read_keys(path: str) -> frozenset[str]:
+    """The keys of a file. `ValueError` with a line for each that is none, or where there is none at all."""
+    from florenz.limits.printable import printable
+    from florenz.limits.reading import read_whole
+    from florenz.limits.table import RECORD_BYTES
+    from florenz.pipeline.tombstones import KEY
+    from florenz.shards.schema import HELDOUT_SUFFIX
+    from florenz.stores import files
+
+    with files.open_read(path) as file:
+        lines = read_whole(file, RECORD_BYTES, path).decode(errors="replace").split("\n")
+    found = [line.partition("#")[0].strip().lower().removesuffix(HELDOUT_SUFFIX) for line in lines]
+    problems = [
+        f"KEYS {path}, line {number}: {printable(key[:80])!r} is no key (32 hex digits; index/ lists them as `image`)"
+        for number, key in enumerate(found, 1)
+        if key and not KEY.fullmatch(key)
+    ]
+    if problems or not any(found):
+        raise ValueError("\n".join(problems[:20]) or f"KEYS {path} names no image: give a key on each line")
+    return frozenset(key for key in found if key)
+
+
+if __name__ == "__main__":
+    leave(main(sys.argv[1:]))
