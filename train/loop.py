@@ -20,6 +20,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -189,13 +190,14 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
     if checkpoint is not None and checkpoint.position.stage == number:
         position = checkpoint.position
         load_optimizer_state(optimizer, model, checkpoint.optimizer_state())
+    noise = partial(processor.with_noise, share=stage.unigram_noise) if stage.unigram_noise else None
     this.say(describe_stage(stage, position, model))
     speed = Speed()
     with contextlib.closing(cast(Generator[Batch, None, None], stream.batches(position.micro_batch))) as batches:
         while position.stage_step < stage.steps:
             rate = learning_rate(position.stage_step, steps=stage.steps, peak=stage.peak_rate, warmup=stage.warmup)
             micro_batches = [next(batches) for _ in range(stage.num_micro_batches // place.world_size)]
-            outcome = take_step(this, runner, optimizer, position, rate, micro_batches, caches.training)
+            outcome = take_step(this, runner, optimizer, position, rate, micro_batches, caches.training, noise)
             position = position.next(stage.num_micro_batches)
             speed.add(outcome)
             is_end, records = position.stage_step == stage.steps, recipe.records
@@ -223,8 +225,12 @@ def take_step(
     rate: float,
     micro_batches: Sequence[Batch],
     cache: PictureCache | None = None,
+    noise: Callable[[Batch], Batch] | None = None,
 ) -> StepOutcome:
-    """One step of the optimizer: the gradient of the mean loss over all target tokens of the step, on all ranks."""
+    """One step of the optimizer: the gradient of the mean loss over all target tokens of the step, on all ranks.
+
+    noise: what is done to each micro-batch, with random numbers of its own.
+    """
     place, recipe = this.place, this.recipe
     for group in optimizer.param_groups:
         group["lr"] = rate
@@ -235,8 +241,9 @@ def take_step(
         index = position.micro_batch + place_in_step * place.world_size + place.rank
         torch.manual_seed(seed_of(recipe.seed, position.stage, index))
         is_last = place_in_step == len(micro_batches) - 1
+        noisy = noise(batch) if noise else batch
         with gradient_sync(runner, is_last=is_last), arithmetic(place, is_bfloat16=this.is_bfloat16):
-            on_device = {name: tensor.to(place.device, non_blocking=True) for name, tensor in batch.items()}
+            on_device = {name: tensor.to(place.device, non_blocking=True) for name, tensor in noisy.items()}
             if cache is not None:
                 on_device = cache.seen(on_device)
             share = (counts[place_in_step, 0].to(place.device) / totals[0]).float()  # of the step's tokens

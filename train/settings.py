@@ -148,6 +148,9 @@ class StageSettings:
     shuffle_pictures: bool = later(False)
     """Show each text with the picture of another image: a control, which must learn nothing from pictures."""
 
+    unigram_noise: float = later(0.0)
+    """Chance with which each token that the decoder has written so far is replaced by one of the batch's (data/noise.py)."""
+
     def __post_init__(self) -> None:
         problems = below_1(
             steps=self.steps,
@@ -172,6 +175,8 @@ class StageSettings:
             problems.append(f"warmup is {self.warmup}: it is a share of the steps, choose 0 to 0.99")
         if self.shuffle_pictures and not self.images:
             problems.append("shuffle_pictures has nothing to shuffle: set images = true or leave it out")
+        if not 0 <= self.unigram_noise < 1:
+            problems.append(f"unigram_noise is {self.unigram_noise}: it is a chance, choose 0 to 0.99")
         raise_if(problems)
 
     @property

@@ -20,6 +20,7 @@ from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBas
 
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
+from florenz.train.data.noise import unigram_noise
 from florenz.train.data.prompts import PrefixKind, Prompts, decoder_prefix, encoder_prompt, language_token
 from florenz.train.model.florenz import IGNORED
 
@@ -145,6 +146,16 @@ class Processor:
         """The texts of generated ids, without special tokens; forced words are part of them."""
         texts = self.decoder_tokenizer.batch_decode(ids_BT, skip_special_tokens=True)
         return [text.strip() for text in texts]
+
+    def with_noise(self, batch: Batch, share: float) -> Batch:
+        """The batch with unigram noise on what the decoder reads; labels stay."""
+        ids_BT = unigram_noise(
+            batch["decoder_input_ids"],
+            share=share,
+            num_given=2 if self.settings.prefix == "token" else 1,
+            pad=self.decoder_tokenizer.pad_token_id,
+        )
+        return {**batch, "decoder_input_ids": ids_BT}
 
     def num_truncated(self, batch: Batch) -> int:
         """How many examples of a collated batch have a prompt or a text that was cut."""
