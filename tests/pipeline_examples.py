@@ -159,10 +159,10 @@ def published(recipe: Recipe) -> Manifest:
     return publish(recipe, build, read_summary(recipe.out, build), index, {})
 
 
-def published_pictures(folder: Path, count: int) -> Recipe:
+def published_pictures(folder: Path, count: int, out: str = "out") -> Recipe:
     """The recipe of a published build of so many pictures below `folder`."""
     write_pictures(folder / "pictures", count)
-    recipe = recipe_for(folder / "out", folder / "pictures")
+    recipe = recipe_for(folder / out, folder / "pictures")
     write_ledger(recipe, [key_of(jpeg_of(number)) for number in range(count)])
     published(recipe)
     return recipe
