@@ -154,7 +154,7 @@ def test_the_number_of_scenes_does_not_limit_somebodys_photos() -> None:
     playground = str(CONFIGS / "playground.toml")
     assert load_recipe(playground, {"IMAGES": "photos"}).images.count is None
     assert load_recipe(playground, {"IMAGES": "photos", "COUNT": "5"}).images.count == 5
-    assert load_recipe(playground, {"IMAGES": "playground"}).images.num_scenes == 1000
+    assert load_recipe(playground, {"IMAGES": "playground"}).images.num_scenes == 4000
     assert load_recipe(playground, {"COUNT": "30"}).images.num_scenes == 30
 
 
@@ -377,7 +377,7 @@ def test_recipes_and_their_errors_travel_to_workers(tmp_path: Path) -> None:
 def test_the_playground_recipe_is_what_the_readme_says() -> None:
     recipe = load_recipe(str(CONFIGS / "playground.toml"))
     assert (recipe.languages, recipe.held_out_languages) == (("de", "fr", "es"), ("fr", "es"))
-    assert recipe.out == "data/playground" and recipe.images.is_playground and recipe.images.num_scenes == 1000
+    assert recipe.out == "data/playground" and recipe.images.is_playground and recipe.images.num_scenes == 4000
     assert recipe.captioner.model == "playground/models/captioner"
     assert recipe.translator.settings.model == "playground/models/translator"
     assert recipe.translator.settings.prompt == "playground" and recipe.shards.images_per_shard == 250

@@ -149,7 +149,7 @@ class StageSettings:
     """Show each text with the picture of another image: a control, which must learn nothing from pictures."""
 
     unigram_noise: float = later(0.0)
-    """Chance with which each token that the decoder has written so far is replaced by one of the batch's (data/noise.py)."""
+    """Chance of each token that the decoder has written so far to be replaced by one of the batch's (data/noise.py)."""
 
     def __post_init__(self) -> None:
         problems = below_1(

@@ -15,7 +15,7 @@ class Options(PipelineOptions):
     """As Beam's own, to be given to a pipeline."""
 
     def view_as(self, cls: type[View]) -> View:
-        views: dict[type[PipelineOptions], PipelineOptions] = vars(self).setdefault("_views", {})
+        views: dict[type[PipelineOptions], PipelineOptions] = self.__dict__.setdefault("_views", {})
         if cls not in views:
             views[cls] = super().view_as(cls)
         return cast(View, views[cls])

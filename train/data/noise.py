@@ -1,10 +1,10 @@
 """Noise on what the decoder has written so far, so that it does not lean on it alone.
 
 A language that was only ever translated is captioned wrong in a way of its own: the answer begins well and tips into
-another language at a word that both share ("Dos gatos verdes a" is Spanish until the "a", and goes on in English), since
-in captions the words before have always told the language. With some of those words replaced in training, the prefix
-and the encoder have to tell it. Unigram noise (Xie et al. 2017, arXiv 1703.02573): a replacement is drawn as often as
-the word occurs, here in the same batch, in whatever language.
+another language at a word that both share ("Dos gatos verdes a" is Spanish up to "a", and goes on in English), since in
+captions the words before have always told the language. With some of those words replaced in training, the prefix
+and the encoder have to tell it; docs/emergence.md says whether that helps. Unigram noise (Xie et al. 2017,
+arXiv 1703.02573): a replacement is drawn as often as the word occurs, here in the same batch, in whatever language.
 """
 
 from __future__ import annotations
