@@ -59,10 +59,11 @@ def problems(path: Path, *changes: tuple[str, str], **variables: str) -> list[st
     return [line.removeprefix(f"{path}: ") for line in caught.value.problems]
 
 
-def test_the_default_recipe_trains_all_but_the_vision_tower_on_all_pairs() -> None:
+def test_the_default_recipe_trains_all_but_the_eyes_on_all_pairs() -> None:
+    """The projector stays with the vision tower, so that what both make of a picture is kept."""
     recipe = load_recipe(str(DEFAULT))
     (stage,) = recipe.stages
-    assert stage.images and stage.mix == {} and set(stage.parts) == set(PARTS) - {"vision"}
+    assert stage.images and stage.mix == {} and set(stage.parts) == set(PARTS) - {"vision", "projector"}
     assert recipe.model.size == "playground"
 
 
