@@ -86,9 +86,8 @@ def _upload(planned: Plan, *, is_public: bool) -> int:
     try:
         url = upload(planned, is_public=is_public, token=token)
     except (OSError, ValueError, RuntimeError, http_error) as problem:  # hf_xet raises RuntimeError
-        said = str(problem).replace(token, "***").strip()
-        lines = [line for line in said.splitlines() if line.strip()]
-        words = " ".join(" ".join(lines).split())
+        said = f"{problem} {problem.__cause__ or ''}".replace(token, "***")  # "Error while uploading", and why
+        words = " ".join(said.split())
         return fail(f"{words or type(problem).__name__}\nstopped: run the same command to go on", STOPPED)
     print(f"published  {url}")
     return 0
