@@ -123,7 +123,7 @@ def test_a_run_that_would_lose_images_changes_nothing_until_it_is_asked_for(
     for slip, words in (
         (["COUNT=3"], "which 3 images would replace"),
         (["COUNT=3", "RETRY=all"], "which 3 images would replace"),
-        (["SEED=5"], "which 1,000 other images would replace"),
+        (["SEED=5"], "which 4,000 other images would replace"),
         ([f"IMAGES={others}"], "which 20 other images would replace"),
         ([f"IMAGES={no_images}"], "none of the 1 files there can be used (not_an_image)"),
     ):
