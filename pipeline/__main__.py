@@ -76,9 +76,9 @@ def retry(arguments: Sequence[str]) -> int:
         return 0
     reasons = [word.removeprefix("REASON=") for word in arguments if word.startswith("REASON=")]
     rest = [word for word in arguments if not word.startswith("REASON=")]
-    if len(reasons) > 1 or any("=" not in word for word in rest[1:]):
+    if not arguments or len(reasons) > 1 or any("=" not in word for word in rest[1:]):
         return fail(RETRY_USAGE, REFUSED)
-    return main([*(rest or [DEFAULT]), f"RETRY={(reasons or ['all'])[0]}"])
+    return main([*rest, f"RETRY={(reasons or ['all'])[0]}"])
 
 
 def _run(recipe_path: str, variables: dict[str, str]) -> int:
