@@ -13,7 +13,7 @@ from shards_dataset import write_dataset
 from florenz.shards.manifest import read_manifest, shard_path
 from florenz.shards.reader import iter_samples
 from florenz.stores import files, schemes
-from florenz.train.data.stream import examples_of
+from florenz.train.data.examples import examples_of
 
 SCHEME = "shelf://"
 SHELF = '''

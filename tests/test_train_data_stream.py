@@ -39,9 +39,11 @@ from florenz.shards.reader import iter_samples
 from florenz.shards.schema import Example
 from florenz.shards.writer import write_shard
 from florenz.train.data import stream
+from florenz.train.data.examples import examples_of
+from florenz.train.data.interrupts import interrupts_later
 from florenz.train.data.mix import Mix
 from florenz.train.data.pictures import decode_picture
-from florenz.train.data.stream import Stream, StreamError, TrainingExample, examples_of
+from florenz.train.data.stream import Stream, StreamError, TrainingExample
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_IMAGES = 40
@@ -461,10 +463,10 @@ def test_workers_leave_ctrl_c_to_the_trainer(dataset: str) -> None:
 
 def test_ctrl_c_waits_for_the_batch_and_a_second_one_does_not() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), stream._interrupts_later():
+    with pytest.raises(KeyboardInterrupt), interrupts_later():
         signal.raise_signal(signal.SIGINT)
         done.append("first")
-    with pytest.raises(KeyboardInterrupt), stream._interrupts_later():
+    with pytest.raises(KeyboardInterrupt), interrupts_later():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         done.append("second")

@@ -15,10 +15,10 @@ from training_examples import write_recipe
 from florenz.shards.manifest import read_manifest
 from florenz.shards.reader import iter_samples
 from florenz.shards.schema import Sample
+from florenz.train.data.examples import examples_of
 from florenz.train.data.pictures import decode_picture
 from florenz.train.data.processor import Processor
 from florenz.train.data.prompts import encoder_prompt
-from florenz.train.data.stream import examples_of
 from florenz.train.evaluate import main
 from florenz.train.generate import write
 from florenz.train.model.florenz import Florenz

@@ -8,7 +8,8 @@ from shards_dataset import COVERED, WITHHELD, edit_members, edit_samples, jpeg_o
 
 from florenz.shards.manifest import read_manifest
 from florenz.shards.schema import HELDOUT_SUFFIX
-from florenz.train.data.stream import StreamError, examples_of
+from florenz.train.data.examples import examples_of
+from florenz.train.data.stream import StreamError
 from florenz.train.scores.sets import dataset
 
 VAL, VAL_HELDOUT = "val-000000.tar", "heldout-000000.tar"

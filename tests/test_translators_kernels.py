@@ -47,6 +47,7 @@ def test_the_kernels_of_a_gpu_are_left_to_the_server(tmp_path: Path, monkeypatch
     check_kernels()
 
 
+@pytest.mark.slow
 def test_a_run_is_refused_before_a_caption_is_made(tmp_path: Path) -> None:
     """A real run, whose vllm has kernels that don't load."""
     fake_packages(tmp_path / "modules", b"no library")

@@ -4,12 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from servers_examples import FAKE, SETTINGS, all_gone_soon, fake, is_running, pids_in
 
 from florenz.translators.crash import crash_reason
 from florenz.translators.endpoint import ServerError, list_models
@@ -17,41 +15,6 @@ from florenz.translators.server import Server, free_port, server_environment, vl
 from florenz.translators.settings import TranslatorSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-SETTINGS = TranslatorSettings(model="m", prompt="playground", startup_timeout_s=300)
-
-# Answers /health and /v1/models, and has a child of its own as vLLM does; both say their process ids.
-FAKE = """
-import os, signal, subprocess, sys
-from benchmarks.stand_in_server import StandInServer
-if "deaf" in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, "-c", "import signal; signal.signal(15, signal.SIG_IGN); signal.pause()"])
-print("pids", os.getpid(), child.pid, flush=True)
-server = StandInServer("m", port=int(sys.argv[1])); server.start(); server.wait()
-"""
-
-
-def fake(program: str = FAKE, *args: str) -> Callable[[int], list[str]]:
-    return lambda port: [sys.executable, "-c", textwrap.dedent(program), str(port), *args]
-
-
-def pids_in(log: Path) -> list[int]:
-    return [int(pid) for line in log.read_text().splitlines() if line.startswith("pids") for pid in line.split()[1:]]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-def all_gone_soon(pids: list[int]) -> bool:
-    """As soon as a busy machine allows: the children would live for ever."""
-    deadline = time.monotonic() + 60
-    while any(map(is_running, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not any(map(is_running, pids))
 
 
 def test_a_started_server_answers_and_is_gone_with_its_children_after_the_context(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_translators_server import FAKE, SETTINGS, all_gone_soon, fake, is_running, pids_in
+from servers_examples import FAKE, SETTINGS, all_gone_soon, fake, is_running, pids_in
 
 from florenz.translators.endpoint import ServerError, list_models
 from florenz.translators.shared_server import SharedServer
@@ -25,7 +25,7 @@ from pathlib import Path
 from florenz.translators.endpoint import ServerError
 from florenz.translators.settings import TranslatorSettings
 from florenz.translators.shared_server import SharedServer
-from test_translators_server import SETTINGS, fake
+from servers_examples import SETTINGS, fake
 server = SharedServer(SETTINGS, folder=Path(sys.argv[1]), command=fake())
 for line in sys.stdin:
     try:

@@ -29,7 +29,7 @@ from florenz.languages.codes import SOURCE
 from florenz.recipes.checks import below_1, raise_if
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader, nearest
-from florenz.train.data.stream import examples_of
+from florenz.train.data.examples import examples_of
 from florenz.train.distributed import find_place
 from florenz.train.law import DECODER_CARD
 from florenz.train.model.florenz import IGNORED

@@ -18,53 +18,39 @@ import atexit
 import hashlib
 import itertools
 import logging
-import os
-import signal
-import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from florenz.shards.manifest import Manifest, ManifestError, read_manifest
-from florenz.shards.plan import SPLITS
-from florenz.shards.records import sample_from
-from florenz.shards.schema import Example, SchemaError
+from florenz.shards.manifest import Manifest
+from florenz.shards.schema import Example
 from florenz.train.data.counting import count_images, sampled
+from florenz.train.data.examples import (
+    BrokenSample,
+    TrainingExample,
+    manifest_with,
+    read_examples,
+    read_picture,
+    training_example,
+)
+from florenz.train.data.interrupts import interrupts_later, quiet_workers
 from florenz.train.data.mix import Mix, choose
 from florenz.train.data.order import SampleOrder, Window, even_parts
-from florenz.train.data.pictures import decode_picture
 from florenz.train.data.read_ahead import ReadAhead
 from florenz.train.data.tar_index import CACHE_BYTES, ShardCache, ShardFiles, StreamError
 
-__all__ = ["Batch", "Stream", "StreamError", "TrainingExample", "examples_of"]
+__all__ = ["Batch", "Stream", "StreamError", "TrainingExample"]
 
 Batch = dict[str, torch.Tensor]
 Collate = Callable[[list["TrainingExample"]], Batch]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingExample:
-    """An image with one of its examples.
-
-    task: "caption" or "translation". language: of `text`, the target. source_text: "" for captions. picture_CHW: uint8,
-    (3, image_px, image_px), None where images are off.
-    """
-
-    key: str
-    task: str
-    language: str
-    style: str
-    source_text: str
-    text: str
-    picture_CHW: torch.Tensor | None
 
 
 class Stream:
@@ -106,7 +92,7 @@ class Stream:
         None for all. shuffle_pictures: each text comes with the picture of another image, always the same one.
         name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of remote shards."""
         assert 0 <= rank < world_size and num_workers >= 0 and prefetch_batches >= 1 and max_skips >= 0
-        manifest = _manifest_with(out, split)
+        manifest = manifest_with(out, split)
         shard_samples = _first([shard.samples for shard in manifest.shards_of(split)], max_images)
         order = SampleOrder(
             build=manifest.build,
@@ -195,15 +181,15 @@ class Stream:
         )
         deliveries: Any = None
         try:
-            with _interrupts_later(), _quiet_workers():
+            with interrupts_later(), quiet_workers():
                 deliveries = iter(loader)
             while True:
-                with _interrupts_later():
+                with interrupts_later():
                     delivery = next(deliveries)
                 yield delivery
         finally:
             if deliveries is not None:
-                with _interrupts_later():
+                with interrupts_later():
                     # What dropping it would do, but now: a traceback kept somewhere would keep the workers too.
                     deliveries._shutdown_workers()
 
@@ -217,35 +203,6 @@ class Stream:
             log.warning("skipped (%d of at most %d): %s", self.skipped, self._max_skips, problem)
         if delivery.failure:
             raise StreamError(delivery.failure)
-
-
-def examples_of(out: str, split: str, image_px: int | None, *, cache_folder: str = "") -> Iterator[TrainingExample]:
-    """Every example of every image of a split, in the order of the shards; a picture is decoded once.
-
-    `ValueError` at once for a split that is not there, `StreamError` on the way for a sample that can't be read.
-    """
-    manifest = _manifest_with(out, split)
-    return _examples(manifest, ShardFiles(out, manifest, split, ShardCache(folder=cache_folder)), split, image_px)
-
-
-def _examples(manifest: Manifest, files: ShardFiles, split: str, image_px: int | None) -> Iterator[TrainingExample]:
-    with closing(files):
-        for shard, info in enumerate(manifest.shards_of(split)):
-            for index in range(info.samples):
-                examples = _read_examples(files, shard, index)
-                picture_CHW = _read_picture(files, shard, index, image_px)
-                for example in examples:
-                    yield _training_example(files.key(shard, index), example, picture_CHW)
-
-
-def _manifest_with(out: str, split: str) -> Manifest:
-    if split not in SPLITS:
-        raise ValueError(f"there is no split {split!r}: choose one of {', '.join(SPLITS)}")
-    manifest = read_manifest(out)
-    if not sum(shard.samples for shard in manifest.shards_of(split)):
-        has = sorted({shard.split for shard in manifest.shards if shard.samples})
-        raise ManifestError(f"{out} has no samples in {split}, it has {', '.join(has) or 'none at all'}: add images")
-    return manifest
 
 
 class Delivery(NamedTuple):
@@ -310,7 +267,7 @@ class _Windows:
 
     def _choose(self, shard: int, index: int, epoch: int) -> Chosen:
         try:
-            examples = _read_examples(self.files, shard, index)
+            examples = read_examples(self.files, shard, index)
         except BrokenSample as problem:
             return Chosen(shard, index, None, str(problem))
         draw = (self._order.seed, epoch, self.files.key(shard, index))
@@ -329,12 +286,12 @@ class _Reading:
     def example(self, chosen: Chosen) -> TrainingExample:
         if chosen.example is None:
             raise BrokenSample(chosen.problem)
-        picture_CHW = _read_picture(self.files, *self._picture_of(chosen), self.image_px)
-        return _training_example(self.files.key(chosen.shard, chosen.place), chosen.example, picture_CHW)
+        picture_CHW = read_picture(self.files, *self._picture_of(chosen), self.image_px)
+        return training_example(self.files.key(chosen.shard, chosen.place), chosen.example, picture_CHW)
 
     def picture(self, shard: int, index: int) -> tuple[int, torch.Tensor]:
         """The id of a picture, and the picture."""
-        picture_CHW = _read_picture(self.files, shard, index, self.image_px)
+        picture_CHW = read_picture(self.files, shard, index, self.image_px)
         assert picture_CHW is not None
         return _picture_id(self.files.key(shard, index)), picture_CHW
 
@@ -410,46 +367,10 @@ def _count(manifest: Manifest, files: ShardFiles, mix: Mix, order: SampleOrder) 
     def examples_of_images() -> Iterator[tuple[Example, ...]]:
         for shard, index in sampled(order.shard_samples):
             with suppress(StreamError):
-                yield _read_examples(files, shard, index)
+                yield read_examples(files, shard, index)
 
     with closing(files):  # workers open them anew
         return count_images(manifest, order.split, mix, examples_of_images())
-
-
-class BrokenSample(StreamError):
-    """One sample that can't be read; others of its shard can."""
-
-
-def _read_examples(files: ShardFiles, shard: int, index: int) -> tuple[Example, ...]:
-    try:
-        # The schema is checked whole; the picture has its turn later, the caption in .txt stands in the JSON too.
-        members = {"jpg": b"", "txt": b"", "json": files.read(shard, index, "json")}
-        return sample_from(files.key(shard, index), members).examples
-    except SchemaError as problem:
-        raise BrokenSample(f"{files.where(shard, index, 'json')} breaks the schema: {problem}") from problem
-
-
-def _read_picture(files: ShardFiles, shard: int, index: int, image_px: int | None) -> torch.Tensor | None:
-    if image_px is None:
-        return None
-    try:
-        return decode_picture(files.read(shard, index, "jpg"), image_px)
-    except StreamError:
-        raise
-    except ValueError as problem:
-        raise BrokenSample(f"{files.where(shard, index, 'jpg')}: {problem}") from problem
-
-
-def _training_example(key: str, example: Example, picture_CHW: torch.Tensor | None) -> TrainingExample:
-    return TrainingExample(
-        key=key,
-        task=example.task,
-        language=example.language,
-        style=example.style,
-        source_text=example.source_text,
-        text=example.text,
-        picture_CHW=picture_CHW,
-    )
 
 
 def _close_if_there(batches: "weakref.ref[Generator[Batch, None, None]]") -> None:
@@ -459,52 +380,3 @@ def _close_if_there(batches: "weakref.ref[Generator[Batch, None, None]]") -> Non
 
 def _as_it_is(delivery: Delivery) -> Delivery:
     return delivery
-
-
-@contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """Ctrl-C takes effect when the block has ended; a second one at once.
-
-    Inside DataLoader it can leave a lock of its queues taken, and ending the workers would then wait for ever. Seen
-    once in 150 interrupts of a trainer that does nothing but fetch batches.
-    """
-    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as it is in the background of a script
-    if is_ignored or threading.current_thread() is not threading.main_thread():  # no KeyboardInterrupt is ever raised
-        yield
-        return
-    num_interrupts = 0
-
-    def note(number: int, frame: object) -> None:
-        nonlocal num_interrupts
-        num_interrupts += 1
-        if num_interrupts > 1:
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if num_interrupts == 1:
-            signal.raise_signal(signal.SIGINT)
-
-
-@contextmanager
-def _quiet_workers() -> Iterator[None]:
-    """Around the start of workers, which inherit what is set here.
-
-    A Ctrl-C goes to every process of the terminal: workers leave it to the trainer, which ends them, and print nothing.
-    A tokenizer that has used threads in the trainer can't in a fork of it, and says so unless told beforehand.
-    """
-    name = "TOKENIZERS_PARALLELISM"
-    before = os.environ.get(name)
-    os.environ[name] = "false"
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
