@@ -58,6 +58,7 @@ from florenz.stores.publication import Publication
 from florenz.translators.endpoint import ServerError
 
 Say = Callable[[str], None]
+MIN_START_S = 1.0
 
 
 class Run:
@@ -233,6 +234,8 @@ def _caption_with(this: Run, captioner: CaptionerSettings, tasks: list[CaptionTa
 
 def _note_start(this: Run, fingerprint: str, started: float) -> None:
     seconds = time.monotonic() - started
+    if seconds < MIN_START_S:
+        return  # it was up already
     note_rate(this.recipe.out, fingerprint + START, Measurement(items=1, seconds=seconds, chars=0))
 
 
