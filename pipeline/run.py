@@ -18,6 +18,7 @@ from florenz.exports.index import num_positions
 from florenz.images.folders import SourceFile
 from florenz.images.sources import list_sources
 from florenz.pipeline import preflight, scenes
+from florenz.pipeline.answers.alt_texts import take_alt_texts
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints, translator_fingerprint
@@ -149,6 +150,7 @@ def read_images(this: Run) -> Index:
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
+    take_alt_texts(this.ledger, recipe.captioners, index.images, index.about)
     return index
 
 
