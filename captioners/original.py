@@ -6,13 +6,17 @@ without one has a reject instead of it. `images/sidecars.py` says where alt text
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings
-from florenz.recipes.fingerprints import effort
+from florenz.captioners.contract import Answer, Captioner, CaptionerSettings
+from florenz.recipes.fingerprints import deciding, effort
 
-STYLE = "original"
+if TYPE_CHECKING:
+    from PIL import Image
+
+STYLE, NO_ALT_TEXT = "original", "no_alt_text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +36,8 @@ def known_styles(settings: Settings) -> tuple[str, ...]:
     return (STYLE,)
 
 
-def fingerprint_parts(settings: Settings) -> dict[str, str]:
-    return {"kind": settings.kind}
+def fingerprint_parts(settings: Settings) -> dict[str, Any]:
+    return deciding(settings)
 
 
 def problems(settings: Settings) -> Iterator[str]:
@@ -42,4 +46,14 @@ def problems(settings: Settings) -> Iterator[str]:
 
 
 def load(settings: Settings) -> Captioner:
-    raise CaptionerError("alt texts are read with the images, and no captioner is asked for them")
+    return _Nothing()
+
+
+class _Nothing:
+    """Asked about a picture alone it has nothing to say: what it says comes with the image."""
+
+    def prepare(self, picture: Image.Image) -> None:
+        return None
+
+    def caption(self, prepared: Sequence[None], styles: Sequence[Sequence[str]]) -> list[dict[str, Answer]]:
+        return [{style: Answer(reason=NO_ALT_TEXT) for style in wanted} for wanted in styles]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from florenz.captioners.contract import CaptionerSettings
+from florenz.captioners.original import NO_ALT_TEXT
 from florenz.images.sidecars import NOTHING, About
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.makers import style_fingerprints
-
-NO_ALT_TEXT = "no_alt_text"
 
 
 def take_alt_texts(
