@@ -76,6 +76,11 @@ class CaptionerSettings:
         return self
 
     @property
+    def is_read(self) -> bool:
+        """Whether its captions come with the images, so that nothing is asked and nothing loaded."""
+        return False
+
+    @property
     def starts_server(self) -> bool:
         """Whether `load` starts a server, which has the machine's memory until it is closed."""
         return False

@@ -22,7 +22,8 @@ from florenz.stores import files
 
 MACHINES = (1, 2, 8, 100)
 CHARS_OF_STYLE = 80.0  # of an answer of which nothing is known
-ASSEMBLE = "assemble"
+CAPTIONS, TRANSLATIONS, ASSEMBLE = "captions", "translations", "assemble"
+NO_RATE = Rate(per_s=1.0, fixed_s=0.0, chars=0.0)
 ASSEMBLED_PER_S = 100.0  # images, where nothing is known: filters and shards of six texts, one busy core
 BYTES_OF_A_TEXT = 400  # in a shard, in the index and in the ledger, together
 
@@ -73,7 +74,7 @@ def missing_by_model(
         styles_of.setdefault(maker, []).append(style)
     found = [
         Missing(
-            what="captions",
+            what=CAPTIONS,
             where=", ".join(styles),
             model=maker.model,
             items=sum(captions[style] for style in styles),
@@ -83,7 +84,7 @@ def missing_by_model(
     ]
     translations = [
         Missing(
-            what="translations",
+            what=TRANSLATIONS,
             where=language,
             model=maker.model,
             items=texts[language, number] + captions.total(),
@@ -124,14 +125,23 @@ def tell(
 
 
 def hours_of(missing: Sequence[Missing], machines: int) -> float:
-    """Of asking, one model after the other. What languages of one translator share is counted once."""
-    shared: dict[tuple[str, str], Missing] = {}
-    total = 0.0
+    """Of asking, one model after the other. What languages of one translator share is counted once, and of the first
+    translator's start only what captioning does not cover: its server comes up meanwhile.
+    """
+    total, captions_s = 0.0, 0.0
+    known: set[tuple[str, str]] = set()
     for one in missing:
-        before = shared.get((one.what, one.model))
-        is_up = before is not None and before.items and one.items and one.rate is not None
-        total += one.seconds(machines) - (one.rate.start_s + one.rate.fixed_s if is_up and one.rate else 0.0)
-        shared[one.what, one.model] = one if before is None or one.items else before
+        if not one.items:
+            continue
+        seconds = one.seconds(machines)
+        rate = one.rate or NO_RATE
+        if (one.what, one.model) in known:
+            seconds -= rate.start_s + rate.fixed_s
+        elif one.what == TRANSLATIONS and not any(what == TRANSLATIONS for what, _ in known):
+            seconds -= min(rate.start_s, captions_s)
+        captions_s += seconds if one.what == CAPTIONS else 0.0
+        known.add((one.what, one.model))
+        total += seconds
     return total / 3600
 
 

@@ -23,7 +23,7 @@ from florenz.pipeline.routing import Translator, languages_of
 from florenz.pipeline.runners.contract import facts_of, runner_of
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
-from florenz.stores.models import check_translator, fingerprint_of_model
+from florenz.stores.models import check_translator, fingerprint_of_served
 from florenz.stores.reach import reaches_others
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.prompts import render_problems
@@ -171,7 +171,7 @@ def _translator(recipe: Recipe) -> Iterator[str]:
             if not translator.running_servers:
                 check_translator(settings.model, settings.revision)
             else:
-                fingerprint_of_model(settings.model, settings.revision)
+                fingerprint_of_served(settings.model, settings.revision)
             problems = render_problems(settings, languages_of(translator, recipe.languages))
             yield from (f"translator: {problem}" for problem in problems)
         except ValueError as problem:

@@ -18,6 +18,7 @@ from florenz.exports.index import num_positions
 from florenz.images.folders import SourceFile
 from florenz.images.sources import list_sources
 from florenz.pipeline import preflight, scenes
+from florenz.pipeline.answers.alt_texts import take_alt_texts
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints, translator_fingerprint
@@ -58,6 +59,7 @@ from florenz.stores.publication import Publication
 from florenz.translators.endpoint import ServerError
 
 Say = Callable[[str], None]
+MIN_START_S = 1.0
 
 
 class Run:
@@ -148,6 +150,7 @@ def read_images(this: Run) -> Index:
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
+    take_alt_texts(this.ledger, recipe.captioners, index.images, index.about)
     return index
 
 
@@ -233,6 +236,8 @@ def _caption_with(this: Run, captioner: CaptionerSettings, tasks: list[CaptionTa
 
 def _note_start(this: Run, fingerprint: str, started: float) -> None:
     seconds = time.monotonic() - started
+    if seconds < MIN_START_S:
+        return  # it was up already
     note_rate(this.recipe.out, fingerprint + START, Measurement(items=1, seconds=seconds, chars=0))
 
 

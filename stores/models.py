@@ -22,6 +22,7 @@ from florenz.stores import files
 from florenz.stores.model_cache import fetched
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+TAG = re.compile(r"[\w.-]+")
 HUB_TIMEOUT_S = 8.0
 CONFIG = "config.json"
 INSTALLED = Path(__file__).resolve().parents[1]  # the checkout, or site-packages/florenz
@@ -138,6 +139,14 @@ def fingerprint_of_model(model: str, revision: str = "") -> str:
             "check the path, or make the model first"
         )
     return f"{model}@{revision or 'main'}"
+
+
+def fingerprint_of_served(model: str, revision: str = "") -> str:
+    """As `fingerprint_of_model`, for a model behind somebody's server, whose name may bear a tag: ``org/name:free``."""
+    name, _, tag = model.partition(":")
+    if tag and "://" not in model and HUB_NAME.fullmatch(name) and TAG.fullmatch(tag):
+        return f"{model}@{revision or 'main'}"
+    return fingerprint_of_model(model, revision)
 
 
 def _fingerprint_of_folder(folder: str, paths: Iterable[str]) -> str:

@@ -133,7 +133,7 @@ def test_a_captioner(copy: Path) -> None:
         print(kinds_in("captioners"), captioner.caption([picture], [("short",)])[0]["short"].text)
         """,
     )
-    assert told == "('florence2', 'mean_colour', 'vision_chat') rgb(255, 0, 0) all over."
+    assert told == "('florence2', 'mean_colour', 'original', 'vision_chat') rgb(255, 0, 0) all over."
     assert changed_lines(copy) == 0
 
 

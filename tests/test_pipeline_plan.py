@@ -50,6 +50,15 @@ def test_machines_share_the_items_and_each_has_its_own_start() -> None:
     assert both[0].tokens == 360_000
 
 
+def test_the_first_translator_s_server_comes_up_while_captions_are_made() -> None:
+    captions = missing(1000, Rate(per_s=10, fixed_s=0, chars=40), "short", "captions")
+    slow, other = (Rate(per_s=10, fixed_s=0, chars=40, start_s=seconds) for seconds in (130, 60))
+    second = Missing(what="translations", where="fr", model="org/other", items=1000, rate=other)
+    both = [captions, missing(1000, slow), second]
+    assert hours_of(both, 1) * 3600 == pytest.approx(100 + (30 + 100) + (60 + 100))
+    assert hours_of(both, 10) * 3600 == pytest.approx(10 + (120 + 10) + (60 + 10))
+
+
 def test_a_plan_says_what_is_missing_and_what_it_costs() -> None:
     lines: list[str] = []
     given = PlanSettings(cost_per_hour=3.0)

@@ -159,3 +159,23 @@ def test_two_captioners_write_beside_each_other(servers: dict[str, StandInServer
         translator("org/a", a.endpoint, section="[translator]"),
     )
     assert renamed.asked["captions"] == 0, "a prefix is a name, and not paid for"
+
+
+def test_a_vision_language_model_captions_beside_florence(servers: dict[str, StandInServer], tmp_path: Path) -> None:
+    def describe(prompt: str) -> str:
+        number = sum(prompt.encode()) % 2
+        return f"{('A red car', 'An old house')[number]} stands near the {'river' if 'sentence' in prompt else 'wood'}."
+
+    with StandInServer("org/sees", describe) as sees:
+        facts = run_with(
+            tmp_path,
+            CAPTIONER.replace("[captioner]", "[[captioners]]") + 'styles = ["short"]\n',
+            f'[[captioners]]\nkind = "vision_chat"\nmodel = "org/sees"\nendpoint = "{sees.endpoint}"\n'
+            'styles = ["seen"]\nprompts = ["Say it in a sentence."]\n',
+            translator("org/a", servers["org/a"].endpoint, 'context = "seen"', section="[translator]"),
+        )
+        assert len({prompt for prompt in sees.asked if "sentence" in prompt}) >= NUM_IMAGES
+    assert facts.asked["captions"] == NUM_IMAGES * 2
+    made = made_by(tmp_path)
+    assert made["caption", "en", "seen", "org/sees"] and made["caption", "en", "short", "playground/models/captioner"]
+    assert any("### (" in prompt for prompt in servers["org/a"].asked), "what was seen rides along"

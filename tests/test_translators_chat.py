@@ -126,6 +126,14 @@ def test_no_tokenizer_is_needed_and_a_raw_family_is_refused_before_the_work() ->
     assert "prompt = 'alma' writes the whole prompt, and api = 'chat' takes turns" in line
 
 
+def test_a_hosted_model_s_name_may_bear_a_tag() -> None:
+    names = ["org/model", "org/model:free", "org/model:8b-q4_K_M", "llama3.2:3b"]
+    assert len({translation_fingerprint(settings_of(model=name)) for name in names}) == len(names)
+    for wrong in ("org/model:", "org/model:a b", "gs://bucket:1/model", "./model:free"):
+        with pytest.raises(ValueError):
+            translation_fingerprint(settings_of(model=wrong))
+
+
 def test_the_way_of_asking_decides_the_answer() -> None:
     chat = settings_of(model="org/m")
     assert translation_fingerprint(chat) != translation_fingerprint(replace(chat, api="completions"))

@@ -9,7 +9,7 @@ from typing import Any
 from florenz.captioners.contract import Captioner
 from florenz.captioners.vision_chat.settings import Settings
 from florenz.recipes.fingerprints import decided_since
-from florenz.stores.models import ModelProblem, fingerprint_of_model, read_config
+from florenz.stores.models import ModelProblem, fingerprint_of_served, read_config
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.server import require_vllm
 
@@ -38,7 +38,7 @@ def fingerprint_parts(settings: Settings) -> dict[str, Any]:
 
 @cache  # it is asked for each style, and hashing a large model's weights takes a minute
 def _content_of(model: str, revision: str) -> str:
-    return fingerprint_of_model(model, revision)
+    return fingerprint_of_served(model, revision)
 
 
 def problems(settings: Settings) -> Iterator[str]:
@@ -47,7 +47,7 @@ def problems(settings: Settings) -> Iterator[str]:
         for endpoint in settings.running_servers:
             check_endpoint(endpoint, settings.model)
         if settings.running_servers:
-            fingerprint_of_model(settings.model, settings.revision)
+            fingerprint_of_served(settings.model, settings.revision)
             return
         require_vllm()
         if not _sees(config := read_config(settings.model, settings.revision)):

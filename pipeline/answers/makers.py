@@ -9,7 +9,7 @@ from functools import cache
 from florenz.captioners.contract import CaptionerSettings, kind_of
 from florenz.pipeline.recipe import Recipe
 from florenz.recipes.fingerprints import fingerprint
-from florenz.stores.models import fingerprint_of_model
+from florenz.stores.models import fingerprint_of_served
 from florenz.translators.prompts import prompt_text
 from florenz.translators.settings import TranslatorSettings
 
@@ -88,7 +88,7 @@ def translation_fingerprint(settings: TranslatorSettings) -> str:
     """Stands for everything that decides a translation but the English text: weights, prompt, sampling."""
     return fingerprint(
         {
-            "model": fingerprint_of_model(settings.model, settings.revision),
+            "model": fingerprint_of_served(settings.model, settings.revision),
             "prompt": prompt_text(settings.prompt),
             "sampling": settings.sampling(),
         }
