@@ -75,8 +75,7 @@ def build(
         prompts=prompts,
         styles=tuple(styles),
     )
-    florence = florence or chosen.florence
-    gemma = gemma or chosen.gemma
+    florence, gemma = florence or chosen.florence, gemma or chosen.gemma
     if (decoder_width or decoder_layers) and (chosen.decoder != "gemma" or gemma is not None):
         raise ValueError(
             f"decoder_width and decoder_layers are of a Gemma-2 that no weights are loaded for, which {size} has not "
@@ -93,10 +92,8 @@ def build(
     if chosen.decoder == "florence":
         model = _with_florence_decoder(source, encoder_tokenizer, decoder_tokenizer, latents)
     elif gemma is None:
-        special = _special_ids(decoder_tokenizer)
         width, layers = decoder_width or TINY_WIDTH, decoder_layers or TINY_LAYERS
-        decoder_config = tiny_gemma2_config(len(decoder_tokenizer), special, width=width, layers=layers)
-        model = _empty(florenz_config(source.config, decoder_config, num_latents=latents, special=special), dtype)
+        model = _with_tiny_gemma(source, decoder_tokenizer, latents, width=width, layers=layers)
     else:
         weights = _load(Gemma2ForCausalLM, gemma, dtype)
         model = _with_gemma_decoder(source, weights, decoder_tokenizer, num_tokens, latents)
@@ -142,6 +139,19 @@ def _with_florence_decoder(
     weights["embed_tokens.weight"] = mean_rows(weights["embed_tokens.weight"], encoder_tokenizer, decoder_tokenizer)
     model.decoder.load_state_dict(weights)
     return model
+
+
+def _with_tiny_gemma(
+    source: Florence2ForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerBase,
+    num_latents: int,
+    *,
+    width: int,
+    layers: int,
+) -> Florenz:
+    special = _special_ids(tokenizer)
+    config = tiny_gemma2_config(len(tokenizer), special, width=width, layers=layers)
+    return _empty(florenz_config(source.config, config, num_latents=num_latents, special=special), source.dtype)
 
 
 def _with_gemma_decoder(
