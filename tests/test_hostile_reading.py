@@ -37,7 +37,6 @@ OWN = {
     "pipeline/workers/agreement.py": "the sources of this program, and a mark of our own",
     "translators/shared_server.py": "a record of our own in a folder that only its user can write",
     "exports/run.py": "our own records of an export",
-    "exports/index.py": "our own index of a build",
     "exports/formats/energon.py": "what this export has just written",
     "exports/formats/mds.py": "what this export has just written",
     "florenz/progress.py": "the end of our own log",
