@@ -15,9 +15,6 @@ from transformers import (
     AutoModelForImageTextToText,
     CohereConfig,
     Gemma2Config,
-    Idefics3Config,
-    Idefics3ImageProcessor,
-    Idefics3Processor,
     LlamaConfig,
     MistralConfig,
     PretrainedConfig,
@@ -42,7 +39,6 @@ SHAPE = {
     "num_key_value_heads": 2, "max_position_embeddings": 2048,
 }  # fmt: skip
 QWEN_WORDS = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
-SMOL_WORDS = ["<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>", "<row_1_col_1>"]
 TEXT_MODELS: dict[str, type[PretrainedConfig]] = {
     "llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config, "gemma2": Gemma2Config,
     "mistral": MistralConfig, "cohere": CohereConfig,
@@ -81,29 +77,7 @@ def save_qwen_vl(folder: Path) -> Path:
     return _saved(folder, AutoModelForImageTextToText, config, processor)
 
 
-def save_idefics3(folder: Path) -> Path:
-    """What SmolVLM-Instruct is, too; the class that bears SmolVLM's name needs a package more (num2words)."""
-    template = TEMPLATE.replace("IMAGE", "<image>")
-    tokenizer = _tokenizer(template, SMOL_WORDS)
-    config = Idefics3Config(
-        text_config={"model_type": "llama", **SHAPE, **_ids(tokenizer)},
-        vision_config={
-            "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
-            "image_size": 64, "patch_size": 16,
-        },
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-        scale_factor=2,
-        tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    sizes = {"size": {"longest_edge": 64}, "max_image_size": {"longest_edge": 64}}
-    processor = Idefics3Processor(
-        Idefics3ImageProcessor(do_image_splitting=False, **sizes), tokenizer, image_seq_len=4, chat_template=template
-    )
-    return _saved(folder, AutoModelForImageTextToText, config, processor)
-
-
-VISION_MODELS: dict[str, Callable[[Path], Path]] = {"qwen2_5_vl": save_qwen_vl, "idefics3": save_idefics3}
+VISION_MODELS: dict[str, Callable[[Path], Path]] = {"qwen2_5_vl": save_qwen_vl}
 
 
 def _tokenizer(template: str, more: list[str] | None = None) -> PreTrainedTokenizerFast:
