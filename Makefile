@@ -43,6 +43,7 @@ KNOWN_publish := OUT $(PUBLISH_VARIABLES)
 KNOWN_remove := OUT KEYS
 KNOWN_test-fresh := COMMANDS
 KNOWN_fuzz := MINUTES
+KNOWN_bench-scale := LARGE
 KNOWN = PYTHON $(foreach goal,$(MAKECMDGOALS),$(KNOWN_$(goal)))
 UNKNOWN = $(filter-out $(KNOWN),$(TYPED))
 UNSEEN = $(foreach name,$(KNOWN),$(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
@@ -54,7 +55,7 @@ TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/fl
 
 .PHONY: help typed env doctor lock dataset plan retry train evaluate emergence law decoder verify progress report preview sample \
 	export publish remove test test-readers test-engines test-fresh check format captioner \
-	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-report bench-ledger bench-translate bench-caption \
+	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-report bench-ledger bench-scale bench-translate bench-caption \
 	bench-stream bench-generate bench-train bench-filters torture bench-hostile bench-damage bench-load fuzz clean
 
 help:  ## this list
@@ -166,6 +167,9 @@ bench-playground: env  ## how much of the playground's dataset is exactly right
 
 bench-ledger: env  ## what the ledger costs, and whether cost per image stays the same up to 100,000 images
 	@$(PYTHON_ENV) -m benchmarks.ledger
+
+bench-scale: env  ## time, memory and bytes shuffled for an image, 1,000,000 against 10,000 (18 GB; LARGE=100000 for fewer)
+	@$(PYTHON_ENV) -m benchmarks.scale $(if $(filter LARGE,$(TYPED)),--large $(call quote,$(LARGE)))
 
 bench-stream: env  ## reading the shards against the plain webdataset pipeline
 	@$(PYTHON_ENV) -m benchmarks.stream

@@ -1,11 +1,13 @@
+import hashlib
 import random
+from bisect import bisect_left
 from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from florenz.shards.plan import ShardPlan, plan_shards, shard_name, split_of_name
+from florenz.shards.plan import Counted, Plan, Rules, ShardPlan, plan_shards, shard_name, split_of_name
 
 KEYS = st.sets(st.integers(0, 10**6).map(lambda number: f"{number:032x}"), max_size=60)
 SEEDS = st.integers(0, 5)
@@ -119,3 +121,50 @@ def test_shard_names_sort_as_their_numbers_and_state_the_split() -> None:
     assert split_of_name(shard_name("train", 1_000_000)) == "train"
     for name in ("train.tar", "train-1.tar", "test-000000.tar", "train-000000.tar.gz", "a/train-000000.tar"):
         assert split_of_name(name) is None
+
+
+def sorted_out(keys: list[str], seed: int, val: float, choose: float, size: int) -> list[ShardPlan]:
+    """The plan as a process makes it that holds all keys; how shards were planned at first."""
+
+    def drawn(salt: str, key: str) -> int:
+        return int.from_bytes(hashlib.sha256(f"{salt}\0{seed}\0{key}".encode()).digest()[:8], "big")
+
+    ranked = sorted((drawn("split", key), key) for key in keys)
+    hashes, in_order = [number for number, _ in ranked], [key for _, key in ranked]
+    most = max(len(keys) - 1, 0)
+    end_of_val = min(max(bisect_left(hashes, val * 2**64), 1), most)
+    end = max(end_of_val, min(bisect_left(hashes, (val + choose) * 2**64), most))
+    splits = {"train": in_order[end:], "choose": in_order[end_of_val:end], "val": in_order[:end_of_val]}
+    plans = []
+    for split, of_split in splits.items():
+        ordered = sorted(of_split, key=lambda key: (drawn("order", key), key))
+        for start in range(0, len(ordered), size):
+            plans.append(ShardPlan(split=split, index=start // size, keys=tuple(ordered[start : start + size])))
+    return plans
+
+
+@given(
+    st.integers(0, 60),
+    st.integers(0, 3),
+    st.sampled_from([0.01, 0.1, 0.5, 0.89]),
+    st.sampled_from([0, 0.02, 0.1]),
+    st.integers(1, 9),
+)
+def test_counts_give_the_plan_of_a_sorted_list(count: int, seed: int, val: float, choose: float, size: int) -> None:
+    keys = [hashlib.sha256(f"{seed} {number}".encode()).hexdigest()[:32] for number in range(count)]
+    planned = plan_shards(keys, seed=seed, val_fraction=val, choose_fraction=choose, images_per_shard=size)
+    assert planned == sorted_out(keys, seed, val, choose, size)
+
+
+@given(st.integers(0, 40), st.integers(1, 40), st.integers(1, 7), st.integers(1, 5))
+def test_how_finely_images_are_counted_and_by_how_many_changes_no_plan(
+    count: int, buckets: int, size: int, parts: int
+) -> None:
+    fine = Rules(seed=1, val_fraction=0.2, choose_fraction=0.1, images_per_shard=size, buckets=buckets)
+    images = [fine.drawn(f"{number:032x}") for number in range(count)]
+    counted = Counted.added(Counted.of(images[start::parts], fine) for start in range(parts))
+    assert counted == Counted.of(images, fine)
+    plan = Plan(counted, fine)
+    for wanted in sorted_out([image.key for image in images], 1, 0.2, 0.1, size):
+        there = [one for one in images if plan.split_of(one) == wanted.split and wanted.index in plan.shards_of(one)]
+        assert tuple(plan.places(wanted.split, wanted.index, there[::-1])) == wanted.keys

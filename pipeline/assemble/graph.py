@@ -25,18 +25,28 @@ from florenz.pipeline.assemble.alignment import is_learning, learn_tables
 from florenz.pipeline.assemble.books import KEPT, Tally, rejected, to_json
 from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts
 from florenz.pipeline.assemble.rejects import Reject, write_rejects
-from florenz.pipeline.assemble.work import Assembly, WrittenShard, covered, placed, slots_of, texts_of_image, written
+from florenz.pipeline.assemble.work import (
+    Assembly,
+    Shard,
+    WrittenShard,
+    covered,
+    placed,
+    rules_of,
+    texts_of_image,
+    written,
+)
 from florenz.pipeline.index import Index, read_index
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.pipeline.runners.contract import Running, graph, workers_progress
 from florenz.pipeline.workers.given import given
-from florenz.shards.plan import SPLITS
+from florenz.shards.plan import SPLITS, Counted, Drawn, Plan, Rules
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 from florenz.stores.seals import sealed
 
 # Images whose texts are filtered in one call: language ID answers many texts faster than one.
 _MIN_TOGETHER, _MAX_TOGETHER = 16, 64
+_COUNTED_TOGETHER = 10_000
 
 
 def summary_path(out: str, build: str) -> str:
@@ -76,18 +86,19 @@ def run_assembly(assembly: Assembly, answers: CurrentAnswers, progress: Progress
                 progress=telling,
             )
         )
-        slots = (
+        rules = rules_of(assembly)
+        plan = AsSingleton(
             images_with_examples
             | "with examples" >> beam.Filter(lambda image: bool(image.examples))
-            | "keys" >> beam.Map(lambda image: image.key)
-            | "all keys" >> beam.combiners.ToList()
-            | "plan shards" >> beam.Map(slots_of, assembly=assembly)
+            | "draw" >> beam.Map(lambda image: rules.drawn(image.key))
+            | "count" >> beam.CombineGlobally(CountImages(rules))
+            | "plan shards" >> beam.Map(Plan, rules)
         )
         shards = (
             images_with_examples
-            | "place" >> beam.FlatMap(placed, slots=AsSingleton(slots))
+            | "place" >> beam.FlatMap(placed, plan=plan, assembly=assembly)
             | "by shard" >> beam.GroupByKey()
-            | "write" >> beam.MapTuple(partial(written, assembly=assembly))
+            | "write" >> beam.Map(_written, plan=plan, assembly=assembly)
         )
         # Apart, and not flattened into one: Flink's fuser loses a collection that a Flatten and another step both read.
         image_tally, image_rejects = _counted("images", images_with_examples)
@@ -102,6 +113,34 @@ def run_assembly(assembly: Assembly, answers: CurrentAnswers, progress: Progress
             shard_rejects=shard_rejects,
             infos=AsSingleton(infos),
         )
+
+
+class CountImages(beam.CombineFn):  # type: ignore[misc]
+    """Drawn images -> Counted: numbers for each bucket, and no key but two."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    def create_accumulator(self) -> tuple[Counted, list[Drawn]]:
+        return Counted(), []
+
+    def add_input(self, accumulator: tuple[Counted, list[Drawn]], image: Drawn) -> tuple[Counted, list[Drawn]]:
+        counted, waiting = accumulator
+        waiting.append(image)
+        return accumulator if len(waiting) < _COUNTED_TOGETHER else (self._fold(counted, waiting), [])
+
+    def merge_accumulators(self, accumulators: Iterable[tuple[Counted, list[Drawn]]]) -> tuple[Counted, list[Drawn]]:
+        return Counted.added(self._fold(*accumulator) for accumulator in accumulators), []
+
+    def extract_output(self, accumulator: tuple[Counted, list[Drawn]]) -> Counted:
+        return self._fold(*accumulator)
+
+    def _fold(self, counted: Counted, waiting: list[Drawn]) -> Counted:
+        return Counted.added([counted, Counted.of(waiting, self._rules)])
+
+
+def _written(shard_and_images: tuple[Shard, Iterable[CoveredImage]], plan: Plan, assembly: Assembly) -> WrittenShard:
+    return written(*shard_and_images, plan, assembly)
 
 
 def _counted(name: str, outcomes: beam.PCollection[CoveredImage | WrittenShard]) -> tuple[AsSingleton, AsSingleton]:

@@ -26,13 +26,13 @@ from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts, cover,
 from florenz.pipeline.assemble.rejects import Reject
 from florenz.recipes.fingerprints import effort
 from florenz.shards.manifest import shard_path
-from florenz.shards.plan import HELDOUT, plan_shards, shard_name
+from florenz.shards.plan import HELDOUT, Plan, Rules, shard_name
 from florenz.shards.schema import HELDOUT_SUFFIX, Sample
 from florenz.shards.settings import ShardSettings
 from florenz.shards.writer import ShardInfo, write_shard
 
 Shard = tuple[str, int]  # split, shard number in the split
-Slot = tuple[str, int, int]  # split, shard number in the split, place in the shard
+BUCKETS = 4096  # in which images of a split are counted: of ten million, 2,400 each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,32 +105,39 @@ def covered(
     ]
 
 
-def slots_of(keys: Sequence[str], assembly: Assembly) -> dict[str, Slot]:
-    plans = plan_shards(
-        keys,
+def rules_of(assembly: Assembly) -> Rules:
+    return Rules(
         seed=assembly.seed,
         val_fraction=assembly.shards.val_fraction,
         choose_fraction=assembly.shards.choose_fraction,
         images_per_shard=assembly.shards.images_per_shard,
+        buckets=BUCKETS,
     )
-    return {key: (plan.split, plan.index, place) for plan in plans for place, key in enumerate(plan.keys)}
 
 
-def placed(image: CoveredImage, slots: Mapping[str, Slot]) -> Iterator[tuple[Shard, tuple[int, CoveredImage]]]:
-    """The image under its shard; a validation image also under the shard of what is withheld from training."""
-    if image.key not in slots:
+def placed(image: CoveredImage, plan: Plan, assembly: Assembly) -> Iterator[tuple[Shard, CoveredImage]]:
+    """The image under its shard, or the two that it may be in; a validation image also under the shard of what is
+    withheld from training, where its rank counts even if nothing of it is withheld.
+    """
+    if not image.examples:
         return
-    split, index, place = slots[image.key]
-    yield (split, index), (place, image)
-    if split == "val" and image.withheld:
-        yield (HELDOUT, index), (place, image)
+    drawn = plan.rules.drawn(image.key)
+    split = plan.split_of(drawn)
+    for index in plan.shards_of(drawn):
+        yield (split, index), image
+        if split == "val" and assembly.held_out:
+            yield (HELDOUT, index), image
 
 
-def written(shard: Shard, images: Iterable[tuple[int, CoveredImage]], assembly: Assembly) -> WrittenShard:
+def written(shard: Shard, images: Iterable[CoveredImage], plan: Plan, assembly: Assembly) -> WrittenShard:
+    """images: all that may be in the shard, in any order."""
     split, index = shard
+    is_withheld = split == HELDOUT
+    of_key = {image.key: image for image in images}
+    keys = plan.places("val" if is_withheld else split, index, map(plan.rules.drawn, of_key))
     samples = _Samples(
-        images=[image for _, image in sorted(images, key=lambda pair: pair[0])],
-        is_withheld=split == HELDOUT,
+        images=[image for image in map(of_key.__getitem__, keys) if image.withheld or not is_withheld],
+        is_withheld=is_withheld,
         assembly=assembly,
     )
     info = write_shard(samples, shard_path(assembly.out, assembly.build, shard_name(split, index)), split)
