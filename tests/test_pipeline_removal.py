@@ -1,5 +1,6 @@
 """Opt-outs: an image leaves everything that lies in OUT and stays out, whatever stops the removal in the middle."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -42,6 +43,7 @@ from florenz.shards.verify import verify
 from florenz.stores import files
 
 COUNT = 14
+HOUR_S = 3600.0
 SECRET = "SecretCaption"
 
 
@@ -51,6 +53,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     folder = tmp_path_factory.mktemp("removal")
     keys = write_pictures(folder / "pictures", COUNT)
     (folder / "pictures" / "copy.jpg").write_bytes(jpeg_of(0))
+    for picture in (folder / "pictures").iterdir():
+        os.utime(picture, (HOUR_S, HOUR_S))  # a file that was written just now is not noted as known
     recipe = recipe_for(folder / "out", folder / "pictures", keep_builds=1)
     write_ledger(recipe, keys[1:])
     ledger, styles = Ledger(recipe.out), recipe.captioner.styles

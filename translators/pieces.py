@@ -60,11 +60,10 @@ async def answer_in_pieces(ask: Ask, questions: Sequence[Question], keep: Keep, 
     without = sorted({*range(len(questions))} - {*enriched})
     pieces: list[tuple[int, int, Question]] = []  # place, number in its text, what is asked
     for place in [*without, *sorted(plain)]:
-        parts = sentences(questions[place].text) if _is_long(questions[place], max_chars) else [questions[place].text]
+        question = questions[place]
+        parts = sentences(question.text) if _is_long(question, max_chars) else [question.text]
         texts[place].num_pieces = len(parts)
-        pieces += [
-            (place, number, replace(questions[place], text=part, context="")) for number, part in enumerate(parts)
-        ]
+        pieces += [(place, number, replace(question, text=part, context="")) for number, part in enumerate(parts)]
     lost = set(plain)
 
     def keep_pieces(first: int, answers: Sequence[Answer]) -> None:

@@ -59,7 +59,7 @@ def graph(running: Running, step: str, progress: ProgressAddress = None) -> Iter
     import apache_beam as beam
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-    from florenz.pipeline.runners.beam_options import Options
+    from florenz.pipeline.jobs.views import Options
 
     out, workers = running.out, running.workers
     options = Options([f"--direct_num_workers={workers}", *running.beam.options])

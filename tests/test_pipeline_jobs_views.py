@@ -4,7 +4,7 @@ import pickle
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, TypeOptions
 
-from florenz.pipeline.runners.beam_options import Options
+from florenz.pipeline.jobs.views import Options
 
 WORDS = ["--direct_num_workers=3", "--setup_file=setup.py"]
 
