@@ -64,9 +64,9 @@ def plan(arguments: Sequence[str]) -> int:
             f"{PLAN_USAGE}\n\nSays what would be asked, how long it takes and what it costs; SAMPLE=20 measures first."
         )
         return 0
-    if any("=" not in word for word in arguments[1:]):
+    if not arguments or any("=" not in word for word in arguments[1:]):
         return fail(PLAN_USAGE, REFUSED)
-    return main([*(arguments or [DEFAULT]), "PLAN=1"])
+    return main([*arguments, "PLAN=1"])
 
 
 def retry(arguments: Sequence[str]) -> int:
