@@ -50,6 +50,28 @@ except ChildProcessError as problem:
 """
 
 
+LATE = """
+import os, sys
+sys.path.insert(0, "tests")
+import apache_beam as beam
+from florenz.pipeline.runners.contract import Running
+from florenz.pipeline.runners.local import graph
+from florenz.stores.files import StoreError
+
+def fail(gate):
+    open(gate, "w").close()  # lets the other worker begin
+    raise StoreError("the disk is made of cheese: eat it")
+
+sys.executable, gate = sys.argv[2:]
+try:
+    with graph(Running(out=sys.argv[1], workers=2), "read") as pipeline:
+        _ = pipeline | beam.Create([gate]) | beam.Map(fail)
+except StoreError as problem:
+    print(problem, flush=True)
+    os._exit(3)
+"""
+
+
 class TestOneProcess(RunnerSuite):
     @pytest.fixture
     def running(self, out: Path) -> Running:
@@ -104,6 +126,18 @@ def test_worker_processes_that_end_before_they_have_begun_end_the_run(tmp_path: 
     command = [sys.executable, "-c", STILLBORN, str(tmp_path / "out")]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert ran.returncode == 3 and ran.stdout.startswith("a worker process died"), ran.stdout + ran.stderr
+
+
+@pytest.mark.slow
+def test_a_worker_that_comes_when_the_run_is_over_does_not_hold_it(tmp_path: Path) -> None:
+    """The second worker waits at a gate that the first one opens right before its error ends the run."""
+    gate, python = tmp_path / "gate", tmp_path / "python"
+    os.mkfifo(gate)
+    python.write_text(f'#!/bin/sh\n[ "$WORKER_ID" = worker_1 ] || cat {gate} >/dev/null\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    command = [sys.executable, "-c", LATE, str(tmp_path / "out"), str(python), str(gate)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 3 and ran.stdout == "the disk is made of cheese: eat it\n", ran.stdout + ran.stderr
 
 
 def test_logs_lie_in_out_or_where_that_is_no_folder_in_the_working_folder(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def graph(running: Running, step: str, progress: ProgressAddress = None) -> Iter
     import apache_beam as beam
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+    from florenz.pipeline.jobs import late_workers  # noqa: F401  (Beam's handler of worker processes is replaced)
     from florenz.pipeline.jobs.views import Options
 
     out, workers = running.out, running.workers
