@@ -126,9 +126,9 @@ remove: env  ## take images out for good: make remove KEYS=file OUT=data/playgro
 	@$(PYTHON_ENV) -m florenz remove $(call quote,$(call typed_or,OUT,data/playground)) $(call given,KEYS)
 
 test: env  ## the quick tests: no real server, no killed runs, no trainings
-	@$(PYTHON_ENV) -m pytest -q -m 'not slow'
+	@$(PYTHON_ENV) tests/side_by_side.py quick
 
-test-engines: env  ## whole runs on real engines: Prism (needs Go) and Flink (needs a JDK and Maven)
+test-engines: env  ## whole runs on Prism (needs Go) and Flink (needs a JDK and Maven), and more models on vLLM
 	@$(PYTHON_ENV) -m pytest -q -m engines
 
 test-readers: env  ## read a dataset with datasets, webdataset, DuckDB, Energon, ..., from .venv-readers (made once)

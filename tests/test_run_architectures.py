@@ -1,6 +1,7 @@
 """Real architectures in miniature, served by a real vLLM over HTTP: loaded, asked in their own template, answering.
 
-Each server takes a minute on an idle machine and several on a busy one.
+Each server takes a minute on an idle machine and several on a busy one, so `make check` asks one that reads text and
+one that sees, and `make test-engines` the others.
 """
 
 from pathlib import Path
@@ -20,10 +21,11 @@ QUICK = {
     "max_tokens": 12, "max_model_len": 1024, "kv_cache_gib": 0.25, "enforce_eager": True, "cpu_threads": 1,
     "startup_timeout_s": 900.0, "max_sequences": 8,
 }  # fmt: skip
+FIRST, *OTHERS = TEXT_MODELS
 TEXTS = ["A dog is sleeping.", "A house with a garden.", "Two birds."]
 
 
-@pytest.mark.parametrize("architecture", TEXT_MODELS)
+@pytest.mark.parametrize("architecture", [FIRST, *(pytest.param(name, marks=pytest.mark.engines) for name in OTHERS)])
 def test_a_text_model_is_served_and_answers_through_its_template_and_through_chat(
     architecture: str, tmp_path: Path
 ) -> None:
