@@ -35,8 +35,9 @@ SMALL, MIDDLE, LARGE = 1_000, 10_000, 100_000
 IMAGES_PER_TAR = 1_000
 
 RECIPE = """
-languages = ["de", "fr", "es"]
+languages = {languages}
 out = "{out}"
+workers = {workers}
 [images]
 source = "{images}"
 [captioner]
@@ -104,7 +105,10 @@ def prepare(folder: Path, num_images: int, endpoint: str) -> Path:
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
     recipe = folder / "recipe.toml"
-    recipe.write_text(RECIPE.format(out=folder / "out", images=images, endpoint=endpoint))
+    languages = '["de", "fr", "es"]'
+    recipe.write_text(
+        RECIPE.format(languages=languages, workers=1, out=folder / "out", images=images, endpoint=endpoint)
+    )
     return recipe
 
 

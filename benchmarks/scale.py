@@ -28,29 +28,13 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks.ledger import stand_in_for_the_captioner, with_comment
+from benchmarks.ledger import RECIPE, stand_in_for_the_captioner, with_comment
 from benchmarks.stand_in_server import stand_in_process
 
 TIME_GOAL, LAUNCHER_GOAL, MEMORY_GOAL_GIB, SHUFFLE_GOAL, RERUN_GOAL_S, WORKERS_GOAL = 1.2, 1.3, 3.0, 1024, 60.0, 1.7
 SMALL, LARGE, OF_FIVE_LANGUAGES = 10_000, 1_000_000, 2_000
 IMAGE_BYTES, IMAGES_PER_TAR, BYTES_ON_DISK = 4096, 1_000, 18_000
 SAMPLE_EVERY_S = 0.5
-
-RECIPE = """
-languages = {languages}
-out = "{out}"
-workers = {workers}
-[images]
-source = "{images}"
-[captioner]
-model = "playground/models/captioner"
-styles = ["short"]
-cpu_threads = 1
-[translator]
-model = "playground/models/translator"
-prompt = "playground"
-endpoint = "{endpoint}"
-"""
 
 
 def main() -> int:

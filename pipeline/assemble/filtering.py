@@ -199,18 +199,7 @@ def cover(
         is_counted = partial(_is_counted, number=number)  # the English captions come again with each
         for reject in filter(is_counted, coverage.rejects):
             tally["cover", reject.language, rejected(reject.reason)] += 1
-            rejects.append(
-                Reject(
-                    key=texts.key,
-                    step="cover",
-                    language=reject.language,
-                    style=reject.style,
-                    reason=reject.reason,
-                    detail=reject.detail,
-                    text=reject.text,
-                    source=texts.source,
-                )  # fmt: skip
-            )
+            rejects.append(_reject_of_cover(texts, reject))
         planned = [example for example in coverage.examples if is_counted(example)]
         for example in planned:
             tally["cover", example.language, KEPT] += 1
@@ -237,6 +226,19 @@ def cover(
         rejects=tuple(rejects),
         tally=tally,
         about=texts.about,
+    )
+
+
+def _reject_of_cover(texts: ImageTexts, reject: CoverageReject) -> Reject:
+    return Reject(
+        key=texts.key,
+        step="cover",
+        language=reject.language,
+        style=reject.style,
+        reason=reject.reason,
+        detail=reject.detail,
+        text=reject.text,
+        source=texts.source,
     )
 
 
