@@ -39,7 +39,7 @@ from florenz.stores.seals import sha256_of
 EXTENSIONS = {"jpg", "json", "txt"}
 TEXTS_PER_BATCH = 1024  # language ID answers with a probability for each of 176 languages
 READ_BYTES = 1 << 20
-LEDGER_PART = re.compile(r"/part-(?P<hash>[0-9a-f]{32})\.parquet$")
+LEDGER_PART = re.compile(r"/part-([0-9a-f]+-)?(?P<hash>[0-9a-f]{32})\.parquet$")
 JPEGS = ("JPEG", "MPO")  # a phone's JPEG with more than one picture is one too
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from florenz.pipeline.answers import ledger as ledger_module
-from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
+from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow, part_range
 from florenz.recipes.fingerprints import fingerprint
 from florenz.stores import files
 from florenz.stores.models import fingerprint_of_model
@@ -56,7 +56,7 @@ def test_answers_come_back_as_they_went_in(out: str) -> None:
 def test_nothing_asked_yet_is_an_empty_ledger(out: str) -> None:
     ledger = Ledger(out)
     assert ledger.read_captions("f1") == {} and ledger.read_translations("de", "f1") == {}
-    assert ledger.append_captions("f1", []) is None and ledger.compact() == 0
+    assert ledger.append_captions("f1", []) == [] and ledger.compact() == 0
     assert ledger.forget_captions("f1", lambda row: True) == 0
     assert files.list_files(out) == []
 
@@ -147,9 +147,8 @@ def damage_by_emptying(content: bytes) -> bytes:
 @pytest.mark.parametrize("damage", [damage_by_truncation, damage_by_one_bit, damage_by_emptying])
 def test_a_damaged_part_is_set_aside_and_the_others_are_read(out: str, damage) -> None:  # noqa: ANN001
     ledger = Ledger(out)
-    bad = ledger.append_captions("f1", [caption("a")])
+    (bad,) = ledger.append_captions("f1", [caption("a")])
     ledger.append_captions("f1", [caption("b")])
-    assert bad is not None
     broken = damage(files.read_bytes(bad))
     with files.atomic_write(bad) as file:
         file.write(broken)
@@ -161,15 +160,14 @@ def test_a_damaged_part_is_set_aside_and_the_others_are_read(out: str, damage) -
     assert files.read_bytes(aside) == broken and not files.exists(bad)
 
     again = Ledger(out)
-    assert again.append_captions("f1", [caption("a")]) == bad
+    assert again.append_captions("f1", [caption("a")]) == [bad]
     assert len(again.read_captions("f1")) == 2 and again.damaged == []
 
 
 def test_a_sound_file_under_another_parts_name_is_set_aside(tmp_path: Path) -> None:
     ledger = Ledger(str(tmp_path))
-    path = ledger.append_captions("f1", [caption("a")])
-    other = ledger.append_captions("f2", [caption("a", "A text that the model never gave.")])
-    assert path is not None and other is not None
+    (path,) = ledger.append_captions("f1", [caption("a")])
+    (other,) = ledger.append_captions("f2", [caption("a", "A text that the model never gave.")])
     Path(path).write_bytes(Path(other).read_bytes())
     assert ledger.read_captions("f1") == {} and "do not fit the hash" in ledger.damaged[0]
 
@@ -299,6 +297,55 @@ def test_compaction_leaves_a_folder_to_the_run_that_is_at_it(out: str, monkeypat
     before = parts(out)
     assert ledger.compact(max_parts=6) == 0
     assert parts(out) == before
+
+
+def of_key(first: str) -> CaptionRow:
+    return caption(first.ljust(32, "0"))
+
+
+def test_a_range_is_read_from_parts_of_wider_and_of_narrower_ranges(out: str) -> None:
+    rows = [of_key(first) for first in ("3f", "3f7", "3a", "b0")]
+    for digits, row in zip((0, 1, 2, 3), rows, strict=True):
+        Ledger(out, digits).append_captions("f1", [row])
+    read = {
+        within: [key.rstrip("0") for key, _ in Ledger(out).read_captions("f1", within)]
+        for within in ("", "3", "3f", "3f7", "c")
+    }
+    assert read == {
+        "": ["3a", "3f", "3f7", "b"],
+        "3": ["3a", "3f", "3f7"],
+        "3f": ["3f", "3f7"],
+        "3f7": ["3f7"],
+        "c": [],
+    }
+
+
+def test_a_worker_reads_the_parts_of_its_range_and_no_others(out: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(out, 2).append_captions("f1", [of_key(first) for first in ("3f", "3a", "b0")])
+    seen: list[str] = []
+    read = files.read_bytes
+    monkeypatch.setattr(files, "read_bytes", lambda path: seen.append(path) or read(path))
+    assert len(Ledger(out).read_captions("f1", "3f")) == 1
+    assert [part_range(path) for path in seen] == ["3f"]
+
+
+def test_one_part_of_all_keys_becomes_a_part_for_each_range_with_the_same_answers(out: str) -> None:
+    rows = [of_key(f"{number:02x}") for number in range(256)]
+    Ledger(out).append_captions("f1", rows)
+    before, ledger = Ledger(out).read_captions("f1"), Ledger(out, 1)
+    assert ledger.compact() == 1 and ledger.compact() == 0
+    assert sorted(map(part_range, parts(out))) == list("0123456789abcdef")
+    assert Ledger(out).read_captions("f1") == before
+    Ledger(out, 1).append_captions("f1", rows)
+    assert len(parts(out)) == 16, "the same answers, the same parts"
+
+
+def test_what_is_left_of_a_range_stays_in_its_range(out: str) -> None:
+    """A ledger that forgets does not know how wide the ranges of the next run are."""
+    Ledger(out, 2).append_captions("f1", [of_key(first) for first in ("3f0", "3f1", "b0")])
+    assert Ledger(out).forget_images([of_key("3f0").key]) == 1
+    assert Ledger(out).forget_captions("f1", lambda row: row.key == of_key("b0").key) == 1
+    assert sorted(map(part_range, parts(out))) == ["3f"] and len(Ledger(out).read_captions("f1", "3f")) == 1
 
 
 def test_forgetting_drops_what_it_is_told_and_nothing_else(out: str) -> None:

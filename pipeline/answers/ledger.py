@@ -1,19 +1,21 @@
 """The ledger: every answer the models gave, in append-only Parquet parts, so that no answer is paid for twice.
 
-    OUT/ledger/captions/<fingerprint>/part-<hash>.parquet
-    OUT/ledger/translations/<language>/<fingerprint>/part-<hash>.parquet
+    OUT/ledger/captions/<fingerprint>/part-<range>-<hash>.parquet
+    OUT/ledger/translations/<language>/<fingerprint>/part-<range>-<hash>.parquet
     OUT/ledger/damaged/...                                    parts that could not be read, kept for a look
 
-One part per batch of answers, named by the hash of its bytes: a batch that Beam retries with the same answers lands
-on the same file, and a part whose bytes changed on disk no longer fits its name and is set aside before anything
-tries to parse it. The price is a hash of every byte on each read (about a second per GB) and, until `compact`,
-many small files.
+Parts of one range of keys each (`ranges.py`), so that a worker reads the answers about its images and no others; one
+of an earlier version, `part-<hash>.parquet`, is of all keys. One part per batch of answers and range, named by the
+hash of its bytes: a batch that Beam retries with the same answers lands on the same file, and a part whose bytes
+changed on disk no longer fits its name and is set aside before anything tries to parse it. The price is a hash of every
+byte on each read (about a second per GB) and, until `compact`, many small files.
 """
 
 import hashlib
 import io
+import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import TypeVar
@@ -22,10 +24,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from florenz.pipeline.ranges import overlap, range_of
 from florenz.stores import files
 
 READS_IN_FLIGHT = 16  # parts are small: on an object store the time goes into round trips
 LISTINGS_PER_READ = 5  # another run may compact the folder between our listing and our read
+PART_NAME = re.compile(r"part-(?:([0-9a-f]+)-)?[0-9a-f]{32}\.parquet")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,51 +85,90 @@ IDENTITY = {"captions": ("key", "style"), "translations": ("key", "style", "sour
 
 
 class Ledger:
-    """The ledger below one OUT (local, gs:// or s3://). `damaged` collects a line for each part set aside."""
+    """The ledger below one OUT (local, gs:// or s3://). `damaged` collects a line for each part set aside.
 
-    def __init__(self, out: str) -> None:
-        self.folder = files.join(out, "ledger")
+    digits: of the ranges that parts are written for; 0 for one range of all keys. Parts of any are read.
+    listed: folder -> parts, where somebody has listed them already; a listing of thousands for each range would cost
+    more than reading.
+    """
+
+    def __init__(self, out: str, digits: int = 0, listed: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.out, self.folder = out, files.join(out, "ledger")
+        self.digits, self._listed = digits, listed
         self.damaged: list[str] = []
 
-    def append_captions(self, fingerprint: str, rows: Iterable[CaptionRow]) -> str | None:
-        """Write one part and return its path; no rows, no part."""
-        return _write_part(self._captions(fingerprint), _table(rows, CAPTION_SCHEMA))
+    def append_captions(self, fingerprint: str, rows: Iterable[CaptionRow]) -> list[str]:
+        """Write a part for each range and return their paths; no rows, no part."""
+        return _write_parts(self._captions(fingerprint), _table(rows, CAPTION_SCHEMA), self.digits)
 
-    def append_translations(self, language: str, fingerprint: str, rows: Iterable[TranslationRow]) -> str | None:
-        """Write one part and return its path; no rows, no part. `ValueError` for a row in another language."""
+    def append_translations(self, language: str, fingerprint: str, rows: Iterable[TranslationRow]) -> list[str]:
+        """The same for translations. `ValueError` for a row in another language."""
         rows = list(rows)
         strangers = sorted({row.language for row in rows} - {language})
         if strangers:
             raise ValueError(f"rows in {', '.join(strangers)} were handed to the ledger of {language}")
-        return _write_part(self._translations(language, fingerprint), _table(rows, TRANSLATION_SCHEMA))
+        return _write_parts(self._translations(language, fingerprint), _table(rows, TRANSLATION_SCHEMA), self.digits)
 
-    def read_captions(self, fingerprint: str) -> dict[tuple[str, str], CaptionRow]:
-        """(key, style) -> answer. Of several answers, one with a text wins, then the smallest by content."""
-        table = self._read(self._captions(fingerprint), "captions")
+    def read_captions(self, fingerprint: str, within: str = "") -> dict[tuple[str, str], CaptionRow]:
+        """(key, style) -> answer, of the keys of one range. Of several answers, one with a text wins, then the smallest
+        by content.
+        """
+        table = self._read(self._captions(fingerprint), "captions", within)
         return {(row.key, row.style): row for row in _rows(table, CaptionRow)}
 
-    def read_translations(self, language: str, fingerprint: str) -> dict[tuple[str, str, str], TranslationRow]:
+    def read_translations(
+        self, language: str, fingerprint: str, within: str = ""
+    ) -> dict[tuple[str, str, str], TranslationRow]:
         """(key, style, source text) -> answer; of several answers, the same one wins as in `read_captions`."""
-        table = self._read(self._translations(language, fingerprint), "translations")
+        table = self._read(self._translations(language, fingerprint), "translations", within)
         return {(row.key, row.style, row.source_text): row for row in _rows(table, TranslationRow)}
 
-    def compact(self, *, max_parts: int = 64) -> int:
-        """Merge the parts of each folder that holds more than `max_parts`; return how many folders were merged.
+    def parts(self) -> dict[str, list[str]]:
+        """Each folder that holds parts -> their paths, in order."""
+        folders: dict[str, list[str]] = defaultdict(list)
+        for kind in SCHEMAS:
+            for part in _list_parts(files.join(self.folder, kind)):
+                folders[part.rpartition("/")[0]].append(part)
+        return dict(folders)
 
-        Only the winning answers are kept, sorted, so the same answers give the same bytes. The new part is complete
+    def folder_of_captions(self, fingerprint: str) -> str:
+        return self._captions(fingerprint)
+
+    def folder_of_translations(self, language: str, fingerprint: str) -> str:
+        return self._translations(language, fingerprint)
+
+    def scattered(self, max_parts: int = 64) -> list[list[str]]:
+        """Parts to be merged: those of one folder and range that are more than `max_parts`, and each part of wider
+        ranges than are written now.
+        """
+        together: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for folder, parts in self.parts().items():
+            for part in parts:
+                together[folder, part_range(part)].append(part)
+        return [
+            parts
+            for (_, its_range), parts in together.items()
+            if len(parts) > max_parts or len(its_range) < self.digits
+        ]
+
+    def compact(self, *, max_parts: int = 64) -> int:
+        """Merge all that is scattered; return how many ranges were merged."""
+        return sum(self.merge(parts) for parts in self.scattered(max_parts))
+
+    def merge(self, parts: Sequence[str]) -> bool:
+        """Write the rows of these parts of one folder as one part for each range; whether that was done.
+
+        Only the winning answers are kept, sorted, so the same answers give the same bytes. The new parts are complete
         before an old one goes: killed in between, answers are there twice, which a read resolves.
         """
-        merged = 0
-        for folder, parts in self._folders().items():
-            if len(parts) > max_parts:
-                kind = self._kind(folder)
-                try:
-                    tables = self._load(parts, kind)
-                except FileNotFoundError:  # another run is merging this folder: leave it to that one
-                    continue
-                _replace_parts(folder, tables, _winners(_concat(tables.values(), kind), kind))
-                merged += 1
-        return merged
+        folder = parts[0].rpartition("/")[0]
+        kind = self._kind(folder)
+        try:
+            tables = self._load(parts, kind)
+        except FileNotFoundError:  # another run is merging these: leave it to that one
+            return False
+        self._replace_parts(folder, tables, _winners(_concat(tables.values(), kind), kind), self.digits)
+        return True
 
     def forget_captions(self, fingerprint: str, is_dropped: Callable[[CaptionRow], bool]) -> int:
         """Drop rows, so that they are asked for again; return how many answers went."""
@@ -141,13 +184,12 @@ class Ledger:
         Damaged parts, in which nobody can look for them, go as well.
         """
         dropped, wanted = 0, pa.array(sorted(keys), pa.string())
-        for folder, parts in self._folders().items():
-            for part in parts:
-                for table in self._load([part], self._kind(folder)).values():
-                    kept = table.filter(pc.invert(pc.is_in(table["key"], value_set=wanted)))
-                    if kept.num_rows < table.num_rows:
-                        _replace_parts(folder, [part], kept)
-                        dropped += table.num_rows - kept.num_rows
+        for folder, parts in self.parts().items():
+            for part, table in self._each(parts, self._kind(folder)):
+                kept = table.filter(pc.invert(pc.is_in(table["key"], value_set=wanted)))
+                if kept.num_rows < table.num_rows:
+                    self._replace_parts(folder, [part], kept, len(part_range(part)))
+                    dropped += table.num_rows - kept.num_rows
         for part in files.list_files(files.join(self.folder, "damaged")):
             files.remove(part)
         return dropped
@@ -155,10 +197,10 @@ class Ledger:
     def _forget(self, folder: str, kind: str, row_type: type[Row], is_dropped: Callable[[Row], bool]) -> int:
         """Part by part, the new one before the old one goes: killed in between, some answers are not forgotten yet."""
         dropped = 0
-        for part, table in self._load(_list_parts(folder), kind).items():
+        for part, table in self._each(_list_parts(folder), kind):
             is_kept = [not is_dropped(row) for row in _rows(table, row_type)]
             if not all(is_kept):
-                _replace_parts(folder, [part], table.filter(pa.array(is_kept)))
+                self._replace_parts(folder, [part], table.filter(pa.array(is_kept)), len(part_range(part)))
                 dropped += is_kept.count(False)
         return dropped
 
@@ -168,26 +210,26 @@ class Ledger:
     def _translations(self, language: str, fingerprint: str) -> str:
         return files.join(self.folder, "translations", language, fingerprint)
 
-    def _folders(self) -> dict[str, list[str]]:
-        """Each folder that holds parts, with the parts."""
-        folders: dict[str, list[str]] = defaultdict(list)
-        for kind in SCHEMAS:
-            for part in _list_parts(files.join(self.folder, kind)):
-                folders[part.rpartition("/")[0]].append(part)
-        return dict(folders)
-
     def _kind(self, folder: str) -> str:
         return _below(self.folder, folder).split("/")[0]
 
-    def _read(self, folder: str, kind: str) -> pa.Table:
-        """All winning answers of a folder; listed anew when a part vanished, because another run compacted it."""
+    def _read(self, folder: str, kind: str, within: str) -> pa.Table:
+        """Winning answers about a range; listed anew when a part vanished, because another run compacted it."""
         for listing in range(LISTINGS_PER_READ):
+            all_parts = _list_parts(folder) if listing or self._listed is None else self._listed.get(folder, ())
+            parts = [part for part in all_parts if overlap(part_range(part), within)]
             try:
-                return _winners(_concat(self._load(_list_parts(folder), kind).values(), kind), kind)
+                found = _concat(self._load(parts, kind).values(), kind)
+                return _winners(found.filter(pc.starts_with(found["key"], within)) if within else found, kind)
             except FileNotFoundError:
                 if listing == LISTINGS_PER_READ - 1:
                     raise
         raise AssertionError("unreachable: the loop returns or raises")
+
+    def _each(self, parts: Sequence[str], kind: str) -> Iterator[tuple[str, pa.Table]]:
+        """Part and rows, as `_load` gives them, with a few in memory at a time."""
+        for start in range(0, len(parts), READS_IN_FLIGHT):
+            yield from self._load(parts[start : start + READS_IN_FLIGHT], kind).items()
 
     def _load(self, parts: Collection[str], kind: str) -> dict[str, pa.Table]:
         """Part -> its rows; damaged parts are set aside and left out. `FileNotFoundError` if one vanished."""
@@ -199,6 +241,13 @@ class Ledger:
                 except DamagedPart as problem:
                     self._set_aside(part, content, str(problem))
         return tables
+
+    def _replace_parts(self, folder: str, parts: Iterable[str], table: pa.Table, digits: int) -> None:
+        """Put these rows in the place of the parts: the new ones first, and none is removed as one of the old."""
+        new = {_name(path) for path in _write_parts(folder, table, max(digits, self.digits))}
+        for part in parts:
+            if _name(part) not in new:
+                files.remove(part)
 
     def _set_aside(self, part: str, content: bytes, problem: str) -> None:
         aside = files.join(self.folder, "damaged", _below(self.folder, part))
@@ -266,29 +315,37 @@ def _winners(table: pa.Table, kind: str) -> pa.Table:
     return table.filter(pa.concat_arrays([pa.array([True]), pc.invert(is_repeat)]))
 
 
-def _write_part(folder: str, table: pa.Table) -> str | None:
-    """Write the rows as one part, sorted, under the hash of its bytes; the path, or None for no rows."""
-    if not table.num_rows:
-        return None
+def _write_parts(folder: str, table: pa.Table, digits: int) -> list[str]:
+    """Write the rows, sorted, as one part for each range, under the hash of its bytes; the paths, none for no rows."""
+    if not table.num_rows or not digits:
+        return [_write_part(folder, "", table)] if table.num_rows else []
+    ranges = pa.array([range_of(key, digits) for key in table["key"].to_pylist()])
+    return [_write_part(folder, one, table.filter(pc.equal(ranges, one))) for one in sorted(set(ranges.to_pylist()))]
+
+
+def _write_part(folder: str, its_range: str, table: pa.Table) -> str:
     buffer = io.BytesIO()
     pq.write_table(_sorted(table), buffer, compression="zstd")
     content = buffer.getvalue()
-    path = files.join(folder, f"part-{_digest(content)}.parquet")
+    path = files.join(folder, f"part-{its_range}{'-' if its_range else ''}{_digest(content)}.parquet")
     with files.atomic_write(path) as file:
         file.write(content)
     return path
 
 
-def _replace_parts(folder: str, parts: Iterable[str], table: pa.Table) -> None:
-    """Put these rows in the place of the parts: the new part first, and never remove it as one of the old."""
-    new = _write_part(folder, table)
-    for part in parts:
-        if new is None or _name(part) != _name(new):
-            files.remove(part)
+def part_range(path: str) -> str:
+    """Of the keys in this part; "" for one of all keys, as earlier versions wrote them, and for a strange file."""
+    match = PART_NAME.fullmatch(_name(path))
+    return (match.group(1) or "") if match else ""
+
+
+def is_whole(path: str, content: bytes) -> bool:
+    """Whether these are the bytes that were written under this name."""
+    return bool(PART_NAME.fullmatch(_name(path))) and path.endswith(f"-{_digest(content)}.parquet")
 
 
 def _parse_part(path: str, content: bytes, schema: pa.Schema) -> pa.Table:
-    if _name(path) != f"part-{_digest(content)}.parquet":
+    if not is_whole(path, content):
         raise DamagedPart("its bytes do not fit the hash in its name")
     try:
         table = pq.ParquetFile(pa.BufferReader(content)).read()  # pq.read_table takes twice as long for a small part

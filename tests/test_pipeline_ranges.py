@@ -1,0 +1,45 @@
+"""Ranges hold every key once, and packs lose nothing on their way."""
+
+import hashlib
+from collections import Counter
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+from florenz.pipeline.packing import PackByKey, pack, unpack
+from florenz.pipeline.ranges import MAX_IMAGES, digits_for, overlap, range_of, ranges_of
+
+
+@pytest.mark.parametrize(("images", "digits"), [(0, 1), (65_536, 1), (65_537, 2), (10**6, 2), (10**8, 4), (10**11, 7)])
+def test_a_range_holds_no_more_than_a_worker_can(images: int, digits: int) -> None:
+    assert digits_for(images) == digits and images <= MAX_IMAGES * 16**digits
+
+
+def test_every_key_and_every_other_name_has_one_range() -> None:
+    names = [hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(200)] + ["a/b.jpg", "", "z" * 32]
+    assert ranges_of(2) == sorted(ranges_of(2)) and len(ranges_of(2)) == 256
+    assert Counter(range_of(name, 2) in ranges_of(2) for name in names) == {True: len(names)}
+    assert range_of("3f" + "0" * 30, 2) == "3f"
+
+
+def test_ranges_overlap_where_one_begins_as_the_other() -> None:
+    assert overlap("", "3f") and overlap("3f", "3") and overlap("3f", "3f") and not overlap("3f", "3a")
+
+
+def test_packs_hold_their_rows_also_what_is_no_text() -> None:
+    rows = [["a", 1, "\udce4"], ["b", 2, ""]]
+    assert list(unpack([pack(rows[:1]), pack(rows[1:])])) == rows
+
+
+def test_many_rows_of_few_keys_become_few_elements() -> None:
+    with TestPipeline() as pipeline:
+        packed = (
+            pipeline
+            | beam.Create([(number % 3, number) for number in range(100)], reshuffle=False)
+            | beam.ParDo(PackByKey(max_rows=40))
+            | beam.GroupByKey()
+            | beam.MapTuple(lambda key, packs: (key, sorted(unpack(packs))))
+        )
+        assert_that(packed, equal_to([(key, list(range(key, 100, 3))) for key in range(3)]))
