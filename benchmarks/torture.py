@@ -65,9 +65,9 @@ ADVICE = {
 }
 REFUSED_EVENTS = {FULL: ("open", "os.mkdir"), READ_ONLY: FILE_EVENTS, GONE: ()}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-PLACES = (".lock", "run.log", "images.parquet", "captions", "translations", "shards", "rejects", "builds",
+PLACES = (".lock", "run.log", "parts.json", "captions", "translations", "shards", "rejects", "builds",
           "manifest.json", "report.json", "REPORT.md")  # fmt: skip
-GONE_PLACES = ("images.parquet", "published.json")  # without the latter a run would go on, as if it were the first
+GONE_PLACES = ("parts.json", "published.json")  # without the latter a run would go on, as if it were the first
 HUNG_AFTER_S = 600.0
 
 

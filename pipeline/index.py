@@ -1,8 +1,9 @@
 """Step 1, read: which images there are, each with its key and where its bytes lie.
 
-A graph of its own, because both others start from its result and neither should hash every image again. The index is a
-Parquet file of references, made anew where a file of the source has changed, come or gone; only such files are read
-(`known_sources.py`).
+A graph of its own, because all others start from its result and none should hash every image again. The index
+(`image_index.py`) holds references, by ranges of keys, and is made anew where a file of the source has changed, come or
+gone; only such files are read (`known_sources.py`). Rows are grouped twice: by file, to be kept for the next run, and
+by key, where copies meet.
 
 Each picture is also proved here (`images/proof.py`), once: before anything is paid for, and in old datasets too. A
 damaged one is rejected, or, with `on_damage = "reencode"`, stays and is noted, so that a shard gets it written anew.
@@ -11,94 +12,83 @@ damaged one is rejected, or, with `on_damage = "reencode"`, stays and is noted, 
 from __future__ import annotations
 
 import hashlib
-import io
-from collections import defaultdict
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from apache_beam.pvalue import AsSingleton
 
-from florenz.images import sources as images
-from florenz.images.decoding import BadImage
-from florenz.images.proof import prove
-from florenz.images.references import parse_uri, relative_uri, uri_of
-from florenz.images.sidecars import About, about_from, about_text
-from florenz.images.sources import ImageRef, SourceFile
-from florenz.limits.table import Limits
-from florenz.pipeline.assemble.rejects import Reject
+from florenz.images.sources import SourceFile
+from florenz.pipeline.copies import judged
+from florenz.pipeline.hashing import references, rows_of
+from florenz.pipeline.image_index import (
+    Index,
+    IndexPart,
+    drop_images,
+    index_path,
+    index_path_before,
+    part_path,
+    parts_folder,
+    read_index,
+    read_range,
+    write_index,
+    write_part,
+)
 from florenz.pipeline.known_sources import (
+    CHANGED,
     FOUND,
     PASSING,
-    keep_rows,
-    known_rows,
-    known_sources_path,
+    Group,
+    Row,
+    digits_of_groups,
+    found_folder,
+    found_path,
+    groups_of,
+    kept_files,
+    known_or_changed,
     listing_of,
-    with_paths,
+    read_found,
+    write_found,
 )
-from florenz.pipeline.progress import ProgressAddress, advance, count
-from florenz.pipeline.proofs import proofs_path, read_proofs, write_proofs
+from florenz.pipeline.packing import PackByKey, unpack
+from florenz.pipeline.progress import ProgressAddress
+from florenz.pipeline.proofs import MAX_VERDICTS, proofs_path, read_proofs, write_proofs
+from florenz.pipeline.ranges import digits_for, range_of
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners.contract import graph, workers_progress
-from florenz.pipeline.tombstones import drop_rows, read_tombstones, without
+from florenz.pipeline.tombstones import drop_rows, read_tombstones
 from florenz.pipeline.workers.given import given
 from florenz.stores import files
 
-_LISTING = b"florenz_listing"
-_REJECT = ("key", "source", "reason", "detail")
-READS_IN_FLIGHT = 16  # in an object store each image is a request
-MAX_BATCH = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class Index:
-    """The images of a run, sorted by key, and what the sources held besides.
-
-    images: key -> URI. damaged: key -> what is wrong with it, of images that are used all the same. about: key -> what
-    its sidecar says, of images that have one.
-    """
-
-    images: dict[str, str]
-    rejects: tuple[Reject, ...]
-    damaged: dict[str, str] = field(default_factory=dict)
-    about: dict[str, About] = field(default_factory=dict)
-
-    @property
-    def num_found(self) -> int:
-        """Everything that was looked at: images, copies and what is no image."""
-        return len(self.images) + len(self.rejects)
-
-
-def index_path(out: str) -> str:
-    return files.join(out, "ledger", "images.parquet")
+MAX_TOGETHER = 64  # files, or batches of what is in a tar
 
 
 def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: ProgressAddress) -> Index:
     """Run the graph over those files that are new or changed, of those that `images.list_sources` found."""
     if recipe.images.limit is not None:
         # "The first N in sorted order" is a sequence: one worker lists the references, hashing is still spread out.
-        _write(_found_in(recipe, [recipe.image_source], progress), recipe, {})
-        return read_index(recipe.out)
+        folder = files.join(recipe.out, "ledger", "found-some")
+        index = _read(recipe, [recipe.image_source], folder, "", 1, progress)
+        write_index(index, "")
+        _remove_but(files.list_files(folder), ())
+        return index
     listing = listing_of(source_files, rules=f"{recipe.images.max_bytes} {recipe.limits}")
-    removed = read_tombstones(recipe.out)
-    rules = f"{listing.digest()} {recipe.images.keeps_damaged} {recipe.image_source}{_print_of(removed)}"
-    digest = {_LISTING: rules.encode("utf-8", "surrogateescape")} if listing.is_stamped else {}
-    if digest and digest.items() <= _metadata_of(index_path(recipe.out)).items():
-        return read_index(recipe.out)
-    rows = without(known_rows(recipe.out, listing), removed)
-    paths = set(rows["path"].to_pylist())
-    changed = [file for file in source_files if uri_of(file.path) not in paths]
-    if changed:
-        rows = pa.concat_tables([rows, with_paths(_found_in(recipe, changed, progress), listing, changed)])
-        keep_rows(recipe.out, listing, rows)
-    may_pass = pc.any(pc.is_in(rows["reason"], value_set=PASSING)).as_py()
-    _write(rows.filter(pc.not_equal(rows["source"], "")), recipe, {} if may_pass else digest)
-    return read_index(recipe.out)
+    removed = _print_of(read_tombstones(recipe.out))
+    rules = f"{listing.digest()} {recipe.images.keeps_damaged} {recipe.image_source}{removed}"
+    digest = rules.encode("utf-8", "surrogateescape").hex() if listing.is_stamped else ""
+    if digest and (unchanged := read_index(recipe.out, digest)) is not None:
+        return unchanged
+    folder, digits = found_folder(recipe.out), digits_of_groups(source_files)
+    groups = groups_of(recipe.out, source_files, digits)
+    index = _read(recipe, groups, folder, listing.readers, digits, progress)
+    write_index(index, "" if index.rejected.keys() & set(PASSING.to_pylist()) else digest)
+    _remove_but(filter(files.exists, [index_path_before(recipe.out)]), ())
+    _remove_but(kept_files(recipe.out), [found_path(folder, group.name) for group in groups])
+    return index
 
 
 def _print_of(removed: Collection[str]) -> str:
@@ -106,35 +96,69 @@ def _print_of(removed: Collection[str]) -> str:
     return f" {hashlib.sha256(repr(sorted(removed)).encode()).hexdigest()}" if removed else ""
 
 
-def _found_in(recipe: Recipe, sources: Sequence[SourceFile | str], progress: ProgressAddress) -> pa.Table:
-    """Rows of FOUND, in any order."""
-    known, path = read_proofs(recipe.out), files.join(recipe.out, "ledger", "found.parquet")
-    running, telling = recipe.running, workers_progress(recipe.running, progress)
+def _read(
+    recipe: Recipe, sources: Sequence[Group | str], folder: str, readers: str, digits: int, progress: ProgressAddress
+) -> Index:
+    """Run the graph, and read what it found; the index is not complete yet. folder, digits: of what is kept by file."""
+    out, running, telling = recipe.out, recipe.running, workers_progress(recipe.running, progress)
+    known = read_proofs(out)
+    _remove_but(filter(files.exists, [index_path(out)]), ())  # its parts are about to change
+    result = files.join(out, "ledger", "images", "parts.new.json")
     with graph(running, "read", progress) as pipeline:
-        _ = (
+        removed = AsSingleton(pipeline | "removed images" >> given([read_tombstones(out)], running))
+        looked = (
             pipeline
             | "sources" >> given(sources, running)
-            | "read" >> beam.FlatMap(_references, count=recipe.images.limit, limits=recipe.limits)
+            | "known"
+            >> beam.FlatMap(_known_or_changed, readers=readers, removed=removed).with_outputs(CHANGED, main="known")
+        )
+        new = (
+            looked[CHANGED]
+            | "spread files" >> beam.Reshuffle()
+            | "read" >> beam.FlatMap(references, count=recipe.images.limit, limits=recipe.limits)
             | "spread" >> beam.Reshuffle()
-            | "batch" >> beam.BatchElements(min_batch_size=1, max_batch_size=MAX_BATCH)
+            | "some together" >> beam.BatchElements(min_batch_size=1, max_batch_size=MAX_TOGETHER)
             | "hash and prove"
             >> beam.FlatMap(
-                _rows,
+                rows_of,
                 known=AsSingleton(pipeline | "known verdicts" >> given([known], running)),
+                removed=removed,
                 max_bytes=recipe.images.max_bytes,
                 limits=recipe.limits,
+                digits=digits,
                 progress=telling,
             )
-            | "all" >> beam.combiners.ToList()
-            | "write found" >> beam.Map(_write_found, path=path)
         )
-    found = without(pq.read_table(io.BytesIO(files.read_bytes(path))), read_tombstones(recipe.out))
-    files.remove(path)
-    read = found.filter(pc.not_equal(found["key"], ""))
-    verdicts = known | dict(zip(read["key"].to_pylist(), read["detail"].to_pylist(), strict=True))
-    if verdicts != known:
-        write_proofs(recipe.out, verdicts)
-    return found
+        found = (
+            (looked["known"], new)
+            | beam.Flatten()
+            | "pack by file" >> beam.ParDo(PackByKey())
+            | "by file" >> beam.GroupByKey()
+            | "keep" >> beam.MapTuple(partial(_keep, folder=folder, readers=readers))
+        )
+        digits_of_keys = (
+            found
+            | "how many" >> beam.MapTuple(lambda _, number: number)
+            | "all" >> beam.CombineGlobally(sum)
+            | "digits" >> beam.Map(digits_for)
+        )
+        _ = (
+            found
+            | "found" >> beam.FlatMap(_found, digits=AsSingleton(digits_of_keys), folder=folder)
+            | "pack by key" >> beam.ParDo(PackByKey())
+            | "by key" >> beam.GroupByKey()
+            | "write part"
+            >> beam.MapTuple(
+                partial(_written, out=out, source=recipe.image_source, keeps_damaged=recipe.images.keeps_damaged)
+            )
+            | "all parts" >> beam.combiners.ToList()
+            | "note parts" >> beam.Map(_note_parts, path=result)
+        )
+    index = _noted_parts(out, result)
+    _remove_but(files.list_files(parts_folder(out)), [part_path(out, part.range) for part in index.parts])
+    if index.num_images + len(known) <= MAX_VERDICTS:
+        _keep_verdicts(index, known)
+    return index
 
 
 def expected_images(recipe: Recipe, source_files: Sequence[SourceFile]) -> int | None:
@@ -144,20 +168,18 @@ def expected_images(recipe: Recipe, source_files: Sequence[SourceFile]) -> int |
     return len(source_files) if recipe.images.limit is None else min(recipe.images.limit, len(source_files))
 
 
-def read_index(out: str) -> Index:
-    rows = pq.read_table(io.BytesIO(files.read_bytes(index_path(out)))).to_pylist()
-    return Index(
-        images={row["key"]: row["source"] for row in rows if not row["reason"]},
-        rejects=tuple(Reject(step="read", **{name: row[name] for name in _REJECT}) for row in rows if row["reason"]),
-        damaged={row["key"]: row["detail"] for row in rows if row["detail"] and not row["reason"]},
-        about={row["key"]: about_from(row["about"]) for row in rows if row.get("about") and not row["reason"]},
-    )
+def _known_or_changed(source: Group | str, readers: str, removed: Collection[str]) -> Iterator[Any]:
+    if isinstance(source, Group):
+        yield from known_or_changed(source, readers, removed)
+    else:
+        yield beam.pvalue.TaggedOutput(CHANGED, source)
 
 
 def forget_images(out: str, keys: Collection[str]) -> int:
     """Drop all that step 1 has written down of these images; how many rows of the index went."""
-    dropped = drop_rows(index_path(out), keys)
-    drop_rows(known_sources_path(out), keys)
+    dropped = drop_images(out, keys)
+    for path in kept_files(out):
+        drop_rows(path, keys)
     verdicts = read_proofs(out)
     if kept := {key: verdict for key, verdict in verdicts.items() if key not in keys}:
         if len(kept) < len(verdicts):
@@ -167,112 +189,48 @@ def forget_images(out: str, keys: Collection[str]) -> int:
     return dropped
 
 
-def _references(source: SourceFile | str, count: int | None, limits: Limits) -> Iterator[ImageRef | images.Reject]:
-    if isinstance(source, str):
-        return images.read_refs(source, max_images=count, limits=limits)
-    return images.read_source(source, limits)
+def _keep(group: str, packs: Iterable[bytes], folder: str, readers: str) -> tuple[str, int]:
+    return group, write_found(folder, group, map(tuple, unpack(packs)), readers)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """Where a picture is, what is wrong with its bytes, and what its sidecar says (`about_text`); "" for nothing."""
-
-    uri: str
-    damage: str
-    about: str = ""
-
-
-def _rows(
-    batch: Sequence[ImageRef | images.Reject],
-    known: Mapping[str, str],
-    max_bytes: int,
-    limits: Limits,
-    progress: ProgressAddress,
-) -> list[dict[str, str]]:
-    """Each as a row of FOUND. Requests to an object store are under way together, reads from a disk are not."""
-    look = partial(_row, known=known, max_bytes=max_bytes, limits=limits)
-    is_remote = any(files.local_path(parse_uri(found.uri)[0]) is None for found in batch)
-    if is_remote and len(batch) > 1:
-        with ThreadPoolExecutor(READS_IN_FLIGHT) as pool:
-            rows = list(pool.map(look, batch))
-    else:
-        rows = [look(found) for found in batch]
-    advance(progress, "read", len(batch))
-    count("read", len(batch))
-    return rows
+def _found(kept: tuple[str, int], digits: int, folder: str) -> Iterator[tuple[str, Row]]:
+    """What was kept of a group, under the ranges of its keys. Not handed on by the step before: it would be held."""
+    group, _ = kept
+    table = read_found(folder, group).select(FOUND.names[2:])
+    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        yield range_of(row[1] or row[0], digits), row
 
 
-def _row(found: ImageRef | images.Reject, known: Mapping[str, str], max_bytes: int, limits: Limits) -> dict[str, str]:
-    """An image has a key and no reason; its detail is what is wrong with its bytes, "" for nothing."""
-    if isinstance(found, images.Reject):
-        return {"source": found.uri, "key": "", "reason": found.reason, "detail": found.detail, "about": ""}
-    try:
-        data = images.read_image_bytes(found, max_bytes=max_bytes, limits=limits)
-    except BadImage as bad:
-        return {"source": found.uri, "key": "", "reason": bad.reason, "detail": bad.detail, "about": ""}
-    key = images.key_of(data)
-    return {
-        "source": found.uri,
-        "key": key,
-        "reason": "",
-        "detail": known[key] if key in known else prove(data).damage,
-        "about": about_text(images.read_about(found, limits)),
-    }
+def _written(its_range: str, packs: Iterable[bytes], out: str, source: str, keeps_damaged: bool) -> IndexPart:
+    rows = pa.table(
+        dict(zip(FOUND.names[2:], zip(*unpack(packs), strict=True), strict=True)),
+        schema=pa.schema([FOUND.field(name) for name in FOUND.names[2:]]),
+    )
+    return write_part(out, its_range, judged(rows, source, keeps_damaged))
 
 
-def _write_found(rows: list[dict[str, str]], path: str) -> None:
-    _write_table(pa.Table.from_pylist(rows, schema=FOUND), path)
-
-
-def _unique(
-    key: str, found: Iterable[Reject | Picture], source: str, keeps_damaged: bool = False
-) -> Iterator[tuple[str, Reject | Picture]]:
-    """The first URI of a picture is the image, whatever order they came in; the others are copies of it."""
-    found = list(found)
-    yield from ((key, item) for item in found if isinstance(item, Reject))
-    pictures = sorted((item for item in found if isinstance(item, Picture)), key=lambda picture: picture.uri)
-    for picture in pictures[:1]:
-        if picture.damage and not keeps_damaged:
-            yield key, Reject(key=key, step="read", reason="damaged_image", detail=picture.damage, source=picture.uri)
-        else:
-            yield key, picture
-    for copy in pictures[1:]:
-        detail = f"the same as {relative_uri(pictures[0].uri, source)}"
-        yield key, Reject(key=key, step="read", reason="duplicate_image", detail=detail, source=copy.uri)
-
-
-def _write(found: pa.Table, recipe: Recipe, metadata: Mapping[bytes, bytes]) -> None:
-    """The index: rows of FOUND in one order; copies, and what is damaged, as rejects."""
-    counts = pc.value_counts(found.filter(pc.not_equal(found["key"], ""))["key"])
-    several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    is_damaged = pc.and_(pc.not_equal(found["key"], ""), pc.not_equal(found["detail"], ""))
-    is_special = pc.or_(pc.is_in(found["key"], value_set=several), is_damaged)
-    pictures: dict[str, list[Reject | Picture]] = defaultdict(list)
-    for row in found.filter(is_special).to_pylist():
-        pictures[row["key"]].append(Picture(uri=row["source"], damage=row["detail"], about=row["about"]))
-    judged = [
-        {"key": item.key, "source": item.source, "reason": item.reason, "detail": item.detail, "about": ""}
-        if isinstance(item, Reject)
-        else {"key": key, "source": item.uri, "reason": "", "detail": item.damage, "about": item.about}
-        for key, of_key in pictures.items()
-        for _, item in _unique(key, of_key, recipe.image_source, recipe.images.keeps_damaged)
-    ]
-    plain = found.filter(pc.invert(is_special)).select(FOUND.names)
-    table = pa.concat_tables([plain, pa.Table.from_pylist(judged, schema=FOUND)])
-    order = [(name, "ascending") for name in ("key", "source", "reason")]
-    table = table.sort_by(order).select([*_REJECT, "about"]).replace_schema_metadata(metadata or None)
-    _write_table(table, index_path(recipe.out))
-
-
-def _write_table(table: pa.Table, path: str) -> None:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+def _note_parts(parts: list[IndexPart], path: str) -> None:
+    """What the launcher reads when the graph has ended."""
     with files.atomic_write(path) as file:
-        file.write(buffer.getbuffer())
+        file.write(json.dumps([asdict(part) for part in parts]).encode())
 
 
-def _metadata_of(path: str) -> dict[bytes, bytes]:
-    try:
-        return dict(pq.read_schema(io.BytesIO(files.read_bytes(path))).metadata or {})
-    except (FileNotFoundError, pa.ArrowException):
-        return {}
+def _noted_parts(out: str, path: str) -> Index:
+    parts = [IndexPart(**part) for part in json.loads(files.read_bytes(path))]
+    parts.sort(key=lambda part: part.range)
+    return Index(parts=tuple(parts), digits=len(parts[0].range) if parts else 1, out=out)
+
+
+def _keep_verdicts(index: Index, known: Mapping[str, str]) -> None:
+    verdicts = dict(known)
+    for part in index.parts:
+        found = read_range(index.out, part.range)
+        verdicts |= dict.fromkeys(found.images, "") | found.damaged
+        verdicts |= {reject.key: reject.detail for reject in found.rejects if reject.reason == "damaged_image"}
+    if verdicts != known:
+        write_proofs(index.out, verdicts)
+
+
+def _remove_but(paths: Iterable[str], kept: Iterable[str]) -> None:
+    for path in set(paths) - set(kept):
+        files.remove(path)

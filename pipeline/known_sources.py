@@ -1,18 +1,22 @@
-"""What was found in files that have not changed since: they are not read again. OUT/ledger/sources.parquet.
+"""What was found in files that have not changed since: they are not read again. OUT/ledger/found/<group>.parquet.
 
 A listing says of each file whether it has changed (`Entry.stamp`: size and times of a local file, ETag and time of an
 object). A change within the step of a file's clock would not show there, so a file that was written shortly before it
-was listed has no stamp and is read again by the next run, as git does with its index. Nor is kept what may pass: a file
-that could not be read. Another limit, or another version of the code that reads, makes all of it unknown.
+was listed has no stamp and is read again by the next run, as git does with its index. Nor is believed what may pass: a
+file that could not be read. Another limit, or another version of the code that reads, makes all of it unknown.
+
+Files are kept in groups, by the hash of their path, so that no process holds what is in all of them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,17 +24,22 @@ import pyarrow.parquet as pq
 from florenz.images.references import uri_of
 from florenz.images.sources import SourceFile
 from florenz.pipeline.assemble.code import code_checksum
+from florenz.pipeline.ranges import digits_for, overlap, range_of
 from florenz.stores import files
 
-FOUND = pa.schema([(name, pa.string()) for name in ("source", "key", "reason", "detail", "about")])
-"""source: URI of an image or of what is none. key: "" for the latter. reason, detail: why it is none; the detail of an
-image is what is wrong with its bytes. about: what its sidecar says (`about_text`).
+FOUND = pa.schema([(name, pa.string()) for name in ("path", "stamp", "source", "key", "reason", "detail", "about")])
+"""path, stamp: of the file. source: URI of an image or of what is none, "" in the one row of a file with nothing in it.
+key: "" for what is no image. reason, detail: why it is none; the detail of an image is what is wrong with its bytes.
+about: what its sidecar says (`about_text`).
 """
 
-_SCHEMA = pa.schema([("path", pa.string()), ("stamp", pa.string()), *FOUND])
+Row = tuple[str, ...]  # as FOUND
+KEY = FOUND.get_field_index("key")
 _READERS = ("florenz.images.sources", "florenz.images.proof")
 PASSING = pa.array(["unreadable_file", "unreadable_source"])
+IMAGES_OF_A_TAR = 1000  # guessed, before any is opened: it decides the number of groups and nothing else
 _PRINT = b"florenz_readers"
+CHANGED = "changed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +61,15 @@ class Listing:
         return digest.hexdigest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Some files of a source, all whose paths' hashes begin with `name`. kept: where what was found in them may lie."""
+
+    name: str
+    files: tuple[SourceFile, ...]
+    kept: tuple[str, ...] = ()
+
+
 def listing_of(sources: Sequence[SourceFile], *, rules: str) -> Listing:
     """rules: all of the recipe that decides what is found in a file."""
     return Listing(
@@ -60,41 +78,96 @@ def listing_of(sources: Sequence[SourceFile], *, rules: str) -> Listing:
     )
 
 
-def known_rows(out: str, listing: Listing) -> pa.Table:
-    """Rows (path, stamp, and FOUND) of those files that have not changed; a source with nothing in it has one row."""
-    try:
-        table = pq.read_table(io.BytesIO(files.read_bytes(known_sources_path(out))))
-    except (FileNotFoundError, pa.ArrowException, OSError):
-        return _SCHEMA.empty_table()
-    if (table.schema.metadata or {}).get(_PRINT) != listing.readers.encode() or table.column_names != _SCHEMA.names:
-        return _SCHEMA.empty_table()
-    table = table.replace_schema_metadata(None)
-    stamps = pa.array([listing.stamps.get(path, "") for path in table["path"].to_pylist()], pa.string())
-    return table.filter(pc.and_(pc.equal(table["stamp"], stamps), pc.not_equal(stamps, "")))
+def digits_of_groups(sources: Sequence[SourceFile]) -> int:
+    return digits_for(sum(1 if source.kind == "file" else IMAGES_OF_A_TAR for source in sources))
 
 
-def keep_rows(out: str, listing: Listing, rows: pa.Table) -> None:
-    """Write down what all files of the listing hold. rows: (path, stamp, and FOUND)."""
-    passing = pc.unique(rows.filter(pc.is_in(rows["reason"], value_set=PASSING))["path"])
-    is_kept = pc.and_(pc.not_equal(rows["stamp"], ""), pc.invert(pc.is_in(rows["path"], value_set=passing)))
-    table = rows.filter(is_kept).sort_by([("path", "ascending"), ("source", "ascending")])
+def groups_of(out: str, sources: Sequence[SourceFile], digits: int) -> list[Group]:
+    """All files, in groups; each with what earlier runs left, which may have had fewer groups, or more."""
+    members: dict[str, list[SourceFile]] = defaultdict(list)
+    for source in sources:
+        members[range_of(uri_of(source.path), digits)].append(source)
+    kept = kept_files(out)
+    return [
+        Group(
+            name=name,
+            files=tuple(found),
+            kept=tuple(path for path in kept if path == _path_before(out) or overlap(_name_of(path), name)),
+        )
+        for name, found in sorted(members.items())
+    ]
+
+
+def kept_files(out: str) -> list[str]:
+    """All in which earlier runs left what they found."""
+    return [path for path in (*files.list_files(found_folder(out)), _path_before(out)) if files.exists(path)]
+
+
+def found_folder(out: str) -> str:
+    return files.join(out, "ledger", "found")
+
+
+def found_path(folder: str, group: str) -> str:
+    return files.join(folder, f"{group}.parquet")
+
+
+def known_or_changed(group: Group, readers: str, removed: Collection[str]) -> Iterator[object]:
+    """(group, row) for what is known of its files; under CHANGED each file that has to be read. removed: keys."""
+    stamps = {uri_of(source.path): source.stamp for source in group.files if source.stamp}
+    known: set[str] = set()
+    for path in group.kept:
+        rows = _rows_of(path, readers, stamps)
+        for row in rows:
+            if row[0] not in known:
+                yield group.name, row if row[KEY] not in removed else silent(row[0], row[1])
+        known |= {row[0] for row in rows}
+    for source in group.files:
+        if uri_of(source.path) not in known:
+            yield beam.pvalue.TaggedOutput(CHANGED, source)
+
+
+def silent(path: str, stamp: str) -> Row:
+    """Says that a file is known, and of nothing in it."""
+    return (path, stamp, *[""] * (len(FOUND) - 2))
+
+
+def write_found(folder: str, group: str, rows: Iterable[Row], readers: str) -> int:
+    """Keep what all files of a group hold; how many of it may be images."""
+    columns = zip(*sorted(set(rows)), strict=True)  # a file has one silent row, however much of it was removed
+    table = pa.table(dict(zip(FOUND.names, columns, strict=True)), schema=FOUND.with_metadata({_PRINT: readers}))
     buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({_PRINT: listing.readers.encode()}), buffer, compression="zstd")
-    with files.atomic_write(known_sources_path(out)) as file:
+    pq.write_table(table, buffer, compression="zstd")
+    with files.atomic_write(found_path(folder, group)) as file:
         file.write(buffer.getbuffer())
+    return pc.sum(pc.not_equal(table["key"], "")).as_py() or 0
 
 
-def with_paths(found: pa.Table, listing: Listing, changed: Sequence[SourceFile]) -> pa.Table:
-    """Rows of FOUND with path and stamp, and a row for each changed file in which nothing was found."""
-    paths = [uri.partition("?")[0] for uri in found["source"].to_pylist()]
-    seen = set(paths)
-    silent = [path for path in map(uri_of, (source.path for source in changed)) if path not in seen]
-    empty = pa.table({name: [""] * len(silent) for name in FOUND.names}, schema=FOUND)
-    all_paths = paths + silent
-    columns = {"path": all_paths, "stamp": [listing.stamps.get(path, "") for path in all_paths]}
-    both = pa.concat_tables([found.select(FOUND.names), empty])
-    return pa.table({**columns, **{name: both[name] for name in FOUND.names}}, schema=_SCHEMA)
+def read_found(folder: str, group: str) -> pa.Table:
+    """Rows of FOUND in which something was found."""
+    table = pq.read_table(io.BytesIO(files.read_bytes(found_path(folder, group))))
+    return table.filter(pc.not_equal(table["source"], ""))
 
 
-def known_sources_path(out: str) -> str:
+def _rows_of(path: str, readers: str, stamps: Mapping[str, str]) -> list[Row]:
+    """Those of files that have not changed, and of which nothing is said that may pass."""
+    try:
+        table = pq.read_table(io.BytesIO(files.read_bytes(path)))
+    except (FileNotFoundError, pa.ArrowException, OSError):
+        return []
+    if (table.schema.metadata or {}).get(_PRINT) != readers.encode() or set(table.column_names) != set(FOUND.names):
+        return []
+    table = table.select(FOUND.names)
+    current = pa.array([stamps.get(path, "") for path in table["path"].to_pylist()], pa.string())
+    passing = pc.unique(table.filter(pc.is_in(table["reason"], value_set=PASSING))["path"])
+    is_known = pc.and_(pc.equal(table["stamp"], current), pc.not_equal(current, ""))
+    table = table.filter(pc.and_(is_known, pc.invert(pc.is_in(table["path"], value_set=passing))))
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def _name_of(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".parquet")
+
+
+def _path_before(out: str) -> str:
+    """Where earlier versions kept all of it."""
     return files.join(out, "ledger", "sources.parquet")

@@ -1,7 +1,8 @@
 """Verdicts on pictures, by key, beside the index: a picture is decoded strictly once, and not in every run.
 
 A key stands for bytes, so a verdict outlives the source that they came from, and every build. The table belongs to one
-version of the checks (`images/proof.py`); one of another version, or a damaged one, is made anew.
+version of the checks (`images/proof.py`); one of another version, or a damaged one, is made anew. It is for datasets
+that a process can hold; in a larger one pictures are proved where their file is read, which is where it has changed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from florenz.limits.reading import read_whole
 from florenz.limits.table import TABLE_BYTES
 from florenz.stores import files
 
+MAX_VERDICTS = 200_000  # 10 MB in each worker
 _SCHEMA = pa.schema([("key", pa.string()), ("damage", pa.string())], {"proof": str(PROOF)})
 
 

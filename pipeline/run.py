@@ -38,7 +38,8 @@ from florenz.pipeline.assemble.build import (
 from florenz.pipeline.assemble.graph import run_assembly
 from florenz.pipeline.budget import UNLIMITED, Budget, BudgetUsedUp
 from florenz.pipeline.c_messages import c_messages_to
-from florenz.pipeline.index import Index, build_index, expected_images
+from florenz.pipeline.image_index import Index
+from florenz.pipeline.index import build_index, expected_images
 from florenz.pipeline.jobs.logs import local_log, progress_log
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
 from florenz.pipeline.rates import START, Measurement, note_rate
@@ -150,7 +151,7 @@ def read_images(this: Run) -> Index:
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
-    take_alt_texts(this.ledger, recipe.captioners, index.images, index.about)
+    take_alt_texts(this.ledger, recipe.captioners, index.ranges())
     return index
 
 
@@ -171,8 +172,8 @@ def _run(this: Run, retry: str | None) -> RunFacts:
 
 
 def _check_images(this: Run, index: Index) -> None:
-    if not index.images:
-        reasons = ", ".join(sorted({reject.reason for reject in index.rejects}))
+    if not index.num_images:
+        reasons = ", ".join(sorted(index.rejected))
         raise RecipeError(
             [
                 f"IMAGES {this.recipe.image_source!r}: none of the {index.num_found} files there can be used "
@@ -321,7 +322,10 @@ def _tasks_for(this: Run, images: Mapping[str, str], translator: Translator) -> 
 
 def _assemble(this: Run, index: Index) -> RunFacts:
     recipe, makers = this.recipe, makers_of(this.recipe)
-    assembly = replace(assembly_of(recipe, makers), damaged=index.damaged)
+    assembly = replace(
+        assembly_of(recipe, makers),
+        damaged={key: why for found in index.ranges() for key, why in found.damaged.items()},
+    )
     build = build_name(assembly, index, this.answers)
     if this.reads_images_again:  # an image that could not be read does not show in the name
         build = fingerprint({"build": build, "instead_of": current_build(recipe.out)})
@@ -329,11 +333,9 @@ def _assemble(this: Run, index: Index) -> RunFacts:
     for line in damage:
         this.say(f"warning: {line}: this run assembles the build again")
     if damage or not is_assembled(recipe.out, build):
-        with this.step("assemble", len(index.images)) as progress:
-            run_assembly(replace(assembly, build=build), this.answers, progress, recipe.running)
-        took = Measurement(
-            items=len(index.images), seconds=this.timeline[-1].ended - this.timeline[-1].started, chars=0
-        )
+        with this.step("assemble", index.num_images) as progress:
+            run_assembly(replace(assembly, build=build), index, this.answers, progress, recipe.running)
+        took = Measurement(items=index.num_images, seconds=this.timeline[-1].ended - this.timeline[-1].started, chars=0)
         note_rate(recipe.out, "assemble", took)
     summary = read_summary(recipe.out, build)
     if not this.may_replace and build != current_build(recipe.out):

@@ -19,7 +19,9 @@ from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
 from florenz.pipeline.answers.makers import Maker, Makers
 from florenz.pipeline.assemble.build import assembly_of, build_name, publish, read_summary
 from florenz.pipeline.assemble.graph import run_assembly
-from florenz.pipeline.index import Index, build_index
+from florenz.pipeline.assemble.rejects import Reject
+from florenz.pipeline.image_index import Index
+from florenz.pipeline.index import build_index
 from florenz.pipeline.recipe import Images, Recipe, Translator
 from florenz.shards.manifest import Manifest, read_manifest, shard_path
 from florenz.shards.settings import ShardSettings
@@ -130,11 +132,23 @@ def samples_of(out: Path, split: str) -> dict[str, dict]:
 
 def assemble(recipe: Recipe) -> tuple[str, Index]:
     """Read and assemble; the build's name, and the index that it was made from."""
-    index = build_index(recipe, list_sources(recipe.images.source), None)
+    index = index_of(recipe)
     build = name_of(recipe, index)
-    assembly = replace(assembly_of(recipe, makers_for(recipe)), build=build)
-    run_assembly(assembly, answers_for(recipe), None, recipe.running)
+    assembly = replace(assembly_of(recipe, makers_for(recipe)), build=build, damaged=damaged_in(index))
+    run_assembly(assembly, index, answers_for(recipe), None, recipe.running)
     return build, index
+
+
+def index_of(recipe: Recipe) -> Index:
+    return build_index(recipe, list_sources(recipe.images.source), None)
+
+
+def rejects_of(index: Index) -> list[Reject]:
+    return [reject for found in index.ranges() for reject in found.rejects]
+
+
+def damaged_in(index: Index) -> dict[str, str]:
+    return {key: why for found in index.ranges() for key, why in found.damaged.items()}
 
 
 def makers_for(recipe: Recipe) -> Makers:

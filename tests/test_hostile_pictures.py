@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from pipeline_examples import bytes_of, jpeg_of, published, recipe_for, write_ledger, write_pictures
+from pipeline_examples import (
+    bytes_of,
+    damaged_in,
+    jpeg_of,
+    published,
+    recipe_for,
+    rejects_of,
+    write_ledger,
+    write_pictures,
+)
 
 from benchmarks.hostile.damaged_jpegs import damaged, photo_like, scan_of
 from florenz.images import proof
@@ -18,7 +27,7 @@ from florenz.images.decoding import is_whole_baseline
 from florenz.images.proof import prove
 from florenz.images.sources import key_of, list_sources
 from florenz.limits.table import Limits
-from florenz.pipeline import index as index_module
+from florenz.pipeline import hashing
 from florenz.pipeline.index import build_index
 from florenz.pipeline.proofs import proofs_path, read_proofs, write_proofs
 from florenz.pipeline.recipe import Images
@@ -192,21 +201,21 @@ def index_with(tmp_path: Path, folder: Path, **images: object):
 
 def test_a_damaged_picture_is_a_reject_with_its_key(tmp_path: Path, pictures: Path) -> None:
     index = index_with(tmp_path, pictures)
-    assert sorted(index.images) == sorted(key_of(jpeg_of(number)) for number in range(3)) and not index.damaged
-    (reject,) = index.rejects
+    assert sorted(index.images) == sorted(key_of(jpeg_of(number)) for number in range(3)) and not damaged_in(index)
+    (reject,) = rejects_of(index)
     assert (reject.step, reject.reason) == ("read", "damaged_image") and "Corrupt JPEG data" in reject.detail
     assert reject.key == key_of((pictures / "damaged.jpg").read_bytes())
 
 
 def test_or_it_stays_and_is_noted(tmp_path: Path, pictures: Path) -> None:
     index = index_with(tmp_path, pictures, on_damage="reencode")
-    assert len(index.images) == 4 and not index.rejects
-    assert list(index.damaged) == [key_of((pictures / "damaged.jpg").read_bytes())]
+    assert len(index.images) == 4 and not rejects_of(index)
+    assert list(damaged_in(index)) == [key_of((pictures / "damaged.jpg").read_bytes())]
 
 
 def test_each_picture_is_proved_once(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     proved: list[str] = []
-    monkeypatch.setattr(index_module, "prove", lambda data: proved.append(key_of(data)) or prove(data))
+    monkeypatch.setattr(hashing, "prove", lambda data: proved.append(key_of(data)) or prove(data))
     first = index_with(tmp_path, pictures)
     assert len(proved) == 4
     assert index_with(tmp_path, pictures) == first and len(proved) == 4
@@ -231,7 +240,7 @@ def test_the_shards_of_good_pictures_are_the_same_bytes_with_and_without_proofs_
         (folder / f"{number:03d}").write_bytes(data)
     trusting = {"max_bytes": 1 << 40, "max_pixels": 1 << 40, "max_side_ratio": 1e9}
     proved = published_shards(tmp_path / "proved", sound, Images(source=str(folder)), Limits())
-    monkeypatch.setattr(index_module, "prove", lambda data: proof.Proof())
+    monkeypatch.setattr(hashing, "prove", lambda data: proof.Proof())
     no_limits = Limits(**dict.fromkeys(LIMITS, 1 << 30))
     trusted = published_shards(tmp_path / "trusted", sound, Images(source=str(folder), **trusting), no_limits)
     assert len(proved) > 3 and proved == trusted
@@ -260,7 +269,7 @@ def test_verdicts_of_other_checks_or_in_a_damaged_table_are_not_believed(
         path.write_bytes(bytes(wrong))
         assert read_proofs(out) in ({}, sound), at
     path.write_bytes(whole[: len(whole) // 2])
-    assert read_proofs(out) == {} and len(index_with(tmp_path, pictures).rejects) == 1
+    assert read_proofs(out) == {} and len(rejects_of(index_with(tmp_path, pictures))) == 1
     other = pq.read_schema(path).with_metadata({"proof": "0"})
     monkeypatch.setattr("florenz.pipeline.proofs._SCHEMA", other)
     write_proofs(out, {"k": ""})

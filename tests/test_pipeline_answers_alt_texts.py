@@ -11,6 +11,7 @@ from florenz.images.sidecars import About
 from florenz.pipeline.answers.alt_texts import take_alt_texts
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import style_fingerprints
+from florenz.pipeline.image_index import RangeOfImages
 from florenz.pipeline.recipe import load_recipe
 from florenz.pipeline.run import run
 from florenz.shards.verify import verify
@@ -20,7 +21,8 @@ KEYS = [key_of(jpeg_of(number)) for number in range(3)]
 
 def taken(out: Path, alts: dict[str, str]) -> dict[str, tuple[str | None, str]]:
     ledger = Ledger(str(out))
-    take_alt_texts(ledger, [Settings()], KEYS, {key: About(alt=alt) for key, alt in alts.items()})
+    about = {key: About(alt=alt) for key, alt in alts.items()}
+    take_alt_texts(ledger, [Settings()], [RangeOfImages(images=dict.fromkeys(KEYS, ""), about=about)])
     (fingerprint,) = style_fingerprints(Settings()).values()
     return {key: (row.text, row.reason) for (key, _), row in ledger.read_captions(fingerprint).items()}
 

@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from object_stores import way_into
-from pipeline_examples import jpeg_of, key_of, recipe_for, write_pictures
+from pipeline_examples import jpeg_of, key_of, recipe_for, rejects_of, write_pictures
 
 from benchmarks.stand_in_stores import StandInStore
 from florenz.images import folders
 from florenz.images import sources as images
 from florenz.images.sources import list_sources
 from florenz.pipeline import index as index_module
-from florenz.pipeline.index import Index, build_index, index_path
+from florenz.pipeline.image_index import Index, index_path
+from florenz.pipeline.index import build_index
 from florenz.pipeline.recipe import Images, Recipe
 
 
@@ -124,14 +125,15 @@ def test_what_was_found_under_other_rules_is_not_taken_over(
 ) -> None:
     index_of(recipe)
     looked.clear()
-    known = Path(recipe.out) / "ledger" / "sources.parquet"
+    known = sorted((Path(recipe.out) / "ledger" / "found").iterdir())
     if change == "limit":
         recipe = replace(recipe, images=Images(source=recipe.images.source, max_bytes=1 << 20))
     elif change == "code":
         monkeypatch.setattr("florenz.pipeline.known_sources.code_checksum", lambda entries: "mended")
     else:
         Path(index_path(recipe.out)).unlink()
-        known.unlink() if change == "removed" else known.write_bytes(b"PAR1 no more")
+        for path in known:
+            path.unlink() if change == "removed" else path.write_bytes(b"PAR1 no more")
     assert index_of(recipe) == fresh(recipe) and len(looked) >= 7
 
 
@@ -146,7 +148,7 @@ def test_what_could_not_be_read_is_tried_again(recipe: Recipe, _settled: None, m
 
     with monkeypatch.context() as patch:
         patch.setattr(builtins, "open", broken)
-        assert [reject.source for reject in index_of(recipe).rejects if reject.reason == "unreadable_file"] == [
+        assert [reject.source for reject in rejects_of(index_of(recipe)) if reject.reason == "unreadable_file"] == [
             str(path)
         ]
     assert key_of(jpeg_of(3)) in index_of(recipe).images

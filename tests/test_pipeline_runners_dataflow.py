@@ -24,6 +24,7 @@ from florenz.pipeline.answers.graphs import run_captioning, run_translation
 from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
 from florenz.pipeline.assemble.build import assembly_of
 from florenz.pipeline.assemble.graph import run_assembly
+from florenz.pipeline.image_index import Index, IndexPart
 from florenz.pipeline.index import build_index
 from florenz.pipeline.jobs.settings import BeamSettings, DataflowSettings
 from florenz.pipeline.recipe import Recipe
@@ -126,6 +127,8 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for read_it in ("read_bytes", "open_read"):
         monkeypatch.setattr(f"florenz.stores.files.{read_it}", absent)
+    monkeypatch.setattr("florenz.stores.files.list_files", lambda folder: [])
+    monkeypatch.setattr("florenz.stores.files.exists", lambda path: False)
 
 
 def read(recipe: Recipe) -> None:
@@ -142,7 +145,9 @@ def translate(recipe: Recipe) -> None:
 
 def assemble(recipe: Recipe) -> None:
     assembly = replace(assembly_of(recipe, makers_for(recipe)), build="b" * 16)
-    run_assembly(assembly, answers_for(recipe), None, recipe.running)
+    part = IndexPart(range="3", images=1, rejected={}, sha256="")
+    index = Index(parts=(part,), digits=1, out=recipe.out)
+    run_assembly(assembly, index, answers_for(recipe), None, recipe.running)
 
 
 STEPS = {step.__name__: step for step in (read, caption, translate, assemble)}

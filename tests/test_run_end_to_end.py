@@ -25,7 +25,7 @@ from florenz.pipeline.answers.makers import translation_fingerprint
 from florenz.pipeline.assemble.books import KEPT, imbalances, total
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import read_rejects
-from florenz.pipeline.index import read_index
+from florenz.pipeline.image_index import read_index
 from florenz.pipeline.recipe import Recipe, load_recipe
 from florenz.pipeline.report import RunFacts
 from florenz.pipeline.run import run
@@ -122,6 +122,7 @@ def test_every_file_is_in_a_shard_or_among_the_rejects(first: FirstRun) -> None:
     num_files = sum(path.is_file() for path in first.images.rglob("*"))
     assert len(sources) + len(dropped) == num_files == manifest.inputs["found"] and not sources & dropped
     index = read_index(str(first.out))
+    assert index is not None
     read = {key: relative_uri(index.images[key], str(first.images)) for key in written}
     assert read == {key: record["source"] for key, record in written.items()}
 

@@ -170,9 +170,9 @@ class Ledger:
         self._replace_parts(folder, tables, _winners(_concat(tables.values(), kind), kind), self.digits)
         return True
 
-    def forget_captions(self, fingerprint: str, is_dropped: Callable[[CaptionRow], bool]) -> int:
-        """Drop rows, so that they are asked for again; return how many answers went."""
-        return self._forget(self._captions(fingerprint), "captions", CaptionRow, is_dropped)
+    def forget_captions(self, fingerprint: str, is_dropped: Callable[[CaptionRow], bool], within: str = "") -> int:
+        """Drop rows, so that they are asked for again; return how many answers went. within: where such rows are."""
+        return self._forget(self._captions(fingerprint), "captions", CaptionRow, is_dropped, within)
 
     def forget_translations(self, language: str, fingerprint: str, is_dropped: Callable[[TranslationRow], bool]) -> int:
         """As `forget_captions`, in one language."""
@@ -194,10 +194,12 @@ class Ledger:
             files.remove(part)
         return dropped
 
-    def _forget(self, folder: str, kind: str, row_type: type[Row], is_dropped: Callable[[Row], bool]) -> int:
+    def _forget(
+        self, folder: str, kind: str, row_type: type[Row], is_dropped: Callable[[Row], bool], within: str = ""
+    ) -> int:
         """Part by part, the new one before the old one goes: killed in between, some answers are not forgotten yet."""
         dropped = 0
-        for part, table in self._each(_list_parts(folder), kind):
+        for part, table in self._each(_about(within, _list_parts(folder)), kind):
             is_kept = [not is_dropped(row) for row in _rows(table, row_type)]
             if not all(is_kept):
                 self._replace_parts(folder, [part], table.filter(pa.array(is_kept)), len(part_range(part)))
@@ -217,9 +219,8 @@ class Ledger:
         """Winning answers about a range; listed anew when a part vanished, because another run compacted it."""
         for listing in range(LISTINGS_PER_READ):
             all_parts = _list_parts(folder) if listing or self._listed is None else self._listed.get(folder, ())
-            parts = [part for part in all_parts if overlap(part_range(part), within)]
             try:
-                found = _concat(self._load(parts, kind).values(), kind)
+                found = _concat(self._load(_about(within, all_parts), kind).values(), kind)
                 return _winners(found.filter(pc.starts_with(found["key"], within)) if within else found, kind)
             except FileNotFoundError:
                 if listing == LISTINGS_PER_READ - 1:
@@ -273,6 +274,11 @@ def _below(folder: str, path: str) -> str:
 
 def _list_parts(folder: str) -> list[str]:
     return [path for path in files.list_files(folder) if path.endswith(".parquet")]
+
+
+def _about(within: str, parts: Iterable[str]) -> list[str]:
+    """Those parts that may hold a key of this range."""
+    return [part for part in parts if overlap(part_range(part), within)]
 
 
 def _table(rows: Iterable[Row], schema: pa.Schema) -> pa.Table:

@@ -29,7 +29,7 @@ from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbala
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.assemble.graph import rejects_path, summary_path
 from florenz.pipeline.assemble.work import Assembly
-from florenz.pipeline.index import Index
+from florenz.pipeline.image_index import Index
 from florenz.pipeline.recipe import Recipe
 from florenz.recipes.fingerprints import deciding, fingerprint
 from florenz.shards.manifest import NAME as MANIFEST_NAME
@@ -96,11 +96,14 @@ def build_name(assembly: Assembly, index: Index, answers: CurrentAnswers) -> str
     """
     digest = hashlib.sha256()
     images = (
-        (key, relative_uri(uri, assembly.images), *([index.about[key]] if key in index.about else []))
-        for key, uri in sorted(index.images.items())
+        (key, relative_uri(uri, assembly.images), *([found.about[key]] if key in found.about else []))
+        for found in index.ranges()
+        for key, uri in found.images.items()
     )
     rejects = sorted(
-        (relative_uri(reject.source, assembly.images), reject.reason, reject.key) for reject in index.rejects
+        (relative_uri(reject.source, assembly.images), reject.reason, reject.key)
+        for found in index.ranges()
+        for reject in found.rejects
     )
     for row in chain(images, rejects, answers.about(index.images)):
         digest.update(repr(row).encode())
@@ -212,7 +215,7 @@ def publish(
         inputs={
             "source": printable(recipe.image_source),
             "found": index.num_found,
-            "images": len(index.images),
+            "images": index.num_images,
             "rejects_sha256": summary.rejects_sha256,
         },
         recipe=recipe.to_dict(),

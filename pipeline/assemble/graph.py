@@ -35,7 +35,7 @@ from florenz.pipeline.assemble.work import (
     texts_of_image,
     written,
 )
-from florenz.pipeline.index import Index, read_index
+from florenz.pipeline.image_index import Index, read_range
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.pipeline.runners.contract import Running, graph, workers_progress
 from florenz.pipeline.workers.given import given
@@ -57,13 +57,20 @@ def rejects_path(out: str, build: str) -> str:
     return files.join(out, "rejects", f"{build}.parquet")
 
 
-def run_assembly(assembly: Assembly, answers: CurrentAnswers, progress: ProgressAddress, running: Running) -> None:
+def run_assembly(
+    assembly: Assembly, index: Index, answers: CurrentAnswers, progress: ProgressAddress, running: Running
+) -> None:
     """`running`: where; its OUT is the assembly's."""
     telling = workers_progress(running, progress)
     with graph(running, "assemble", progress) as pipeline:
         start = pipeline | "start" >> given([None], running)
-        images = start | "images" >> beam.FlatMap(lambda _: read_index(assembly.out).images.items())
-        about = start | "about images" >> beam.FlatMap(lambda _: read_index(assembly.out).about.items())
+        ranges = (
+            pipeline
+            | "ranges" >> given([part.range for part in index.parts], running)
+            | "images of a range" >> beam.Map(lambda one: read_range(assembly.out, one))
+        )
+        images = ranges | "images" >> beam.FlatMap(lambda found: found.images.items())
+        about = ranges | "about images" >> beam.FlatMap(lambda found: found.about.items())
         captions = start | "captions" >> beam.FlatMap(lambda _: _captions(answers))
         languages = start | "languages" >> beam.FlatMap(lambda _: assembly.languages) | beam.Reshuffle()
         translations = languages | "translations" >> beam.FlatMap(lambda language: _translations(answers, language))
@@ -107,6 +114,7 @@ def run_assembly(assembly: Assembly, answers: CurrentAnswers, progress: Progress
         _ = start | "summary" >> beam.Map(
             _summarise,
             assembly=assembly,
+            index=index,
             image_tally=image_tally,
             image_rejects=image_rejects,
             shard_tally=shard_tally,
@@ -188,6 +196,7 @@ def _add_tallies(tallies: Iterable[Tally]) -> Tally:
 def _summarise(
     _: None,
     assembly: Assembly,
+    index: Index,
     image_tally: Tally,
     image_rejects: list[Reject],
     shard_tally: Tally,
@@ -196,8 +205,8 @@ def _summarise(
 ) -> None:
     """The last thing that the graph does: rejects, then the summary; its presence means that the build is complete."""
     out, build = assembly.out, assembly.build
-    read = read_index(out)
-    rejects = [*read.rejects, *image_rejects, *shard_rejects]
+    rejects = [reject for found in index.ranges() for reject in found.rejects]
+    rejects = [*rejects, *image_rejects, *shard_rejects]
     rejects_sha256 = write_rejects(
         rejects_path(out, build),
         [replace(reject, source=relative_uri(reject.source, assembly.images)) for reject in rejects],
@@ -205,7 +214,7 @@ def _summarise(
     shards = sorted(
         (info for info in infos if info is not None), key=lambda info: (SPLITS.index(info.split), info.path)
     )
-    write_summary(out, build, shards, image_tally + shard_tally + read_tally(read), rejects_sha256)
+    write_summary(out, build, shards, image_tally + shard_tally + read_tally(index), rejects_sha256)
 
 
 def write_summary(out: str, build: str, shards: Sequence[ShardInfo], books: Tally, rejects_sha256: str) -> None:
@@ -220,7 +229,7 @@ def write_summary(out: str, build: str, shards: Sequence[ShardInfo], books: Tall
 
 def read_tally(index: Index) -> Tally:
     """The books of step read."""
-    tally: Tally = Counter({("read", "", "in"): index.num_found, ("read", "", KEPT): len(index.images)})
-    for reject in index.rejects:
-        tally["read", "", rejected(reject.reason)] += 1
+    tally: Tally = Counter({("read", "", "in"): index.num_found, ("read", "", KEPT): index.num_images})
+    for reason, number in index.rejected.items():
+        tally["read", "", rejected(reason)] += number
     return tally
