@@ -24,6 +24,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import apache_beam as beam
 import httpx
 
 from benchmarks.decode_steps import DecodeSteps, decoding
@@ -131,7 +132,7 @@ def bare_seconds(endpoint: str, settings: TranslatorSettings, prompts: Sequence[
 def step_seconds(recipe: Recipe, tasks: Sequence[TranslationTask]) -> float:
     with tempfile.TemporaryDirectory(prefix="florenz-bench-") as out:
         started = time.monotonic()
-        run_translation(replace(recipe, out=out), tasks, recipe.translator.running_servers, None)
+        run_translation(replace(recipe, out=out), beam.Create(tasks), recipe.translator.running_servers, None)
         return time.monotonic() - started
 
 

@@ -8,7 +8,6 @@ or the recipe's ([plan]).
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,8 @@ from florenz.images.folders import SourceFile
 from florenz.languages.codes import NAMES
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import Maker, Makers
+from florenz.pipeline.answers.ranges import missing_captions, missing_translations
+from florenz.pipeline.answers.survey import Survey
 from florenz.pipeline.rates import CHARS_PER_TOKEN, Measurement, PlanSettings, Rate, known_rate, read_rates
 from florenz.pipeline.recipe import Recipe
 from florenz.stores import files
@@ -53,9 +54,8 @@ class Missing:
 
 
 def missing_by_model(
-    answers: CurrentAnswers,
+    found: Survey,
     makers: Makers,
-    images: Mapping[str, str],
     measured: Mapping[str, Sequence[Measurement]],
     given: PlanSettings,
 ) -> list[Missing]:
@@ -64,15 +64,14 @@ def missing_by_model(
     """
 
     def rate(maker: Maker, per_s: float | None) -> Rate | None:
-        found = known_rate(measured, maker.fingerprint)
-        return Rate(per_s=per_s, fixed_s=0.0, chars=found.chars if found else 0.0) if per_s else found
+        known = known_rate(measured, maker.fingerprint)
+        return Rate(per_s=per_s, fixed_s=0.0, chars=known.chars if known else 0.0) if per_s else known
 
-    captions = Counter(style for task in answers.missing_captions(images) for style in task.styles)
-    texts = Counter((task.language, task.number) for task in answers.missing_translations(images))
+    captions = found.captions()
     styles_of: dict[Maker, list[str]] = {}
     for style, maker in makers.captioners.items():
         styles_of.setdefault(maker, []).append(style)
-    found = [
+    captioning = [
         Missing(
             what=CAPTIONS,
             where=", ".join(styles),
@@ -87,7 +86,7 @@ def missing_by_model(
             what=TRANSLATIONS,
             where=language,
             model=maker.model,
-            items=texts[language, number] + captions.total(),
+            items=found.translations([(language, number)]).questions + captions.total(),
             rate=rate(maker, given.translations_per_s),
         )
         for language, several in makers.translators.items()
@@ -97,10 +96,10 @@ def missing_by_model(
         what="images",
         where="filtered and written",
         model=ASSEMBLE,
-        items=len(images) if captions or texts else 0,
+        items=found.images if captions or found.translations().questions else 0,
         rate=known_rate(measured, ASSEMBLE) or Rate(per_s=ASSEMBLED_PER_S, fixed_s=0.0, chars=0.0),
     )
-    return [*found, *translations, assembling]
+    return [*captioning, *translations, assembling]
 
 
 def tell(
@@ -160,13 +159,25 @@ def plan(recipe: Recipe, say: Callable[[str], None], *, sample: int = 0) -> None
     from florenz.pipeline.run import ask, opened, read_images
 
     with opened(recipe, say) as this:
-        images = read_images(this).images
-        lacking = [task.key for task in this.answers.missing_captions(images)]
-        keys = sorted(lacking or {task.key for task in this.answers.missing_translations(images)})[:sample]
+        index = read_images(this)
+        keys = _first_lacking(this.survey(index), recipe, this.answers, sample)
         for some in (keys[: len(keys) // 4], keys):  # two sizes tell a step's own time from that of its items
-            ask(this, {key: images[key] for key in some})
-        missing = missing_by_model(this.answers, this.makers, images, read_rates(recipe.out), recipe.plan)
-        tell(say, images=len(images), missing=missing, image_bytes=_image_bytes(this.source_files()), given=recipe.plan)
+            ask(this, index, some)
+        missing = missing_by_model(this.survey(index), this.makers, read_rates(recipe.out), recipe.plan)
+        image_bytes = _image_bytes(this.source_files())
+        tell(say, images=index.num_images, missing=missing, image_bytes=image_bytes, given=recipe.plan)
+
+
+def _first_lacking(found: Survey, recipe: Recipe, answers: CurrentAnswers, number: int) -> list[str]:
+    """Keys of so many images that lack a caption, or, where none does, a translation."""
+    ranges = found.lacking_captions(recipe.styles)
+    missing = missing_captions if ranges else missing_translations
+    keys: list[str] = []
+    for work in ranges or found.lacking_translations():
+        if len(keys) >= number:
+            break
+        keys += sorted({task.key for task in missing(work, recipe.out, answers)})
+    return keys[:number]
 
 
 def _image_bytes(sources: Sequence[SourceFile]) -> int:

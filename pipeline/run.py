@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -22,9 +22,9 @@ from florenz.pipeline.answers.alt_texts import take_alt_texts
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints, translator_fingerprint
-from florenz.pipeline.answers.questions import CaptionTask, TranslationTask, tasks_in
 from florenz.pipeline.answers.reading import check_reading
 from florenz.pipeline.answers.retry import forget_rejected
+from florenz.pipeline.answers.survey import Asked, Route, Survey, survey
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.build import (
     assembly_of,
@@ -75,6 +75,7 @@ class Run:
         self.ledger = Ledger(recipe.out)
         self.makers = makers_of(recipe)
         self.answers = CurrentAnswers(self.ledger, self.makers, styles=recipe.styles)
+        self.damaged: list[str] = []
         self.seconds: dict[str, float] = {}
         self.timeline: list[Step] = []
         self.started = time.monotonic()
@@ -97,6 +98,17 @@ class Run:
             return list_sources(self.recipe.image_source, self.recipe.limits)
         drawn = list_sources(files.join(self.recipe.out, "images"), self.recipe.limits)
         return [file for file in drawn if file.path.endswith(".jpg")]
+
+    def fit(self, index: Index) -> None:
+        """From now on the ledger is written for ranges as the index has them."""
+        self.answers = self.answers.fitted(index.digits)
+        self.ledger = self.answers.ledger
+
+    def survey(self, index: Index, keys: Collection[str] | None = None) -> Survey:
+        """What is missing and what is there, now; of some images where `keys` are given."""
+        found = survey(self.recipe, index, self.answers, keys)
+        self.damaged += found.damaged()
+        return found
 
     @contextlib.contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[ProgressAddress]:
@@ -151,6 +163,7 @@ def read_images(this: Run) -> Index:
     with this.step("read", expected_images(recipe, sources)) as progress:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
+    this.fit(index)
     take_alt_texts(this.ledger, recipe.captioners, index.ranges())
     return index
 
@@ -162,13 +175,13 @@ def _run(this: Run, retry: str | None) -> RunFacts:
         retried = forget_rejected(recipe, this.ledger, retry)
         this.reads_images_again = retried.images > 0
         this.say(f"asking again for {retried}")
-    ask(this, index.images)
+    ask(this, index)
     for serving in this.servings:
         serving.stop()
-    this.ledger.compact()
-    for damage in this.ledger.damaged:
+    found = this.survey(index)
+    for damage in dict.fromkeys([*this.ledger.damaged, *this.damaged]):
         this.say(f"warning: {damage}")
-    return _assemble(this, index)
+    return _assemble(this, index, found)
 
 
 def _check_images(this: Run, index: Index) -> None:
@@ -184,36 +197,35 @@ def _check_images(this: Run, index: Index) -> None:
         replacement.check_images(this.recipe, index.images)
 
 
-def ask(this: Run, images: Mapping[str, str]) -> None:
-    """Steps caption and translate for these images, key -> URI. Raises BudgetUsedUp."""
-    _caption(this, images)
-    _check_budget(this, images)
-    _translate(this, images)
+def ask(this: Run, index: Index, keys: Collection[str] | None = None) -> None:
+    """Steps caption and translate, for all images or for those of `keys`. Raises BudgetUsedUp."""
+    found = this.survey(index, keys)
+    for captioner in this.recipe.captioners:
+        if found.lacking_captions(captioner.told_styles):
+            found = _caption_with(this, index, keys, captioner, found)
+    _check_budget(this, found)
+    for serving in this.servings:  # one translator after the other: each may need all of the machine's memory
+        _translate_with(this, index, keys, serving)
 
 
-def _check_budget(this: Run, images: Mapping[str, str]) -> None:
-    """Raises BudgetUsedUp where something was left unasked."""
-    if this.budget == UNLIMITED:
-        return
-    captions = sum(len(task.styles) for task in this.answers.missing_captions(images))
-    if captions:
+def _check_budget(this: Run, found: Survey) -> None:
+    """Raises BudgetUsedUp where captions were left unasked."""
+    captions = found.captions().total()
+    if this.budget != UNLIMITED and captions:
         raise BudgetUsedUp(f"the budget is used up: {captions:,} captions are still to be asked for, then translations")
 
 
-def _caption(this: Run, images: Mapping[str, str]) -> None:
-    missing = this.answers.missing_captions(images)
-    for captioner in this.recipe.captioners:
-        if tasks := tasks_in(missing, captioner.told_styles):
-            _caption_with(this, captioner, tasks)
-
-
-def _caption_with(this: Run, captioner: CaptionerSettings, tasks: list[CaptionTask]) -> None:
+def _caption_with(
+    this: Run, index: Index, keys: Collection[str] | None, captioner: CaptionerSettings, before: Survey
+) -> Survey:
+    """What there is afterwards."""
     if not any(one.starts_server for one in this.recipe.captioners):  # which wants the memory to itself
         this.servings[0].start()  # it takes longer to come up than a thousand captions take
     # Imported here: seconds that a rerun need not wait.
     from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
-    from florenz.pipeline.answers.graphs import run_captioning
+    from florenz.pipeline.answers.graphs import captions_missing_in, run_captioning
 
+    styles = captioner.told_styles
     try:
         if this.workers_are.is_on_this_machine:
             started = time.monotonic()
@@ -221,18 +233,28 @@ def _caption_with(this: Run, captioner: CaptionerSettings, tasks: list[CaptionTa
                 load_captioner(captioner)
             except CaptionerError as problem:
                 raise RecipeError([str(problem)]) from problem
-            _note_start(this, this.makers.captioners[captioner.told_styles[0]].fingerprint, started)
+            _note_start(this, this.makers.captioners[styles[0]].fingerprint, started)
         if not this.workers_are.shares_memory and not captioner.starts_server:
             forget_captioner()  # each worker process has its own; a server is everybody's
-        with this.step("caption", len(tasks)) as progress:
-            run_captioning(this.recipe, tasks, progress, captioner, this.budget)
+        with this.step("caption", before.caption_tasks(styles)) as progress:
+            tasks = captions_missing_in(before.lacking_captions(styles), this.recipe, this.answers, styles)
+            run_captioning(this.recipe, tasks, progress, captioner, this.budget, index.digits)
     finally:
         forget_captioner()  # its memory is the translator's now
+    after = this.survey(index, keys)
     if not this.workers_are.is_on_this_machine:
-        check_reading(this.ledger, set(style_fingerprints(captioner).values()), tasks, this.recipe.image_source)
-    this.asked["captions"] += sum(len(task.styles) for task in tasks)
-    _note_captions(this, captioner, tasks)
-    this.ledger.compact()  # thousands of small parts are about to be read
+        both = [(before.captioned(style), after.captioned(style)) for style in styles]
+        check_reading(
+            this.ledger,
+            set(style_fingerprints(captioner).values()),
+            answered=sum(now.answers - then.answers for then, now in both),
+            unreadable=sum(now.unreadable - then.unreadable for then, now in both),
+            where=this.recipe.image_source,
+        )
+    missing = before.captions()
+    this.asked["captions"] += sum(missing[style] for style in styles)
+    _note_captions(this, styles, before, after)
+    return after
 
 
 def _note_start(this: Run, fingerprint: str, started: float) -> None:
@@ -242,37 +264,34 @@ def _note_start(this: Run, fingerprint: str, started: float) -> None:
     note_rate(this.recipe.out, fingerprint + START, Measurement(items=1, seconds=seconds, chars=0))
 
 
-def _note_captions(this: Run, captioner: CaptionerSettings, tasks: Sequence[CaptionTask]) -> None:
+def _note_captions(this: Run, styles: Collection[str], before: Survey, after: Survey) -> None:
     """How fast it was, for plans: each style as if it had taken all of the step's time for its own share."""
-    num_asked = Counter(style for task in tasks for style in task.styles)
+    missing = before.captions()
+    num_asked = sum(missing[style] for style in styles)
     seconds = this.timeline[-1].ended - this.timeline[-1].started
-    answers = this.answers.captions()
     items: Counter[str] = Counter()
     chars: Counter[str] = Counter()
-    for task in tasks:
-        for style in task.styles:
-            if row := answers.get((task.key, style)):
-                maker = this.makers.captioners[style].fingerprint
-                items[maker] += 1
-                chars[maker] += len(row.text or "")
+    for style in styles:
+        then, now = before.captioned(style), after.captioned(style)
+        maker = this.makers.captioners[style].fingerprint
+        items[maker] += now.answers - then.answers
+        chars[maker] += now.chars - then.chars
     for maker, number in items.items():
-        share = number / num_asked.total()
-        note_rate(this.recipe.out, maker, Measurement(items=number, seconds=seconds * share, chars=chars[maker]))
+        if number > 0:
+            share = number / num_asked
+            note_rate(
+                this.recipe.out, maker, Measurement(items=number, seconds=seconds * share, chars=max(0, chars[maker]))
+            )
 
 
-def _translate(this: Run, images: Mapping[str, str]) -> None:
-    """One translator after the other: each may need all of the machine's memory."""
-    for serving in this.servings:
-        _translate_with(this, images, serving)
-
-
-def _translate_with(this: Run, images: Mapping[str, str], serving: Serving) -> None:
+def _translate_with(this: Run, index: Index, keys: Collection[str] | None, serving: Serving) -> None:
     """Ask, and after a crash of a server that we started: restart it, and ask what is still missing."""
     is_first = True
-    while tasks := _tasks_for(this, images, serving.translator):
+    routes = _routes_of(this.recipe, serving.translator)
+    while (missing := (before := this.survey(index, keys)).translations(routes)).questions:
         if this.budget.is_used_up():
-            raise BudgetUsedUp(f"the budget is used up: {len(tasks):,} translations are still to be asked for")
-        this.asked["translations"] += len(tasks) * is_first  # the first time: all that is missing
+            raise BudgetUsedUp(_left_to_translate(missing))
+        this.asked["translations"] += missing.questions * is_first  # the first time: all that is missing
         is_first = False
         for other in this.servings:
             if other is not serving:
@@ -282,14 +301,16 @@ def _translate_with(this: Run, images: Mapping[str, str], serving: Serving) -> N
         with this.step("server") if serving.is_waited_for else contextlib.nullcontext():
             endpoints = serving.endpoints()
         _note_start(this, translator_fingerprint(this.recipe, serving.translator.settings), started)
-        from florenz.pipeline.answers.graphs import run_translation
+        from florenz.pipeline.answers.graphs import run_translation, translations_missing_in
 
         try:
             if endpoints:
                 serving.prove(endpoints[0], this.recipe.languages)
-            with this.step("translate", len(tasks)) as progress:
-                run_translation(this.recipe, tasks, endpoints, progress, serving.translator.settings, this.budget)
-            _note_translations(this, images, serving.translator, tasks)
+            with this.step("translate", missing.questions) as progress:
+                tasks = translations_missing_in(before.lacking_translations(routes), this.recipe, this.answers, routes)
+                settings = serving.translator.settings
+                run_translation(this.recipe, tasks, endpoints, progress, settings, this.budget, index.digits)
+            _note_translations(this, serving.translator, missing, this.survey(index, keys).translations(routes))
             return
         except ServerError:
             if not serving.can_be_mended():
@@ -298,35 +319,36 @@ def _translate_with(this: Run, images: Mapping[str, str], serving: Serving) -> N
             serving.restart()
 
 
-def _note_translations(
-    this: Run, images: Mapping[str, str], translator: Translator, tasks: Sequence[TranslationTask]
-) -> None:
-    """How fast it was, for plans. Raises BudgetUsedUp where something was left unasked."""
-    left = _tasks_for(this, images, translator) if this.budget != UNLIMITED else []
-    asked = set(tasks) - set(left)
-    seconds = this.timeline[-1].ended - this.timeline[-1].started
-    if asked:
-        measured = Measurement(items=len(asked), seconds=seconds, chars=sum(len(task.source_text) for task in asked))
-        note_rate(this.recipe.out, translator_fingerprint(this.recipe, translator.settings), measured)
-    if left:
-        raise BudgetUsedUp(f"the budget is used up: {len(left):,} translations are still to be asked for")
-
-
-def _tasks_for(this: Run, images: Mapping[str, str], translator: Translator) -> list[TranslationTask]:
+def _routes_of(recipe: Recipe, translator: Translator) -> list[Route]:
     return [
-        task
-        for task in this.answers.missing_translations(images)
-        if this.recipe.translators_of(task.language)[task.number] == translator
+        (language, number)
+        for language in recipe.languages
+        for number, one in enumerate(recipe.translators_of(language))
+        if one == translator
     ]
 
 
-def _assemble(this: Run, index: Index) -> RunFacts:
+def _note_translations(this: Run, translator: Translator, asked: Asked, left: Asked) -> None:
+    """How fast it was, for plans. Raises BudgetUsedUp where something was left unasked."""
+    seconds = this.timeline[-1].ended - this.timeline[-1].started
+    if (answered := asked.questions - left.questions) > 0:
+        measured = Measurement(items=answered, seconds=seconds, chars=asked.chars - left.chars)
+        note_rate(this.recipe.out, translator_fingerprint(this.recipe, translator.settings), measured)
+    if left.questions and this.budget != UNLIMITED:
+        raise BudgetUsedUp(_left_to_translate(left))
+
+
+def _left_to_translate(left: Asked) -> str:
+    return f"the budget is used up: {left.questions:,} translations are still to be asked for"
+
+
+def _assemble(this: Run, index: Index, found: Survey) -> RunFacts:
     recipe, makers = this.recipe, makers_of(this.recipe)
     assembly = replace(
         assembly_of(recipe, makers),
         damaged={key: why for found in index.ranges() for key, why in found.damaged.items()},
     )
-    build = build_name(assembly, index, this.answers)
+    build = build_name(assembly, found)
     if this.reads_images_again:  # an image that could not be read does not show in the name
         build = fingerprint({"build": build, "instead_of": current_build(recipe.out)})
     damage = damage_of(recipe.out, build)

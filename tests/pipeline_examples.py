@@ -17,6 +17,7 @@ from florenz.images.sources import list_sources
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
 from florenz.pipeline.answers.makers import Maker, Makers
+from florenz.pipeline.answers.survey import survey
 from florenz.pipeline.assemble.build import assembly_of, build_name, publish, read_summary
 from florenz.pipeline.assemble.graph import run_assembly
 from florenz.pipeline.assemble.rejects import Reject
@@ -165,7 +166,8 @@ def answers_for(recipe: Recipe) -> CurrentAnswers:
 
 
 def name_of(recipe: Recipe, index: Index) -> str:
-    return build_name(assembly_of(recipe, makers_for(recipe)), index, answers_for(recipe))
+    found = survey(recipe, index, answers_for(recipe).fitted(index.digits))
+    return build_name(assembly_of(recipe, makers_for(recipe)), found)
 
 
 def published(recipe: Recipe) -> Manifest:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import apache_beam as beam
 import pytest
 from contracts.captioner import CaptionerContract
 from PIL import Image
@@ -163,7 +164,7 @@ def test_its_captions_reach_the_ledger_through_the_caption_graph(tmp_path: Path,
         CaptionTask(key=key_of(path.read_bytes()), source=str(path), styles=recipe.captioner.styles)
         for path in sorted(pictures.iterdir())
     ]
-    run_captioning(recipe, tasks, None)
+    run_captioning(recipe, beam.Create(tasks), None)
     rows = Ledger(recipe.out).read_captions(caption_fingerprint(recipe.captioner))
     of_picture = {Path(task.source).stem: [rows[task.key, style] for style in task.styles] for task in tasks}
     assert len(rows) == 8 and told(of_picture["red"]) == [

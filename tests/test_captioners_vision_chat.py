@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 from captioner_examples import noise
 from contracts.captioner import CaptionerContract
@@ -203,12 +204,12 @@ def missing(recipe: Recipe, keys: list[str], folder: Path) -> list[object]:
 def test_a_style_that_comes_later_is_asked_for_alone(server: StandInServer, tmp_path: Path) -> None:
     keys = write_pictures(tmp_path / "pictures", 9)
     one = recipe_with(tmp_path, server, {"tiny": "Say it in one English sentence."})
-    run_captioning(one, missing(one, keys, tmp_path / "pictures"), None)  # type: ignore[arg-type]
+    run_captioning(one, beam.Create(missing(one, keys, tmp_path / "pictures")), None)
     assert missing(one, keys, tmp_path / "pictures") == []
     two = recipe_with(tmp_path, server, {"long": "Say all of it.", "tiny": "Say it in one English sentence."})
     tasks = missing(two, keys, tmp_path / "pictures")
     assert len(tasks) == 9 and {task.styles for task in tasks} == {("long",)}  # type: ignore[attr-defined]
-    run_captioning(two, tasks, None)  # type: ignore[arg-type]
+    run_captioning(two, beam.Create(tasks), None)
     answers = CurrentAnswers(Ledger(two.out), makers_of(two), styles=two.styles).captions()
     assert len(answers) == 18 and {row.text.rpartition(" as ")[2] for row in answers.values() if row.text} == {
         "a sentence.", "a text.",

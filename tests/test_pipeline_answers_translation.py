@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import pytest
 from pipeline_examples import recipe_for
 
@@ -50,7 +51,7 @@ def recipe_with(out: Path, servers: Sequence[StandInServer], **changes: Any) -> 
 
 
 def translate(recipe: Recipe, asked: Sequence[TranslationTask]) -> None:
-    run_translation(recipe, asked, recipe.translator.running_servers, None)
+    run_translation(recipe, beam.Create(asked), recipe.translator.running_servers, None)
 
 
 def in_the_ledger(recipe: Recipe) -> dict[tuple[str, str, str], str | None]:

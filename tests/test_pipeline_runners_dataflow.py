@@ -30,6 +30,7 @@ from florenz.pipeline.jobs.settings import BeamSettings, DataflowSettings
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners import dataflow
 from florenz.pipeline.runners.contract import Running
+from florenz.pipeline.workers.given import given
 
 OUT = "gs://some-bucket/florenz"
 KEY = "sk-do-not-send-me"
@@ -136,11 +137,11 @@ def read(recipe: Recipe) -> None:
 
 
 def caption(recipe: Recipe) -> None:
-    run_captioning(recipe, TASKS, None)
+    run_captioning(recipe, given(TASKS, recipe.running), None)
 
 
 def translate(recipe: Recipe) -> None:
-    run_translation(recipe, QUESTIONS, recipe.translator.running_servers, None)
+    run_translation(recipe, given(QUESTIONS, recipe.running), recipe.translator.running_servers, None)
 
 
 def assemble(recipe: Recipe) -> None:

@@ -86,7 +86,7 @@ def _made(settings: CaptionerSettings) -> Captioner:
 class Caption(beam.DoFn):
     """Captions each task's image; what comes back is in the ledger, at the latest when Beam's bundle ends.
 
-    fingerprints: style -> that of its captions.
+    fingerprints: style -> that of its captions. digits: of the ranges that the ledger is written for.
     """
 
     def __init__(
@@ -101,9 +101,10 @@ class Caption(beam.DoFn):
         max_side_ratio: float = SIDE_RATIO,
         limits: Limits = DEFAULTS,
         budget: Budget = UNLIMITED,
+        digits: int = 0,
     ) -> None:
         super().__init__()
-        self._budget = budget
+        self._budget, self._digits = budget, digits
         self._settings, self._out, self._fingerprints = settings, out, dict(fingerprints)
         self._max_bytes, self._max_pixels, self._progress = max_bytes, max_pixels, progress
         self._max_side_ratio, self._limits = max_side_ratio, limits
@@ -159,7 +160,7 @@ class Caption(beam.DoFn):
         for row in rows:
             rows_of[self._fingerprints[row.style]].append(row)
         for fingerprint, of_one in rows_of.items():
-            Ledger(self._out).append_captions(fingerprint, of_one)
+            Ledger(self._out, self._digits).append_captions(fingerprint, of_one)
 
     def _prepared(self, source: str) -> Any:
         """Raises BadImage."""

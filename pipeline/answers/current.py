@@ -20,10 +20,44 @@ def translates(row: TranslationRow, caption: CaptionRow | None) -> bool:
 
 
 class CurrentAnswers:
-    """Every method reads the ledger anew: between two calls a model may have answered. `styles`: as in the recipe."""
+    """Every method reads the ledger anew: between two calls a model may have answered.
 
-    def __init__(self, ledger: Ledger, makers: Makers, *, styles: Sequence[str]) -> None:
-        self._ledger, self._makers, self._styles = ledger, makers, styles
+    styles: as in the recipe. within: the range of keys that answers are read of, "" for all.
+    """
+
+    def __init__(self, ledger: Ledger, makers: Makers, *, styles: Sequence[str], within: str = "") -> None:
+        self._ledger, self._makers, self._styles, self._within = ledger, makers, styles, within
+
+    def of(self, within: str, listed: Mapping[str, Sequence[str]] | None = None) -> CurrentAnswers:
+        """The same about one range of keys. listed: its parts by folder, where they have been listed."""
+        ledger = Ledger(self._ledger.out, self._ledger.digits, listed)
+        return CurrentAnswers(ledger, self._makers, styles=self._styles, within=within)
+
+    def fitted(self, digits: int) -> CurrentAnswers:
+        """The same, with a ledger that writes for ranges of so many digits."""
+        return CurrentAnswers(Ledger(self._ledger.out, digits), self._makers, styles=self._styles)
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    def folders(self) -> list[str]:
+        """Those of the ledger that hold the answers."""
+        captions = (self._makers.captioners[style].fingerprint for style in self._styles)
+        found = [self._ledger.folder_of_captions(fingerprint) for fingerprint in captions]
+        for language, several in self._makers.translators.items():
+            found += [self._ledger.folder_of_translations(language, maker.fingerprint) for maker in several]
+        return list(dict.fromkeys(found))
+
+    def described(self) -> dict[str, Any]:
+        """All that decides which answers count and what is asked, for a fingerprint."""
+        captioners, translators = self._makers.captioners, self._makers.translators.items()
+        return {
+            "captioners": [[style, captioners[style].fingerprint, captioners[style].prefix] for style in self._styles],
+            "translators": [
+                [language, maker.fingerprint, maker.context] for language, several in translators for maker in several
+            ],
+        }
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -35,7 +69,7 @@ class CurrentAnswers:
         found: dict[tuple[str, str], CaptionRow] = {}
         for one in dict.fromkeys((maker.fingerprint, maker.prefix) for maker in makers.values()):
             fingerprint, prefix = one
-            for row in self._ledger.read_captions(fingerprint).values():
+            for row in self._ledger.read_captions(fingerprint, self._within).values():
                 maker = makers.get(prefix + row.style)
                 if maker is not None and (maker.fingerprint, maker.prefix) == one:
                     found[row.key, prefix + row.style] = replace(row, style=prefix + row.style) if prefix else row
@@ -45,7 +79,8 @@ class CurrentAnswers:
         """(key, style, English text) -> the answer of this one of the language's translators; those about earlier
         captions included.
         """
-        found = self._ledger.read_translations(language, self._makers.translators[language][number].fingerprint)
+        fingerprint = self._makers.translators[language][number].fingerprint
+        found = self._ledger.read_translations(language, fingerprint, self._within)
         return {identity: replace(row, number=number) for identity, row in found.items()} if number else found
 
     def all_translations(self, language: str) -> Iterator[TranslationRow]:
@@ -63,13 +98,19 @@ class CurrentAnswers:
                 tasks.append(CaptionTask(key=key, source=source, styles=styles))
         return tasks
 
-    def missing_translations(self, images: Collection[str]) -> list[TranslationTask]:
-        """What to ask the translators, language by language: captions with a text that has no answer there."""
+    def missing_translations(
+        self, images: Collection[str], routes: Collection[tuple[str, int]] | None = None
+    ) -> list[TranslationTask]:
+        """What to ask the translators, language by language: captions with a text that has no answer there. routes:
+        (language, number of its translator) of those that are asked; None: all.
+        """
         all_captions = self.captions()
         captions = [row for row in all_captions.values() if row.key in images and row.text]
         tasks = []
         for language in self.languages:
             for number in range(len(self._makers.translators[language])):
+                if routes is not None and (language, number) not in routes:
+                    continue
                 answered = self.translations(language, number)
                 context = self._makers.translators[language][number].context
                 tasks += [

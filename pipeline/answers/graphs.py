@@ -1,21 +1,25 @@
 """Steps 2 and 3 as graphs: what the ledger lacks -> the models -> the ledger.
 
-Each graph starts from a list of what is missing and ends in the ledger, so a run that was cut off, at any point, goes
-on by being started again. Captioning and translating are two graphs and not one, because the second needs a server that
-takes longer to start than a thousand captions take: it starts while the first graph runs.
+Each graph starts from ranges in which something is missing, finds out there what it is, and ends in the ledger, so a
+run that was cut off, at any point, goes on by being started again. No process holds all questions. Captioning and
+translating are two graphs and not one, because the second needs a server that takes longer to start than a thousand
+captions take: it starts while the first graph runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 import apache_beam as beam
 
 from florenz.captioners.contract import CaptionerSettings
 from florenz.pipeline.answers.captioning import Caption
+from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
-from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
+from florenz.pipeline.answers.questions import CaptionTask
+from florenz.pipeline.answers.ranges import RangeWork, missing_captions, missing_translations
 from florenz.pipeline.answers.translation import Translate
 from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.progress import ProgressAddress
@@ -25,43 +29,69 @@ from florenz.pipeline.workers.given import given
 from florenz.translators.settings import TranslatorSettings
 
 
+def captions_missing_in(
+    ranges: Sequence[RangeWork], recipe: Recipe, answers: CurrentAnswers, styles: Collection[str]
+) -> beam.PTransform:
+    """The questions for `run_captioning` in these styles, found by the workers."""
+    find = partial(missing_captions, out=recipe.out, answers=answers, styles=styles)
+    return given(ranges, recipe.running) | "missing captions" >> beam.FlatMap(find)
+
+
+def translations_missing_in(
+    ranges: Sequence[RangeWork], recipe: Recipe, answers: CurrentAnswers, routes: Collection[tuple[str, int]]
+) -> beam.PTransform:
+    """The questions for `run_translation` by these routes."""
+    find = partial(missing_translations, out=recipe.out, answers=answers, routes=routes)
+    return given(ranges, recipe.running) | "missing translations" >> beam.FlatMap(find)
+
+
 def run_captioning(
     recipe: Recipe,
-    tasks: Sequence[CaptionTask],
+    tasks: beam.PTransform,
     progress: ProgressAddress,
     settings: CaptionerSettings | None = None,
     budget: Budget = UNLIMITED,
+    digits: int = 0,
 ) -> None:
-    """All tasks are one captioner's, the recipe's first unless `settings` are another's."""
+    """tasks: gives CaptionTasks, all of one captioner, the recipe's first unless `settings` are another's.
+
+    digits: of the ranges that the ledger is written for.
+    """
     settings = settings or recipe.captioner
     caption = Caption(
         settings,
         out=recipe.out,
         fingerprints=style_fingerprints(settings),
         budget=budget,
+        digits=digits,
         max_bytes=recipe.images.max_bytes,
         max_pixels=recipe.images.max_pixels,
         max_side_ratio=recipe.images.max_side_ratio,
         limits=recipe.limits,
         progress=workers_progress(recipe.running, progress),
     )
-    tasks = [
-        replace(task, styles=tuple(style.removeprefix(settings.prefix) for style in task.styles)) for task in tasks
-    ]
+    own = partial(_in_own_styles, prefix=settings.prefix)
     asking = beam.ParDo(caption).with_resource_hints(**facts_of(recipe.running).gpu_hints)
     with graph(recipe.running, "caption", progress) as pipeline:
-        _ = pipeline | "missing captions" >> given(tasks, recipe.running) | "caption" >> asking
+        _ = pipeline | "captions" >> tasks | "own styles" >> beam.Map(own) | "caption" >> asking
+
+
+def _in_own_styles(task: CaptionTask, prefix: str) -> CaptionTask:
+    return replace(task, styles=tuple(style.removeprefix(prefix) for style in task.styles))
 
 
 def run_translation(
     recipe: Recipe,
-    tasks: Sequence[TranslationTask],
+    tasks: beam.PTransform,
     endpoints: Sequence[str],
     progress: ProgressAddress,
     settings: TranslatorSettings | None = None,
     budget: Budget = UNLIMITED,
+    digits: int = 0,
 ) -> None:
-    """All tasks are one translator's, the recipe's first unless `settings` are another's."""
+    """tasks: gives TranslationTasks, all of one translator, the recipe's first unless `settings` are another's.
+    endpoints, digits: as in `Translate` and `run_captioning`.
+    """
     settings = settings or recipe.translator.settings
     translate = Translate(
         settings,
@@ -69,6 +99,7 @@ def run_translation(
         out=recipe.out,
         fingerprint=translator_fingerprint(recipe, settings),
         budget=budget,
+        digits=digits,
         progress=workers_progress(recipe.running, progress),
         limits=recipe.limits,
     )
@@ -76,4 +107,4 @@ def run_translation(
     if not endpoints:  # the model is at the worker; named endpoints need no GPU there
         asking = asking.with_resource_hints(**facts_of(recipe.running).gpu_hints)
     with graph(recipe.running, "translate", progress) as pipeline:
-        _ = pipeline | "missing translations" >> given(tasks, recipe.running) | "translate" >> asking
+        _ = pipeline | "translations" >> tasks | "translate" >> asking

@@ -28,6 +28,7 @@ from florenz.pipeline.ranges import overlap, range_of
 from florenz.stores import files
 
 READS_IN_FLIGHT = 16  # parts are small: on an object store the time goes into round trips
+WIDE_PARTS = 256  # that are split together: of all keys, so the more, the larger what stands in memory
 LISTINGS_PER_READ = 5  # another run may compact the folder between our listing and our read
 PART_NAME = re.compile(r"part-(?:([0-9a-f]+)-)?[0-9a-f]{32}\.parquet")
 
@@ -145,11 +146,13 @@ class Ledger:
         for folder, parts in self.parts().items():
             for part in parts:
                 together[folder, part_range(part)].append(part)
-        return [
-            parts
-            for (_, its_range), parts in together.items()
-            if len(parts) > max_parts or len(its_range) < self.digits
-        ]
+        found: list[list[str]] = []
+        for (_, its_range), parts in together.items():
+            if len(its_range) < self.digits:
+                found += [parts[start : start + WIDE_PARTS] for start in range(0, len(parts), WIDE_PARTS)]
+            elif len(parts) > max_parts:
+                found.append(parts)
+        return found
 
     def compact(self, *, max_parts: int = 64) -> int:
         """Merge all that is scattered; return how many ranges were merged."""

@@ -33,7 +33,8 @@ class Translate(beam.DoFn):
     anew for the bundle that Beam tries next.
 
     endpoints: of servers that are up when the graph starts; none: the server of the worker's own machine, which is
-    looked for, or started, by the first worker that needs it, and started again when it has died.
+    looked for, or started, by the first worker that needs it, and started again when it has died. digits: of the ranges
+    that the ledger is written for.
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class Translate(beam.DoFn):
         progress: ProgressAddress,
         limits: Limits = DEFAULTS,
         budget: Budget = UNLIMITED,
+        digits: int = 0,
     ) -> None:
         super().__init__()
-        self._budget = budget
+        self._budget, self._digits = budget, digits
         self._settings, self._endpoints, self._limits = settings, tuple(endpoints), limits
         self._out, self._fingerprint, self._progress = out, fingerprint, progress
         self._stream: Stream | None = None
@@ -107,7 +109,7 @@ class Translate(beam.DoFn):
         for question, answer in zip(questions, answers, strict=True):
             rows[question.language].append(_row(question.tag, answer))
         for language, answered in rows.items():
-            Ledger(self._out).append_translations(language, self._fingerprint, answered)
+            Ledger(self._out, self._digits).append_translations(language, self._fingerprint, answered)
         advance(self._progress, "translate", len(answers))
 
 

@@ -13,18 +13,16 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from itertools import chain
 from typing import Any
 
 from florenz.exports.index import FOLDER as INDEX
 from florenz.exports.index import index_files, write_index
-from florenz.images.references import relative_uri
 from florenz.languages.identification import find_model
 from florenz.limits.printable import printable
 from florenz.limits.reading import read_whole
 from florenz.limits.table import RECORD_BYTES
-from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import Makers
+from florenz.pipeline.answers.survey import Survey
 from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbalances, rejected_counts
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.assemble.graph import rejects_path, summary_path
@@ -90,23 +88,10 @@ def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
     )
 
 
-def build_name(assembly: Assembly, index: Index, answers: CurrentAnswers) -> str:
+def build_name(assembly: Assembly, survey: Survey) -> str:
     """16 hex digits over all that decides bytes: the assembly, its code, language ID, images, answers, and what was
     rejected while reading. Sources as samples have them: the same pictures in another folder give the same build.
     """
-    digest = hashlib.sha256()
-    images = (
-        (key, relative_uri(uri, assembly.images), *([found.about[key]] if key in found.about else []))
-        for found in index.ranges()
-        for key, uri in found.images.items()
-    )
-    rejects = sorted(
-        (relative_uri(reject.source, assembly.images), reject.reason, reject.key)
-        for found in index.ranges()
-        for reject in found.rejects
-    )
-    for row in chain(images, rejects, answers.about(index.images)):
-        digest.update(repr(row).encode())
     return fingerprint(
         {
             "schema_version": SCHEMA_VERSION,
@@ -114,7 +99,7 @@ def build_name(assembly: Assembly, index: Index, answers: CurrentAnswers) -> str
             "language_id": language_id_checksum(),
             "second_opinion": version("py3langid"),  # its model comes with it
             "assembly": {name: value for name, value in asdict(assembly).items() if name in deciding(assembly)},
-            "rows": digest.hexdigest(),
+            "rows": survey.rows(),
         }
     )
 

@@ -8,6 +8,7 @@ before a world is drawn over another, before models are paid, and before the man
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import islice
 
 from florenz.pipeline.recipe import Recipe
 from florenz.recipes.recipe_file import RecipeError
@@ -17,6 +18,7 @@ from florenz.shards.reader import ShardError, iter_members
 from florenz.shards.writer import ShardInfo
 
 MIN_SHARE = 0.5
+TOGETHER = 1024  # members of a shard that are looked for in one go
 
 
 def check_world(recipe: Recipe, seed: int | None) -> None:
@@ -32,7 +34,7 @@ def check_world(recipe: Recipe, seed: int | None) -> None:
 
 
 def check_images(recipe: Recipe, keys: Collection[str]) -> None:
-    """Before models are paid: `keys` of the usable images.
+    """Before models are paid: `keys` of the usable images, of which a part is held at a time.
 
     Raises:
         RecipeError: these would replace a build that looks like another dataset.
@@ -86,10 +88,11 @@ def _shares_images(out: str, current: Manifest, keys: Collection[str]) -> bool:
     num_read = 0
     for shard in current.shards:
         try:
-            for key, _ in iter_members(shard_path(out, current.build, shard.path)):
-                if key in keys:
+            found = (key for key, _ in iter_members(shard_path(out, current.build, shard.path)))
+            while together := sorted(islice(found, TOGETHER)):  # neighbours lie in the same part of the index
+                if any(key in keys for key in together):
                     return True
-                num_read += 1
+                num_read += len(together)
         except (ShardError, OSError):
             continue  # a damaged shard says nothing; the run is going to write it anew
     return num_read == 0
