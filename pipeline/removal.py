@@ -21,7 +21,7 @@ from florenz.exports.index import holds_any, index_files, write_index
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.assemble.books import KEPT, Tally, rejected, rejected_counts
 from florenz.pipeline.assemble.build import Summary, kept_manifest_path, published_builds, read_summary
-from florenz.pipeline.assemble.graph import rejects_path, write_summary
+from florenz.pipeline.assemble.graph import rejects_path, remove_working_folders, write_summary
 from florenz.pipeline.assemble.rejects import count_rejects, iter_rejects, write_rejects
 from florenz.pipeline.index import forget_images
 from florenz.pipeline.report import write_report_again
@@ -80,6 +80,7 @@ def remove(out: str, keys: Collection[str]) -> Removal:
         kept_builds = [build for build in published_builds(out) if build != manifest.build]
         summaries = {build: read_summary(out, build) for build in (*kept_builds, manifest.build)}
         files.remove_partials(out)
+        remove_working_folders(out)
         gone = add_tombstones(out, keys)
         listed = forget_images(out, gone)
         answers = Ledger(out).forget_images(gone)

@@ -344,10 +344,7 @@ def _left_to_translate(left: Asked) -> str:
 
 def _assemble(this: Run, index: Index, found: Survey) -> RunFacts:
     recipe, makers = this.recipe, makers_of(this.recipe)
-    assembly = replace(
-        assembly_of(recipe, makers),
-        damaged={key: why for found in index.ranges() for key, why in found.damaged.items()},
-    )
+    assembly = assembly_of(recipe, makers)
     build = build_name(assembly, found)
     if this.reads_images_again:  # an image that could not be read does not show in the name
         build = fingerprint({"build": build, "instead_of": current_build(recipe.out)})

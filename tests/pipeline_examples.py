@@ -135,8 +135,8 @@ def assemble(recipe: Recipe) -> tuple[str, Index]:
     """Read and assemble; the build's name, and the index that it was made from."""
     index = index_of(recipe)
     build = name_of(recipe, index)
-    assembly = replace(assembly_of(recipe, makers_for(recipe)), build=build, damaged=damaged_in(index))
-    run_assembly(assembly, index, answers_for(recipe), None, recipe.running)
+    assembly = replace(assembly_of(recipe, makers_for(recipe)), build=build)
+    run_assembly(assembly, index, answers_for(recipe).fitted(index.digits), None, recipe.running)
     return build, index
 
 

@@ -30,6 +30,8 @@ OWN = {
     "pipeline/index.py": "our own index, written by the same run",
     "pipeline/image_index.py": "our own index, under its seal and the hashes of its parts",
     "pipeline/answers/survey.py": "our own counts, under their seal or written by the same run",
+    "pipeline/assemble/texts.py": "texts that the same assembly has just left",
+    "pipeline/assemble/rejects.py": "rejects that the same assembly has just left",
     "pipeline/known_sources.py": "our own record of what was read, beside the index",
     "pipeline/tombstones.py": "our own list of keys, and tables of our own that lose rows",
     "pipeline/removal.py": "our own note of what a removal has begun",

@@ -201,7 +201,7 @@ def test_a_picture_that_changed_since_it_was_captioned_is_dropped_while_writing(
     (pictures / "006.jpg").unlink()
     build = name_of(recipe, index)
     assembly = replace(assembly_of(recipe, makers_for(recipe)), build=build)
-    run_assembly(assembly, index, answers_for(recipe), None, recipe.running)
+    run_assembly(assembly, index, answers_for(recipe).fitted(index.digits), None, recipe.running)
     manifest = publish(recipe, build, read_summary(recipe.out, build), index, {})
     assert manifest.rejected["write"] == {"unreadable_file": {"": 2}}
     assert verify(recipe.out).problems == ()

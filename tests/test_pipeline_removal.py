@@ -177,6 +177,14 @@ def test_a_removed_image_does_not_come_back(recipe: Recipe) -> None:
         (Path(recipe.images.source) / "again.jpg").unlink()
 
 
+def test_texts_of_an_assembly_that_was_cut_off_go_too(recipe: Recipe) -> None:
+    folder = Path(recipe.out, "assembling", "b" * 16)
+    folder.mkdir(parents=True)
+    (folder / "3.texts").write_text(chosen(recipe)[0])
+    remove(recipe.out, chosen(recipe))
+    assert not folder.parent.exists()
+
+
 def test_a_tombstone_alone_keeps_an_image_out(recipe: Recipe) -> None:
     """A removal that was killed at once: what the next run reads still holds the image."""
     key = chosen(recipe)[0]

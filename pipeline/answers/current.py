@@ -89,6 +89,12 @@ class CurrentAnswers:
             answers = self.translations(language, number)
             yield from (answers[identity] for identity in sorted(answers))
 
+    def all(self) -> Iterator[CaptionRow | TranslationRow]:
+        """The captioners' answers, then the translators', language by language."""
+        yield from self.captions().values()
+        for language in self.languages:
+            yield from self.all_translations(language)
+
     def missing_captions(self, images: Mapping[str, str]) -> list[CaptionTask]:
         """What to ask the captioner: images (key -> URI) that lack an answer in some style, in the order of keys."""
         answered = self.captions()

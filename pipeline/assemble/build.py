@@ -26,6 +26,7 @@ from florenz.pipeline.answers.survey import Survey
 from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbalances, rejected_counts
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.assemble.graph import rejects_path, summary_path
+from florenz.pipeline.assemble.texts import FOLDER as WORKING
 from florenz.pipeline.assemble.work import Assembly
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.recipe import Recipe
@@ -263,7 +264,7 @@ def _remove_builds_but(out: str, builds: set[str], publication: Publication) -> 
         kept |= {rejects_path(out, build), summary_path(out, build), kept_manifest_path(out, build)}
     folders = tuple(folder for build in builds for folder in shard_folders(out, build))
     kept |= {file.path for build in builds for file in index_files(out, build, read_summary(out, build).shards)}
-    for folder in ("shards", HELDOUT, INDEX, "rejects", "builds"):
+    for folder in ("shards", HELDOUT, INDEX, "rejects", "builds", WORKING):
         root = files.join(out, folder)
         for path in files.list_files(root):
             if path not in kept and not path.startswith(folders):

@@ -48,19 +48,23 @@ class ImageTexts:
     about: About = NOTHING
     """What its source says of it: URL, licence, alternative text."""
 
+    damage: str = ""
+    """What is wrong with the picture, which is written anew; "" for nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoveredImage:
-    """What the shards get of one image. Without examples there is no sample."""
+    """What the shards get of one image. Without examples there is no sample. about, damage: as in `ImageTexts`."""
 
     key: str
     source: str
     captions: tuple[Caption, ...]
     examples: tuple[Example, ...]
     withheld: tuple[Example, ...]
-    rejects: tuple[Reject, ...]
-    tally: Tally
+    rejects: tuple[Reject, ...] = ()
+    tally: Tally = field(default_factory=Counter)
     about: About = NOTHING
+    damage: str = ""
 
 
 def gather(
@@ -226,6 +230,7 @@ def cover(
         rejects=tuple(rejects),
         tally=tally,
         about=texts.about,
+        damage=texts.damage,
     )
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from florenz.images.references import relative_uri
 from florenz.stores import files
 
 BATCH_ROWS = 4096
@@ -35,13 +37,33 @@ class Reject:
     source: str = ""
 
 
+REJECTS = ".rejects"
+SCHEMA = pa.schema([(field.name, pa.string()) for field in fields(Reject)])
+
+
+def leave_rejects(folder: str, name: str, rejects: Iterable[Reject], images: str) -> None:
+    """A part of a build's rejects, sorted, in its working folder; sources as they read from `images`. None, no part."""
+    rejects = [replace(one, source=relative_uri(one.source, images)) for one in rejects]
+    if rejects:
+        write_rejects(files.join(folder, f"{name}{REJECTS}"), rejects)
+
+
+def join_rejects(path: str, folder: str, names: Iterable[str]) -> str:
+    """The parts of these names, one after the other, as one file; a part at a time is in memory. The same parts give
+    the same bytes, whose SHA-256 comes back.
+    """
+    with files.atomic_write(path) as file:
+        hashed = _Hashed(file)
+        with pq.ParquetWriter(hashed, SCHEMA, compression="zstd") as writer:
+            for name in names:
+                writer.write_table(pq.read_table(io.BytesIO(files.read_bytes(files.join(folder, name)))))
+    return hashed.digest.hexdigest()
+
+
 def write_rejects(path: str, rejects: Iterable[Reject]) -> str:
-    """One Parquet file, sorted; the same rejects give the same bytes, whose SHA-256 comes back."""
-    names = [field.name for field in fields(Reject)]
-    rows = [asdict(reject) for reject in sorted(rejects)]
-    table = pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in names]))
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    """One file, sorted; the same rejects give the same bytes, whose SHA-256 comes back."""
+    rows, buffer = [asdict(one) for one in sorted(rejects)], io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), buffer, compression="zstd")
     with files.atomic_write(path) as file:
         file.write(buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
@@ -62,3 +84,22 @@ def count_rejects(path: str) -> int:
     """From the footer alone."""
     with files.open_read(path) as file:
         return int(pq.read_metadata(file).num_rows)
+
+
+class _Hashed(io.RawIOBase):
+    """A file that is being written, with the SHA-256 of what went out."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size = file, 0
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, block: Any) -> int:
+        self.digest.update(block)
+        self._size += len(block)
+        return self._file.write(block)
+
+    def tell(self) -> int:
+        return self._size

@@ -1,4 +1,4 @@
-"""What the workers of an assembly do, as plain functions: answers of an image -> examples, images of a shard -> a tar.
+"""What the workers of an assembly do, as plain functions: answers of a range -> examples, images of a shard -> a tar.
 
 `graph.py` only wires these. All that they need to know stands in an `Assembly`, and all that it holds decides bytes; so
 a build's name is made of it, and of the sources of this file and of what it imports (`code.py`).
@@ -6,9 +6,10 @@ a build's name is made of it, and of the sources of this file and of what it imp
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from florenz.filters.alignment_check import AlignmentTable
 from florenz.filters.chain import FilterChain
@@ -16,23 +17,26 @@ from florenz.filters.settings import FilterSettings
 from florenz.images.decoding import BadImage, ShardImage, shard_jpeg
 from florenz.images.exif import without_exif
 from florenz.images.references import relative_uri
-from florenz.images.sidecars import NOTHING, About
+from florenz.images.sidecars import NOTHING
 from florenz.images.sources import ImageRef, key_of, read_image_bytes
 from florenz.languages.identification import LanguageIdentifier
 from florenz.limits.table import Limits
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
-from florenz.pipeline.assemble.books import KEPT, Tally, rejected
+from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected
 from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts, cover, filter_images, gather
-from florenz.pipeline.assemble.rejects import Reject
+from florenz.pipeline.assemble.rejects import Reject, leave_rejects
+from florenz.pipeline.assemble.texts import Place, read_places, read_texts, unpack_image, working_folder, write_texts
+from florenz.pipeline.image_index import RangeOfImages, read_range
 from florenz.recipes.fingerprints import effort
 from florenz.shards.manifest import shard_path
-from florenz.shards.plan import HELDOUT, Plan, Rules, shard_name
+from florenz.shards.plan import HELDOUT, Counted, Plan, Rules, shard_name
 from florenz.shards.schema import HELDOUT_SUFFIX, Sample
 from florenz.shards.settings import ShardSettings
 from florenz.shards.writer import ShardInfo, write_shard
 
 Shard = tuple[str, int]  # split, shard number in the split
-BUCKETS = 4096  # in which images of a split are counted: of ten million, 2,400 each
+TOGETHER = 64  # images whose texts are filtered in one call: language ID answers many texts faster than one
+BUCKETS_OF_A_SHARD = 8  # an eighth of a shard's images is looked at for the next one too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +45,7 @@ class Assembly:
 
     languages, held_out: in the recipe's order. max_bytes, max_pixels, max_side_ratio: of one image. captioners,
     translators: who made the texts, as it stands beside each of them; style -> its captioner, language -> its
-    translators. damaged: key -> what is wrong, of images that are written anew. licence: of all images. images: what
-    sources are relative to. build: the name, made of all the rest.
+    translators. licence: of all images. images: what sources are relative to. build: the name, made of all the rest.
     """
 
     languages: tuple[str, ...]
@@ -56,7 +59,6 @@ class Assembly:
     shards: ShardSettings
     captioners: Mapping[str, str]
     translators: Mapping[str, tuple[str, ...]]
-    damaged: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     limits: Limits = effort(Limits())  # of files that are read again; what they refuse was refused when it was listed
     images: str = effort("")
@@ -65,27 +67,83 @@ class Assembly:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CoveredRange:
+    """What became of the images of one range; its texts, places and rejects lie in the working folder."""
+
+    range: str
+    counted: Counted
+    tally: Tally
+
+
+@dataclass(frozen=True, kw_only=True)
 class WrittenShard:
     """`info` is None where every image of the shard turned out unreadable."""
 
     info: ShardInfo | None
-    rejects: tuple[Reject, ...]
     tally: Tally
 
 
-def texts_of_image(key: str, found: Mapping[str, Iterable[object]], assembly: Assembly) -> Iterator[ImageTexts]:
-    """found: "source", "about", "captions", "translations" of one key. Nothing for answers whose image is gone."""
-    for source in found["source"]:
+def texts_of(
+    found: RangeOfImages, answers: Iterable[CaptionRow | TranslationRow], assembly: Assembly
+) -> Iterator[ImageTexts]:
+    """The images of a range, by key, each with all answers about it. Answers whose image is no longer there are left
+    where they are.
+    """
+    captions: dict[str, list[CaptionRow]] = defaultdict(list)
+    translations: dict[str, list[TranslationRow]] = defaultdict(list)
+    for row in answers:
+        if isinstance(row, CaptionRow):
+            captions[row.key].append(row)
+        else:
+            translations[row.key].append(row)
+    num_translators = {language: len(several) for language, several in assembly.translators.items()}
+    for key, source in sorted(found.images.items()):
         texts = gather(
             key,
-            str(source),
-            [row for row in found["captions"] if isinstance(row, CaptionRow)],
-            [row for row in found["translations"] if isinstance(row, TranslationRow)],
+            source,
+            captions[key],
+            translations[key],
             styles=assembly.styles,
             languages=assembly.languages,
-            num_translators={language: len(several) for language, several in assembly.translators.items()},
+            num_translators=num_translators,
         )
-        yield replace(texts, about=next((one for one in found["about"] if isinstance(one, About)), NOTHING))
+        yield replace(texts, damage=found.damaged.get(key, ""), about=found.about.get(key, NOTHING))
+
+
+def cover_range(
+    its_range: str,
+    answers: Iterable[CaptionRow | TranslationRow],
+    chain: FilterChain,
+    tables: Mapping[str, AlignmentTable],
+    assembly: Assembly,
+    num_images: int,
+    done: Callable[[int], None],
+) -> CoveredRange:
+    """Filter and cover a range, image by image, and leave what becomes of it in the working folder.
+
+    answers: of this run's models about its images, and perhaps about others. num_images: of the run. done: called with
+    the number of images that have been covered.
+    """
+    found = read_range(assembly.out, its_range)
+    tally: Tally = Counter(
+        {("read", "", IN): len(found.images) + len(found.rejects), ("read", "", KEPT): len(found.images)}
+    )
+    tally.update(("read", "", rejected(reject.reason)) for reject in found.rejects)
+    rejects = list(found.rejects)
+
+    def images() -> Iterator[CoveredImage]:
+        texts = texts_of(found, answers, assembly)
+        while together := list(islice(texts, TOGETHER)):
+            for image in covered(together, chain, tables, assembly):
+                tally.update(image.tally)
+                rejects.extend(image.rejects)
+                yield image
+            done(len(together))
+
+    folder, rules = working_folder(assembly.out, assembly.build), rules_of(assembly, num_images)
+    places = write_texts(folder, its_range, images(), rules)
+    leave_rejects(folder, its_range, rejects, assembly.images)
+    return CoveredRange(range=its_range, counted=Counted.of((place.drawn for place in places), rules), tally=tally)
 
 
 def covered(
@@ -105,60 +163,68 @@ def covered(
     ]
 
 
-def rules_of(assembly: Assembly) -> Rules:
+def rules_of(assembly: Assembly, num_images: int) -> Rules:
+    """num_images: about; it decides how finely images are counted and no byte."""
+    num_shards = num_images // assembly.shards.images_per_shard + 1
     return Rules(
         seed=assembly.seed,
         val_fraction=assembly.shards.val_fraction,
         choose_fraction=assembly.shards.choose_fraction,
         images_per_shard=assembly.shards.images_per_shard,
-        buckets=BUCKETS,
+        buckets=BUCKETS_OF_A_SHARD * num_shards,
     )
 
 
-def placed(image: CoveredImage, plan: Plan, assembly: Assembly) -> Iterator[tuple[Shard, CoveredImage]]:
-    """The image under its shard, or the two that it may be in; a validation image also under the shard of what is
+def placed(its_range: str, plan: Plan, assembly: Assembly) -> Iterator[tuple[Shard, Place]]:
+    """Each image of a range under its shard, or the two that it may be in; one of val also under the shard of what is
     withheld from training, where its rank counts even if nothing of it is withheld.
     """
-    if not image.examples:
-        return
-    drawn = plan.rules.drawn(image.key)
-    split = plan.split_of(drawn)
-    for index in plan.shards_of(drawn):
-        yield (split, index), image
-        if split == "val" and assembly.held_out:
-            yield (HELDOUT, index), image
+    for place in read_places(working_folder(assembly.out, assembly.build), its_range):
+        image = place.drawn
+        split = plan.split_of(image)
+        for index in plan.shards_of(image):
+            yield (split, index), place
+            if split == "val" and assembly.held_out:
+                yield (HELDOUT, index), place
 
 
-def written(shard: Shard, images: Iterable[CoveredImage], plan: Plan, assembly: Assembly) -> WrittenShard:
-    """images: all that may be in the shard, in any order."""
+def written(shard: Shard, places: Iterable[Place], plan: Plan, assembly: Assembly) -> WrittenShard:
+    """places: of all images that may be in the shard, in any order."""
     split, index = shard
-    is_withheld = split == HELDOUT
-    of_key = {image.key: image for image in images}
-    keys = plan.places("val" if is_withheld else split, index, map(plan.rules.drawn, of_key))
+    of_key = {place.key: place for place in places}
+    images = (place.drawn for place in of_key.values())
+    keys = plan.places("val" if split == HELDOUT else split, index, images)
+    folder = working_folder(assembly.out, assembly.build)
     samples = _Samples(
-        images=[image for image in map(of_key.__getitem__, keys) if image.withheld or not is_withheld],
-        is_withheld=is_withheld,
+        keys=keys,
+        records=read_texts(folder, [of_key[key] for key in keys]),
+        is_withheld=split == HELDOUT,
         assembly=assembly,
     )
     info = write_shard(samples, shard_path(assembly.out, assembly.build, shard_name(split, index)), split)
-    return WrittenShard(info=info, rejects=tuple(samples.rejects), tally=samples.tally)
+    leave_rejects(folder, f"{split}-{index:06d}", samples.rejects, assembly.images)
+    return WrittenShard(info=info, tally=samples.tally)
 
 
 @dataclass(kw_only=True)
 class _Samples:
     """The samples of one shard, one in memory at a time; `rejects` and `tally` are complete when all have been taken.
 
-    Images of withheld captions are those of val, which are in the books already: here they count nowhere.
+    keys: in order. records: of each key, packed (`texts.py`). Images of withheld captions are those of val, which are
+    in the books already: here they count nowhere.
     """
 
-    images: Sequence[CoveredImage]
+    keys: Sequence[str]
+    records: Mapping[str, bytes]
     is_withheld: bool
     assembly: Assembly
     rejects: list[Reject] = field(default_factory=list)
     tally: Tally = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[Sample]:
-        for image in self.images:
+        for image in (unpack_image(self.records[key]) for key in self.keys):
+            if self.is_withheld and not image.withheld:
+                continue
             try:
                 picture = _picture(image, self.assembly)
             except BadImage as bad:
@@ -181,20 +247,21 @@ class _Samples:
             source=relative_uri(image.source, self.assembly.images),
             licence=image.about.licence or self.assembly.licence,
             url=image.about.url,
-            notes="; ".join(self._notes(image)),
+            notes="; ".join(_notes(image)),
             captions=image.captions,
             examples=image.withheld if self.is_withheld else image.examples,
         )
 
-    def _notes(self, image: CoveredImage) -> Iterator[str]:
-        if damage := self.assembly.damaged.get(image.key):
-            yield f"written anew: {damage}"
-        if image.about.alt:
-            yield f"alt text: {image.about.alt}"
-
     def _count(self, outcome: str) -> None:
         if not self.is_withheld:
             self.tally["write", "", outcome] += 1
+
+
+def _notes(image: CoveredImage) -> Iterator[str]:
+    if image.damage:
+        yield f"written anew: {image.damage}"
+    if image.about.alt:
+        yield f"alt text: {image.about.alt}"
 
 
 def _picture(image: CoveredImage, assembly: Assembly) -> ShardImage:
@@ -207,7 +274,7 @@ def _picture(image: CoveredImage, assembly: Assembly) -> ShardImage:
         quality=assembly.shards.jpeg_quality,
         max_pixels=assembly.max_pixels,
         max_side_ratio=assembly.max_side_ratio,
-        is_damaged=image.key in assembly.damaged,
+        is_damaged=bool(image.damage),
     )
     if assembly.shards.strip_exif and picture.is_original:  # a re-encoded one has none
         picture = replace(picture, jpeg=without_exif(picture.jpeg))
