@@ -24,7 +24,7 @@ from florenz.pipeline.assemble.rejects import Reject
 from florenz.pipeline.ranges import range_of
 from florenz.pipeline.tombstones import drop_rows
 from florenz.stores import files
-from florenz.stores.seals import check_seal, sealed
+from florenz.stores.seals import check_seal, sealed, sha256_of
 
 SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "source", "reason", "detail", "about")])
 _REJECT = ("key", "source", "reason", "detail")
@@ -167,24 +167,28 @@ def drop_images(out: str, keys: Collection[str]) -> int:
 
     Stopped anywhere, the same call goes on: what the parts hold is looked up again, whatever stands about them.
     """
-    known = _read_record(out)
-    if known is None:  # of an earlier version, or its parts are just being made
-        return drop_rows(index_path_before(out), keys)
+    paths = [path for path in files.list_files(parts_folder(out)) if path.endswith(".parquet")]
+    dropped = sum(drop_rows(path, keys) for path in (*paths, index_path_before(out)))
+    if (known := _read_record(out)) is None:  # of an earlier version, or its parts are just being made
+        return dropped
     index, listing = known
-    dropped, parts = 0, []
-    for part in index.parts:
-        if not files.exists(path := part_path(out, part.range)):
-            continue
-        dropped += drop_rows(path, keys)
-        content = files.read_bytes(path)
+    parts: list[IndexPart] = []
+    for part in (part for part in index.parts if part_path(out, part.range) in paths):
+        content = files.read_bytes(part_path(out, part.range))
         if (table := pq.read_table(io.BytesIO(content))).num_rows:
             parts.append(_described(part.range, table, content))
         else:
-            files.remove(path)
+            files.remove(part_path(out, part.range))
     now = Index(parts=tuple(parts), digits=index.digits, out=out)
     if now != index:
         write_index(now, listing)  # what it was made from has not changed
     return dropped
+
+
+def is_whole(index: Index) -> bool:
+    """Whether its parts hold the bytes that were written. A store in the network has checksums of its own."""
+    paths = {part_path(index.out, part.range): part.sha256 for part in index.parts}
+    return files.local_path(index.out) is None or all(sha256_of(path) == sha256 for path, sha256 in paths.items())
 
 
 def write_index(index: Index, listing: str) -> None:

@@ -31,6 +31,7 @@ from florenz.pipeline.image_index import (
     drop_images,
     index_path,
     index_path_before,
+    is_whole,
     part_path,
     parts_folder,
     read_index,
@@ -80,7 +81,7 @@ def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: Pr
     removed = _print_of(read_tombstones(recipe.out))
     rules = f"{listing.digest()} {recipe.images.keeps_damaged} {recipe.image_source}{removed}"
     digest = rules.encode("utf-8", "surrogateescape").hex() if listing.is_stamped else ""
-    if digest and (unchanged := read_index(recipe.out, digest)) is not None:
+    if digest and (unchanged := read_index(recipe.out, digest)) is not None and is_whole(unchanged):
         return unchanged
     folder, digits = found_folder(recipe.out), digits_of_groups(source_files)
     groups = groups_of(recipe.out, source_files, digits)

@@ -340,6 +340,15 @@ def test_one_part_of_all_keys_becomes_a_part_for_each_range_with_the_same_answer
     assert len(parts(out)) == 16, "the same answers, the same parts"
 
 
+def test_a_ledger_of_all_keys_is_split_a_few_parts_at_a_time(out: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "WIDE_PARTS", 3)
+    for first in "0123456789":
+        Ledger(out).append_captions("f1", [of_key(first), of_key(first + "f")])
+    before, ledger = Ledger(out).read_captions("f1"), Ledger(out, 1)
+    assert [len(some) for some in ledger.scattered()] == [3, 3, 3, 1]
+    assert ledger.compact() == 4 and ledger.scattered() == [] and Ledger(out).read_captions("f1") == before
+
+
 def test_what_is_left_of_a_range_stays_in_its_range(out: str) -> None:
     """A ledger that forgets does not know how wide the ranges of the next run are."""
     Ledger(out, 2).append_captions("f1", [of_key(first) for first in ("3f0", "3f1", "b0")])

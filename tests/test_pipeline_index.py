@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pipeline_examples import jpeg_of, key_of, recipe_for, rejects_of, write_pictures
 
+from florenz.images import folders
 from florenz.images.sources import list_sources
 from florenz.pipeline.copies import Picture, unique
-from florenz.pipeline.image_index import Index, parts_folder, read_index
+from florenz.pipeline.image_index import Index, part_path, parts_folder, read_index
 from florenz.pipeline.index import build_index, expected_images
 from florenz.pipeline.recipe import Images, Recipe
 
@@ -115,6 +116,22 @@ def test_which_copy_is_first_does_not_depend_on_who_came_first() -> None:
     found = [Picture(uri=uri, damage="") for uri in ("b.jpg", "a.jpg", "c.jpg")]
     assert list(unique("k", found, "")) == list(unique("k", found[::-1], ""))
     assert next(unique("k", found, "")) == ("k", Picture(uri="a.jpg", damage=""))
+
+
+@pytest.mark.parametrize("damage", ["bit", "cut", "gone"])
+def test_a_part_of_the_index_that_is_damaged_or_gone_is_made_anew(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setattr(folders, "CLOCK_STEP_S", -1e9)  # all files have settled: nothing is read again
+    recipe = recipe_for(tmp_path / "out", pictures)
+    index = index_of(recipe)
+    path = Path(part_path(recipe.out, index.parts[1].range))
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content[:50] if damage == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
+    assert index_of(recipe) == index and path.read_bytes() == content
 
 
 def test_a_source_with_nothing_in_it_is_the_users_fault(tmp_path: Path) -> None:

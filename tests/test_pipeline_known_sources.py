@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,6 +83,19 @@ def test_an_unchanged_source_is_not_read_again_and_the_index_stays_as_it_is(
     looked.clear()
     monkeypatch.setattr(index_module, "graph", None)  # no graph, either
     assert index_of(recipe) == first and looked == [] and Path(index_path(recipe.out)).read_bytes() == content
+
+
+def test_what_an_earlier_version_kept_in_one_file_is_believed(
+    recipe: Recipe, looked: list[str], _settled: None
+) -> None:
+    first, ledger = index_of(recipe), Path(recipe.out) / "ledger"
+    before = pa.concat_tables([pq.read_table(path) for path in sorted((ledger / "found").iterdir())])
+    pq.write_table(before, ledger / "sources.parquet")
+    shutil.rmtree(ledger / "found")
+    shutil.rmtree(ledger / "images")
+    looked.clear()
+    assert index_of(recipe) == first and looked == []
+    assert not (ledger / "sources.parquet").exists() and index_of(recipe) == first and looked == []
 
 
 def test_only_what_changed_came_or_went_is_read(recipe: Recipe, looked: list[str], _settled: None) -> None:

@@ -185,6 +185,15 @@ def test_texts_of_an_assembly_that_was_cut_off_go_too(recipe: Recipe) -> None:
     assert not folder.parent.exists()
 
 
+def test_an_index_that_was_just_being_made_is_cleaned_too(recipe: Recipe) -> None:
+    """A run that was killed between two parts: nothing says yet which there are."""
+    keys = chosen(recipe)
+    Path(recipe.out, "ledger", "images", "parts.json").unlink()
+    assert any(name.startswith("ledger/images/") for name in mentions(recipe.out, keys))
+    remove(recipe.out, keys)
+    assert mentions(recipe.out, keys) == ["ledger/removed.txt"]
+
+
 def test_a_tombstone_alone_keeps_an_image_out(recipe: Recipe) -> None:
     """A removal that was killed at once: what the next run reads still holds the image."""
     key = chosen(recipe)[0]
