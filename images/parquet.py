@@ -8,33 +8,28 @@ become is added up first (`parquet_pages.py`), and where values are repeated tha
 (which costs a hash of each value, so it is done for no other column).
 """
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from florenz.images.bad_image import MAX_DETAIL_CHARS, BadImage
+from florenz.images.parquet_files import check_row_group, opened_parquet, parquet_faults, version_of
 from florenz.images.parquet_pages import repeated_bytes
 from florenz.images.references import Cell, ImageRef, Reject, uri_of
-from florenz.images.source_files import check_bytes, file_faults, local_name, open_file
-from florenz.limits.errors import TooLarge, check
+from florenz.images.source_files import check_bytes, file_faults, open_file
 from florenz.limits.table import Limits
 
 IMAGE_COLUMNS = ("image", "jpg", "jpeg", "png", "bytes", "image_bytes", "img")  # in this order of preference
-CHUNK, ROWS, FOOTER = "[limits] parquet_chunk_bytes", "[limits] parquet_rows", "[limits] parquet_footer_bytes"
-TAIL_BYTES = 8  # of a Parquet file: the footer's length, and "PAR1"
 REPEATED_BYTES = 256 << 20  # beyond, equal values are kept once; below, hashing each would cost more than it saves
 
 
 def read_parquet(path: str, limits: Limits = Limits()) -> Iterator[ImageRef | Reject]:  # noqa: B008 - frozen
     """The rows, which may still be null. Raises BadImage for a file that is damaged or has too large row groups."""
-    with _parquet_faults(), file_faults(), open_file(path) as opened:
-        file = _opened(opened, limits)
+    with parquet_faults(), file_faults(), open_file(path) as opened:
+        file = opened_parquet(opened, limits)
         column = _image_column(file.schema_arrow)
         if column is None:
             names = ", ".join(file.schema_arrow.names)
@@ -42,23 +37,9 @@ def read_parquet(path: str, limits: Limits = Limits()) -> Iterator[ImageRef | Re
             yield Reject(uri=uri_of(path), reason="no_image_column", detail=detail[:MAX_DETAIL_CHARS])
             return
         for row_group in range(file.num_row_groups):
-            _check_row_group(file, row_group, limits)
+            check_row_group(file, row_group, limits)
             for row in range(file.metadata.row_group(row_group).num_rows):
                 yield ImageRef(uri=uri_of(path, Cell(row_group=row_group, row=row, column=column)))
-
-
-@contextmanager
-def _parquet_faults() -> Iterator[None]:
-    """Turns what pyarrow raises on a damaged file into BadImage `unreadable_source`."""
-    try:
-        yield
-    except TooLarge as error:
-        raise BadImage("unreadable_source", str(error)) from error
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        # pyarrow reports broken pages as a bare OSError; its subclasses are the network's and the disk's.
-        if not isinstance(error, OSError) or (type(error) is OSError and error.errno is None):
-            raise BadImage("unreadable_source", str(error).partition("\n")[0][:MAX_DETAIL_CHARS]) from error
-        raise
 
 
 def _image_column(schema: pa.Schema) -> str | None:
@@ -77,31 +58,14 @@ def _leaf(schema: pa.Schema, column: str) -> str:
     return f"{column}.bytes" if pa.types.is_struct(schema.field(column).type) else column
 
 
-def _opened(file: BinaryIO, limits: Limits) -> pq.ParquetFile:
-    """With its footer read, whose length is looked at before."""
-    num_bytes = file.seek(0, os.SEEK_END)
-    file.seek(max(0, num_bytes - TAIL_BYTES))
-    footer_bytes = int.from_bytes(file.read(TAIL_BYTES)[:4], "little")
-    check("its footer", footer_bytes, limits.parquet_footer_bytes, "bytes", FOOTER)
-    file.seek(0)
-    return pq.ParquetFile(file)
-
-
-def _check_row_group(file: pq.ParquetFile, row_group: int, limits: Limits) -> None:
-    # Not the column's own size: pyarrow 25 aborts the process on some damaged column metadata, row groups are safe.
-    group = file.metadata.row_group(row_group)
-    check(f"row group {row_group}", group.total_byte_size, limits.parquet_chunk_bytes, "bytes", CHUNK)
-    check(f"row group {row_group}", group.num_rows, limits.parquet_rows, "rows", ROWS)
-
-
 def _bytes_of(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     return pc.struct_field(column, "bytes") if pa.types.is_struct(column.type) else column
 
 
 def cell_bytes(path: str, cell: Cell, max_bytes: int, limits: Limits = Limits()) -> bytes:  # noqa: B008 - frozen
     """The bytes of one row. BadImage: `null_cell`, `too_many_bytes`, or what is wrong with the file."""
-    with _parquet_faults(), file_faults():
-        images = _row_group_images(path, _version(path), cell.row_group, cell.column, limits)
+    with parquet_faults(), file_faults():
+        images = _row_group_images(path, version_of(path), cell.row_group, cell.column, limits)
     if cell.row >= len(images):
         raise BadImage("unreadable_file", f"no row {cell.row}: it has changed since it was listed")
     value = images[cell.row]
@@ -112,25 +76,18 @@ def cell_bytes(path: str, cell: Cell, max_bytes: int, limits: Limits = Limits())
     return buffer.to_pybytes()
 
 
-def _version(path: str) -> tuple[int, ...]:
-    """Changes when a local file does; an object store would have to be asked for each row, so there it does not."""
-    local = local_name(path)
-    status = os.stat(local) if local is not None else None
-    return (status.st_size, status.st_mtime_ns) if status else ()
-
-
 @lru_cache(maxsize=2)
 def _row_group_images(
     path: str, version: tuple[int, ...], row_group: int, column: str, limits: Limits
 ) -> pa.ChunkedArray:
     """`version` is only part of the cache's key."""
     with open_file(path) as opened:
-        file = _opened(opened, limits)
+        file = opened_parquet(opened, limits)
         if row_group >= file.num_row_groups or column not in file.schema_arrow.names:
             raise BadImage("unreadable_source", f"no row group {row_group} with {column!r}: it has changed since")
-        _check_row_group(file, row_group, limits)
+        check_row_group(file, row_group, limits)
         leaf = _leaf(file.schema_arrow, column)
-        may_repeat = repeated_bytes(opened, row_group, column, limits) > REPEATED_BYTES
+        may_repeat = repeated_bytes(opened, row_group, [column], limits) > REPEATED_BYTES
         images = _row_by_row(file, row_group, leaf) if may_repeat else None
         if may_repeat and images is None:
             file = pq.ParquetFile(opened, read_dictionary=[leaf])

@@ -8,7 +8,7 @@ allocates what the page's header says. The headers are read here (Thrift's compa
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, BinaryIO
 
 from florenz.limits.errors import check
@@ -32,15 +32,15 @@ class NotThrift(ValueError):
     """Bytes that are not what the compact protocol writes."""
 
 
-def repeated_bytes(file: BinaryIO, row_group: int, column: str, limits: Limits) -> int:
-    """What repeating the dictionary's values for each row would add, at most. Leaves `file` at its start.
+def repeated_bytes(file: BinaryIO, row_group: int, columns: Collection[str], limits: Limits) -> int:
+    """What repeating the dictionaries' values for each row would add, at most. Leaves `file` at its start.
 
     Raises TooLarge for a page or a column chunk that would unpack to more than the limits. 0 where the headers are not
     understood: the library reads the same bytes next, and says what is wrong.
     """
     num_bytes = file.seek(0, os.SEEK_END)
     try:
-        chunks = _chunks(file, num_bytes, row_group, column)
+        chunks = _chunks(file, num_bytes, row_group, columns)
         return sum(_checked_chunk(file, start, min(end, num_bytes), limits) for start, end in chunks)
     except NotThrift:
         return 0
@@ -48,8 +48,8 @@ def repeated_bytes(file: BinaryIO, row_group: int, column: str, limits: Limits) 
         file.seek(0)
 
 
-def _chunks(file: BinaryIO, num_bytes: int, row_group: int, column: str) -> Iterator[tuple[int, int]]:
-    """Where the pages of a column lie, and of the columns within it."""
+def _chunks(file: BinaryIO, num_bytes: int, row_group: int, columns: Collection[str]) -> Iterator[tuple[int, int]]:
+    """Where the pages of these columns lie, and of the columns within them."""
     file.seek(max(0, num_bytes - 8))
     footer_bytes = int.from_bytes(file.read(8)[:4], "little")
     if not 0 < footer_bytes <= num_bytes - 8:
@@ -57,9 +57,10 @@ def _chunks(file: BinaryIO, num_bytes: int, row_group: int, column: str) -> Iter
     file.seek(num_bytes - 8 - footer_bytes)
     footer, _ = read_struct(file.read(footer_bytes), 0)
     groups = _list(footer.get(ROW_GROUPS))
+    names = [column.encode("utf-8", "surrogateescape") for column in columns]
     for chunk in _list(_field(groups[row_group], COLUMNS)) if row_group < len(groups) else []:
         about = _field(chunk, META_DATA)
-        if _list(_field(about, PATH))[:1] != [column.encode("utf-8", "surrogateescape")]:
+        if not (path := _list(_field(about, PATH))) or path[0] not in names:
             continue
         offsets = [_field(about, field) for field in (DATA_PAGE_OFFSET, DICTIONARY_PAGE_OFFSET)]
         starts = [offset for offset in offsets if isinstance(offset, int) and 0 < offset < num_bytes]
@@ -163,13 +164,15 @@ def _value(data: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
         size, at = _varint(data, at)
         return data[at : at + size] if size <= NAME_BYTES else None, at + size
     if kind in (_LIST, _SET):
-        return _items(data, at, depth)
+        return _items(data, at, depth + 1)
     if kind == _STRUCT:
         return read_struct(data, at, depth + 1)
     raise NotThrift(f"a value of kind {kind}")  # a map: parquet.thrift has none
 
 
 def _items(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
+    if depth > MAX_DEPTH:
+        raise NotThrift("nested too deep")
     size, kind = data[at] >> 4, data[at] & 0x0F
     at += 1
     if size == 15:
@@ -178,7 +181,7 @@ def _items(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
         raise NotThrift("a list longer than the bytes that are left")
     items = []
     for _ in range(size):
-        item, at = _value(data, at, kind, depth + 1)
+        item, at = _value(data, at, kind, depth)
         items.append(item)
     return items, at
 

@@ -1,10 +1,12 @@
-"""What stands beside a picture about it, as img2dataset leaves it: `<name>.json` with url, licence and alt text.
+"""What stands beside a picture about it, as img2dataset leaves it: url, licence and alt text.
 
-In a folder, or next to the picture in a tar. Strangers' JSON: only these words are taken, cut to a length, and what
-can't be read says nothing. Its other fields (img2dataset's copy of the EXIF, with places) go nowhere.
+In `<name>.json` in a folder, or next to the picture in a tar, or in columns beside its bytes (`parquet_about.py`).
+Strangers' words: only these are taken, cut to a length, and what can't be read says nothing. Other fields, such as
+img2dataset's copy of the EXIF with its places, go nowhere.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +16,7 @@ JOINERS = "\u200c\u200d"
 NAMES = {
     "url": ("url", "image_url", "source_url"),
     "licence": ("license", "licence", "license_url"),
-    "alt": ("alt", "alt_text", "caption"),
+    "alt": ("alt", "alt_text", "caption", "text"),
 }
 
 
@@ -48,8 +50,11 @@ def parse_sidecar(content: bytes) -> About:
         record = json.loads(content.decode())
     except (ValueError, RecursionError):
         return NOTHING
-    if not isinstance(record, dict):
-        return NOTHING
+    return about_of(record) if isinstance(record, dict) else NOTHING
+
+
+def about_of(record: Mapping[str, Any]) -> About:
+    """What a record of a stranger says in the words of NAMES, in any case; each one's first that says anything."""
     found = {str(name).lower(): value for name, value in record.items()}
     about = {field: next((text for name in names if (text := _text(found.get(name)))), "")
              for field, names in NAMES.items()}  # fmt: skip

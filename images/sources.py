@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from florenz.images.bad_image import BadImage
 from florenz.images.folders import SourceFile, list_sources, read_file
 from florenz.images.parquet import cell_bytes, read_parquet
+from florenz.images.parquet_about import cell_about
 from florenz.images.references import Cell, ImageRef, Reject, parse_uri, uri_of
 from florenz.images.sidecars import MAX_BYTES as MAX_SIDECAR_BYTES
 from florenz.images.sidecars import NOTHING, About, parse_sidecar
@@ -76,7 +77,10 @@ def read_image_bytes(ref: ImageRef, *, max_bytes: int, limits: Limits = DEFAULTS
 
 
 def read_about(ref: ImageRef, limits: Limits = DEFAULTS) -> About:
-    """What the sidecar of an image says; nothing without one, or where it is too large or can't be read."""
+    """What stands beside an image about it; nothing without that, or where it is too large or can't be read."""
+    path, inner = parse_uri(ref.uri)
+    if isinstance(inner, Cell):
+        return cell_about(path, inner, limits)
     if not ref.sidecar:
         return NOTHING
     try:

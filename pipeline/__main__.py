@@ -33,7 +33,7 @@ named. What was answered is kept: the same command again goes on where it was st
   WORKERS      worker processes
   SEED         decides split, order and scenes
   KEEP_BUILDS  earlier builds whose shards stay
-  LICENCE      the licence of all images whose sidecar names none
+  LICENCE      the licence of all images that come with none
   STRIP_EXIF   1 leaves EXIF (places!), XMP and IPTC out of the pictures
   BUDGET       2h, 90min, 500000tokens or an amount of money: ask no more when it is used up
   PLAN         1: say what would be asked, how long it takes and what it costs, and ask nothing

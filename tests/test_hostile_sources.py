@@ -118,3 +118,9 @@ def test_a_dictionary_of_one_value_is_unpacked_once_and_not_for_each_row(
     before = pool.bytes_allocated()
     assert {len(read_image_bytes(ref, max_bytes=1 << 40)) for ref in refs} == {4_000_000} and len(refs) == 40
     assert pool.bytes_allocated() - before < 20_000_000
+
+
+def test_lists_within_lists_in_a_header_end_the_reading_of_it() -> None:
+    """A list that holds a list, as long as a header may be: each byte is one more."""
+    with pytest.raises(parquet_pages.NotThrift, match="too deep"):
+        parquet_pages.read_struct(b"\x19" * 100_000, 0)

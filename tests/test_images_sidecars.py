@@ -1,4 +1,4 @@
-"""What img2dataset leaves beside a picture reaches the sample and the index, whichever of both stands first."""
+"""What img2dataset leaves beside a picture reaches the sample and the index: in JSON, or in columns of Parquet."""
 
 import io
 import json
@@ -6,15 +6,19 @@ import tarfile
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pipeline_examples import jpeg_of, key_of, published, recipe_for, write_ledger
 
 from florenz.exports.index import read_index
+from florenz.images import parquet_pages
 from florenz.images.references import ImageRef, Reject
 from florenz.images.sidecars import MAX_BYTES, MAX_CHARS, NOTHING, About, about_from, about_text, parse_sidecar
-from florenz.images.sources import list_sources, read_about, read_source
+from florenz.images.sources import list_sources, read_about, read_image_bytes, read_source
+from florenz.limits.table import Limits
 from florenz.shards.manifest import shard_path
 from florenz.shards.reader import iter_samples
 
@@ -109,6 +113,98 @@ def test_only_known_words_are_taken_and_bounded() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_stop_a_run(content: bytes) -> None:
     assert isinstance(parse_sidecar(content), About)
+
+
+TEXTS = {
+    "url": ["https://example.org/cat.jpg", None, "file:///etc/passwd"],
+    "caption": ["a cat\n on  a mat", "", "b"],
+    "License": ["CC-BY-4.0", None, None],
+}
+KINDS = (pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string()))
+
+
+def write_parquet(path: Path, columns: dict[str, object], **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures = pa.array([jpeg_of(number) for number in range(3)], pa.binary())
+    pq.write_table(pa.table({"jpg": pictures, **columns}), path, **options)
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("keeps_schema", [True, False])
+def test_columns_beside_the_image_bytes_are_read_like_a_sidecar(
+    tmp_path: Path, kind: pa.DataType, keeps_schema: bool
+) -> None:
+    columns: dict[str, object] = {name: pa.array(cells, pa.string()).cast(kind) for name, cells in TEXTS.items()}
+    path = write_parquet(tmp_path / "a.parquet", columns, row_group_size=2, store_schema=keeps_schema)
+    assert about_of(path) == [ABOUT, NOTHING, About(alt="b")]
+
+
+def test_columns_of_other_kinds_and_names_say_nothing(tmp_path: Path) -> None:
+    columns: dict[str, object] = {"url": [1, 2, 3], "caption": [["a"], ["b"], ["c"]], "exif": ["GPS"] * 3}
+    assert about_of(write_parquet(tmp_path / "a.parquet", columns)) == [NOTHING] * 3
+    same = pa.table([[jpeg_of(0)], ["a"], ["b"]], names=["jpg", "caption", "caption"])
+    pq.write_table(same, tmp_path / "b.parquet")
+    assert about_of(tmp_path / "b.parquet") == [NOTHING], "which of both is meant?"
+
+
+def test_a_long_cell_is_cut_and_one_that_is_no_utf8_says_nothing(tmp_path: Path) -> None:
+    wild = pa.array(["\u00e9" * MAX_BYTES, b"caf\xe9", "x"], pa.binary()).cast(pa.string(), safe=False)
+    path = write_parquet(tmp_path / "a.parquet", {"caption": wild})
+    assert about_of(path) == [About(alt="\u00e9" * MAX_CHARS), NOTHING, About(alt="x")]
+
+
+def test_columns_beyond_a_limit_say_nothing_and_cost_no_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_pages, "FREE_BYTES", 0)
+    path = write_parquet(tmp_path / "a.parquet", {"caption": ["x" * 3_000_000] * 3}, use_dictionary=False)
+    assert about_of(path) == [NOTHING] * 3
+    refs = [ref for ref in read_source(list_sources(str(path))[0]) if isinstance(ref, ImageRef)]
+    assert [read_image_bytes(ref, max_bytes=1 << 20) for ref in refs] == [jpeg_of(number) for number in range(3)]
+    assert read_about(refs[0], Limits(parquet_ratio=1 << 30)).alt == "x" * MAX_CHARS
+
+
+def test_a_text_that_all_rows_repeat_is_in_memory_once(tmp_path: Path) -> None:
+    """300 rows of 4 MB would be 1.2 GB."""
+    table = pa.table({"jpg": [jpeg_of(0)] * 300, "caption": ["y" * 4_000_000] * 300})
+    whole = {"compression": "zstd", "store_schema": False, "dictionary_pagesize_limit": 1 << 30}
+    pq.write_table(table, tmp_path / "a.parquet", **whole)
+    before = pa.total_allocated_bytes()
+    assert about_of(tmp_path / "a.parquet") == [About(alt="y" * MAX_CHARS)] * 300
+    assert pa.total_allocated_bytes() - before < 20_000_000
+
+
+def test_a_damaged_column_of_texts_costs_no_picture_and_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"{number}".zfill(3000) for number in range(3)]
+    path = write_parquet(tmp_path / "a.parquet", {"caption": texts}, compression="zstd", use_dictionary=False)
+    column = pq.ParquetFile(path).metadata.row_group(0).column(1)
+    content = bytearray(path.read_bytes())
+    start = column.data_page_offset
+    content[start + 40 : start + column.total_compressed_size] = bytes(column.total_compressed_size - 40)
+    path.write_bytes(content)
+    refs = [ref for ref in read_source(list_sources(str(path))[0]) if isinstance(ref, ImageRef)]
+    opened = []
+    monkeypatch.setattr("florenz.images.parquet_about.open_file", lambda name: opened.append(name) or path.open("rb"))
+    assert [read_about(ref) for ref in refs] == [NOTHING] * 3 and len(opened) == 1
+    assert [read_image_bytes(ref, max_bytes=1 << 20) for ref in refs] == [jpeg_of(number) for number in range(3)]
+
+
+def test_columns_of_parquet_reach_sample_and_index(tmp_path: Path) -> None:
+    columns: dict[str, object] = dict(TEXTS)
+    write_parquet(tmp_path / "images" / "0.parquet", columns)
+    recipe = recipe_for(tmp_path / "out", tmp_path / "images", languages=("de",), held_out=())
+    write_ledger(recipe, [key_of(jpeg_of(number)) for number in range(3)])
+    manifest = published(replace(recipe, images=replace(recipe.images, licence="MIT")))
+    rows = read_index(recipe.out, manifest.build, manifest.shards).to_pylist()
+    found = {(row["image"], row["url"], row["licence"], row["image_notes"]) for row in rows}
+    assert found == {
+        (key_of(jpeg_of(0)), ABOUT.url, ABOUT.licence, "alt text: a cat on a mat"),
+        (key_of(jpeg_of(1)), "", "MIT", ""),
+        (key_of(jpeg_of(2)), "", "MIT", "alt text: b"),
+    }
 
 
 def test_licence_url_and_alt_text_reach_sample_and_index(tmp_path: Path) -> None:
