@@ -3,6 +3,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON_ENV := .venv/bin/python
 PYTHON ?= python3
+# The console script `florenz`, of this checkout wherever .venv came from.
+FLORENZ := $(PYTHON_ENV) -m florenz
 
 RECIPE := configs/playground.toml
 VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS REPLACE LICENCE STRIP_EXIF BUDGET \
@@ -72,58 +74,58 @@ env: typed  ## set up .venv (every other target does it by itself)
 	@PYTHON=$(call quote,$(PYTHON)) ./setup_venv.sh
 
 doctor: typed  ## what this machine and .venv have, and what to do about each thing that is not right
-	@if [ -x $(PYTHON_ENV) ]; then $(PYTHON_ENV) -m installation.doctor; else $(PYTHON) -m installation.doctor; fi
+	@if [ -x $(PYTHON_ENV) ]; then $(FLORENZ) doctor; else $(PYTHON) -m installation.doctor; fi
 
 lock: typed  ## resolve pyproject.toml anew into requirements/
 	@$(PYTHON) -m installation.lock
 
 dataset: env  ## images -> captions -> translations -> shards: make dataset LANGS=de,fr,es
-	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN)
+	@$(FLORENZ) dataset $(call quote,$(RECIPE)) $(GIVEN)
 
 plan: env  ## what make dataset would ask, how long and at what cost, asking nothing: same variables, SAMPLE=20 measures
-	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN) PLAN=1 $(call given,SAMPLE)
+	@$(FLORENZ) plan $(call quote,$(RECIPE)) $(GIVEN) $(call given,SAMPLE)
 
 retry: env  ## ask again for what was rejected, all of it or REASON=...; other variables as for make dataset
-	@$(PYTHON_ENV) -m pipeline $(call quote,$(RECIPE)) $(GIVEN) RETRY=$(call quote,$(call typed_or,REASON,all))
+	@$(FLORENZ) retry $(call quote,$(RECIPE)) $(GIVEN) $(call given,REASON)
 
 train: env  ## train Florenz on the dataset of make dataset, and score it: make train DATA=... OUT=... SIZE=... STEPS=...
-	@$(PYTHON_ENV) -m train $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN)
+	@$(FLORENZ) train $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN)
 
 evaluate: env  ## score what make train has made, with the same variables, and MAX_IMAGES, BENCHMARK, BENCHMARK_DATA
-	@$(PYTHON_ENV) -m train.evaluate $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(EVALUATE_VARIABLES))
+	@$(FLORENZ) evaluate $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(EVALUATE_VARIABLES))
 
 emergence: env  ## the default training and its controls, three seeds each, into docs/emergence.md; goes on after a kill
-	@$(PYTHON_ENV) -m train.emergence configs/emergence.toml $(call given,$(KNOWN_emergence))
+	@$(FLORENZ) emergence configs/emergence.toml $(call given,$(KNOWN_emergence))
 
 law: env  ## trainings of four sizes and four lengths from three starts, and the power law through them, into docs/law.md
-	@$(PYTHON_ENV) -m train.law configs/law.toml $(call given,$(KNOWN_law))
+	@$(FLORENZ) law configs/law.toml $(call given,$(KNOWN_law))
 
 decoder: env  ## a tiny Gemma-2 that knows the dataset's languages: make decoder LANGS=en WIDTH=128 OUT=...
-	@$(PYTHON_ENV) -m train.decoder configs/decoder.toml $(call given,$(KNOWN_decoder))
+	@$(FLORENZ) decoder configs/decoder.toml $(call given,$(KNOWN_decoder))
 
 verify: env  ## prove the coverage contract from the bytes of the shards: make verify OUT=data/playground
-	@$(PYTHON_ENV) -m shards.verify $(call quote,$(call typed_or,OUT,data/playground))
+	@$(FLORENZ) verify $(call quote,$(call typed_or,OUT,data/playground))
 
 progress: typed  ## where the run stands that writes into OUT, from another terminal
-	@$(PYTHON_ENV) -m florenz progress $(call quote,$(call typed_or,OUT,data/playground))
+	@$(FLORENZ) progress $(call quote,$(call typed_or,OUT,data/playground))
 
 report: env  ## draw OUT/report.html anew; VERDICTS=file adds what a native reader has said
-	@$(PYTHON_ENV) -m florenz report $(call quote,$(call typed_or,OUT,data/playground)) $(call given,VERDICTS)
+	@$(FLORENZ) report $(call quote,$(call typed_or,OUT,data/playground)) $(call given,VERDICTS)
 
 preview: env  ## one image with all its texts, as a page: make preview KEY=42cb
-	@$(PYTHON_ENV) -m florenz preview $(call quote,$(call typed_or,OUT,data/playground)) $(call given,KEY)
+	@$(FLORENZ) preview $(call quote,$(call typed_or,OUT,data/playground)) $(call given,KEY)
 
 sample: env  ## a page for a native reader to judge texts: make sample N=50 LANGS=fr REASON=...
-	@$(PYTHON_ENV) -m florenz sample $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(SAMPLE_VARIABLES))
+	@$(FLORENZ) sample $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(SAMPLE_VARIABLES))
 
 export: env  ## the dataset in another format: make export FORMAT=webdataset TASK=caption LANGS=de (energon, mds, conversation)
-	@$(PYTHON_ENV) -m florenz export $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(EXPORT_VARIABLES))
+	@$(FLORENZ) export $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(EXPORT_VARIABLES))
 
 publish: env  ## dataset card, Croissant and upload to the Hugging Face Hub: make publish REPO=owner/name (a dry run; UPLOAD=1)
-	@$(PYTHON_ENV) -m florenz publish $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(PUBLISH_VARIABLES))
+	@$(FLORENZ) publish $(call quote,$(call typed_or,OUT,data/playground)) $(call given,$(PUBLISH_VARIABLES))
 
 remove: env  ## take images out for good: make remove KEYS=file OUT=data/playground, one key a line
-	@$(PYTHON_ENV) -m florenz remove $(call quote,$(call typed_or,OUT,data/playground)) $(call given,KEYS)
+	@$(FLORENZ) remove $(call quote,$(call typed_or,OUT,data/playground)) $(call given,KEYS)
 
 test: env  ## the quick tests: no real server, no killed runs, no trainings
 	@$(PYTHON_ENV) tests/side_by_side.py quick

@@ -1,4 +1,4 @@
-"""The command line of `make export`: `python -m florenz.exports OUT FORMAT=name [NAME=value ...]`.
+"""The command line of `make export`: `florenz export OUT FORMAT=name [NAME=value ...]`.
 
 Exit codes: 0 done; 1 stopped, what is complete is kept; 2 the input is wrong and nothing was written; 130 Ctrl-C.
 """

@@ -33,8 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run() -> None:
-    """The console script."""
-    leave(main())
+    """The console script. Beam's threads would outlive a command (`leave`); without Beam it ends as any process."""
+    code = main()
+    if "apache_beam" in sys.modules:
+        leave(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`florenz doctor`: what this machine and this installation have, one line each, with what to do about the rest.
 
 In a checkout it is `make doctor`, which knows how .venv is made; here stands what an installed wheel can say of itself.
+Both run on the standard library alone: a package that is missing is what they are asked about.
 
 Exit codes: 0 all is right; 1 something is not; 2 a word that is not understood.
 """
@@ -17,8 +18,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from florenz.console import REFUSED, STOPPED, fail
-from florenz.recipes.recipe_file import PACKAGED
-from florenz.stores.models import INSTALLED, PLAYGROUND
 
 USAGE = """usage: florenz doctor
 
@@ -28,6 +27,7 @@ MODULES = (
     "apache_beam", "fasttext", "httpx", "jinja2", "numpy", "obstore", "pdqhash", "PIL", "py3langid", "pyarrow",
     "safetensors", "simplejpeg", "tokenizers", "torch", "torchvision", "transformers", "webdataset",
 )  # fmt: skip
+HERE = Path(__file__).resolve().parent  # in a wheel recipes and models lie within, in a checkout beside it
 NUMA = "libnuma.so.1"  # without it vLLM has no CPU kernels, which it tells in a warning alone
 Finding = tuple[str, str, str]  # name, what there is, what to do ("" where it is right)
 
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if arguments:
         return fail(USAGE.splitlines()[0], REFUSED)
-    if (INSTALLED / "installation" / "doctor.py").is_file():
-        sys.path.insert(0, str(INSTALLED))
+    if (HERE.parent / "installation" / "doctor.py").is_file():
+        sys.path.insert(0, str(HERE.parent))
         return int(importlib.import_module("installation.doctor").main())
     wrong = 0
     for name, detail, advice in findings():
@@ -61,8 +61,8 @@ def findings() -> Iterator[Finding]:
     yield "vllm", "installed" if has_vllm else "missing", "" if has_vllm else advice
     if not has_gpu:
         yield NUMA, *(("there", "") if _has_library(NUMA) else ("missing", "sudo apt-get install libnuma1"))
-    for name, path in (("recipes", PACKAGED), ("playground's models", INSTALLED / PLAYGROUND)):
-        is_there = any(Path(path).iterdir()) if path.is_dir() else False
+    for name, path in (("recipes", HERE / "configs"), ("playground's models", HERE / "playground" / "models")):
+        is_there = path.is_dir() and any(path.iterdir())
         yield name, str(path), "" if is_there else "missing: install Florenz again"
 
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m pipeline RECIPE [NAME=value ...]`, where the names are the Make variables.
+"""The command line: `florenz dataset RECIPE [NAME=value ...]`, where the names are the Make variables.
 
 RETRY=reason, or RETRY=all, first forgets what was rejected, so that it is asked for again (`make retry`). REPLACE=1
 lets a run replace a build of other images, or of more than twice as many.

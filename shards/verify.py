@@ -1,4 +1,4 @@
-"""Prove that a dataset is what its manifest says, by opening every shard: `python -m shards.verify OUT`.
+"""Prove that a dataset is what its manifest says, by opening every shard: `florenz verify OUT`.
 
 All problems are listed, one line each, and none hides those behind it. Each shard is read twice, once for its hash
 and once for its samples, and of each image only the head is decoded: enough for the size, and the hash covers the
@@ -319,7 +319,7 @@ def _proofs(manifest: Manifest, tally: Tally) -> Iterator[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m shards.verify",
+        prog="florenz verify",
         description="Open every shard of a dataset and "
         "check it against the manifest. Exit status: 0 holds, 1 problems, 2 no manifest.",
     )

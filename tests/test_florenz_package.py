@@ -1,6 +1,7 @@
 """What an installed wheel puts into a user's environment, and what the command line says."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,32 @@ def test_what_the_installation_lacks_is_told_by_its_doctor(installed: Path, tmp_
     assert {"python", "packages", "vllm", "recipes", "playground's models"} <= lines.keys(), done.stderr
     assert lines["recipes"] == lines["playground's models"] == "ok"
     assert done.returncode == ("!!" in lines.values())
+
+
+def test_the_doctor_answers_where_every_package_is_missing(installed: Path, tmp_path: Path) -> None:
+    """It is asked when something is missing, so it may need nothing itself."""
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(installed)}
+    command = [sys.executable, "-S", "-m", "florenz", "doctor"]  # -S: without site-packages
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr == ""
+    (packages,) = [line for line in done.stdout.splitlines() if " packages " in line]
+    assert packages.startswith("!!") and "torch" in packages and "pyarrow" in packages
+
+
+COMMANDS_OF_MAKE = (
+    "dataset", "plan", "retry", "train", "evaluate", "emergence", "law", "decoder",
+    "verify", "progress", "report", "preview", "sample", "export", "publish", "remove",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("target", COMMANDS_OF_MAKE)
+def test_makes_targets_call_the_console_script(target: str) -> None:
+    typed = {"retry": "REASON=wrong_language", "plan": "SAMPLE=20", "preview": "KEY=42cb"}.get(target, "OUT=a b")
+    done = subprocess.run(["make", "--dry-run", target, typed], cwd=ROOT, capture_output=True, text=True, check=True)
+    name, _, value = typed.partition("=")
+    called = shlex.split(done.stdout.splitlines()[-1])
+    assert called[:4] == [".venv/bin/python", "-m", "florenz", target] and target in COMMANDS
+    assert {f"{name}={value}", value} & set(called[4:])
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def refusal(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> s
         ("IMGES=3", "unknown variable IMGES"),
         ("BENCHMARK=datasets", "BENCHMARK=datasets needs its files: give BENCHMARK_DATA=folder too"),
         ("BENCHMARK_DATA={folder}/data", "BENCHMARK_DATA={folder}/data is of which set? Give BENCHMARK=name too"),
-        ("nonsense", "usage: python -m train.evaluate RECIPE"),
+        ("nonsense", "usage: florenz evaluate RECIPE"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

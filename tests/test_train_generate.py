@@ -1,4 +1,4 @@
-"""The command `python -m train.generate`: one line an image, and one line on stderr for what can't be done."""
+"""The command `florenz generate`: one line an image, and one line on stderr for what can't be done."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m train RECIPE [NAME=value ...]`, where the names are the Make variables.
+"""The command line: `florenz train RECIPE [NAME=value ...]`, where the names are the Make variables.
 
 Under torchrun every rank runs this, and the first one talks: `torchrun --nproc-per-node 8 -m train RECIPE`.
 
@@ -18,7 +18,7 @@ from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, is_f
 if TYPE_CHECKING:
     from florenz.train.recipe import Recipe
 
-USAGE = "usage: python -m train RECIPE [DATA=folder] [OUT=folder] [SIZE=playground] [SEED=n] [STEPS=n] [WORKERS=n] ..."
+USAGE = "usage: florenz train RECIPE [DATA=folder] [OUT=folder] [SIZE=playground] [SEED=n] [STEPS=n] [WORKERS=n] ..."
 
 
 HELP = f"""{USAGE}

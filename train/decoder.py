@@ -1,4 +1,4 @@
-"""A tiny decoder that knows languages before it sees a picture: `python -m train.decoder RECIPE [NAME=value ...]`.
+"""A tiny decoder that knows languages before it sees a picture: `florenz decoder RECIPE [NAME=value ...]`.
 
 Trains a Gemma-2 in miniature on the texts of a dataset, captions and translations alike, without what they were
 translated from or what they show. As the paper starts from Gemma-2, `SIZE=playground-gemma` can start from it, by
@@ -36,7 +36,7 @@ from florenz.train.model.florenz import IGNORED
 from florenz.train.model.sizes import SIZES, TINY_LAYERS, TINY_WIDTH, tiny_gemma2_config
 from florenz.train.schedule import learning_rate
 
-USAGE = "usage: python -m train.decoder RECIPE [DATA=folder] [OUT=folder] [LANGS=en,fr] [WIDTH=n] [STEPS=n] [SEED=n]"
+USAGE = "usage: florenz decoder RECIPE [DATA=folder] [OUT=folder] [LANGS=en,fr] [WIDTH=n] [STEPS=n] [SEED=n]"
 VARIABLES = {
     "DATA": "data", "OUT": "out", "LANGS": "languages", "WIDTH": "width", "STEPS": "steps", "SEED": "seed",
     "DEVICE": "device",

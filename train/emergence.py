@@ -1,4 +1,4 @@
-"""Does captioning emerge, and is it transfer? `python -m train.emergence [LIST] [NAME=value ...]`, `make emergence`.
+"""Does captioning emerge, and is it transfer? `florenz emergence [LIST] [NAME=value ...]`, `make emergence`.
 
 Runs a list of trainings (configs/emergence.toml: the default recipe, and controls that must fail), and writes what they
 scored into a document: means over seeds with 95% intervals, and a row for every run. DATA: the dataset, instead of the
@@ -24,7 +24,7 @@ from florenz.stores import files
 from florenz.train.results import Figures, Result, mean_and_interval, mean_over, read_result
 from florenz.train.runs import Variant, execute, folders_below, read_list, runs_of
 
-USAGE = "usage: python -m train.emergence [LIST] [DATA=folder] [OUT=folder] [REPORT=file] [RUNS=folder,folder]"
+USAGE = "usage: florenz emergence [LIST] [DATA=folder] [OUT=folder] [REPORT=file] [RUNS=folder,folder]"
 LIST, OUT, REPORT = "configs/emergence.toml", "data/emergence", "docs/emergence.md"
 VARIABLES = ("DATA", "OUT", "REPORT", "RUNS")
 BEGIN, END = "<!-- from here: written by a command -->", "<!-- to here -->"

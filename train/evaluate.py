@@ -1,6 +1,6 @@
-"""How well does a Florenz do, for each task and language? `python -m train.evaluate RECIPE [NAME=value ...]`.
+"""How well does a Florenz do, for each task and language? `florenz evaluate RECIPE [NAME=value ...]`.
 
-The same recipe and variables as for `python -m train`: OUT/model is asked about the validation split of DATA, and about
+The same recipe and variables as for `florenz train`: OUT/model is asked about the validation split of DATA, and about
 the withheld captions of its images (heldout). A table goes to the screen and into OUT/EVALUATION.md, its numbers into
 OUT/evaluation.json, a picture into OUT/evaluation.png, and OUT/captions.html shows a dozen pictures with what the model
 says about them.
@@ -38,7 +38,7 @@ from florenz.train.scores.table import Evaluation, Say, record
 from florenz.train.scores.texts import check_tools
 
 USAGE = (
-    "usage: python -m train.evaluate RECIPE [DATA=folder] [OUT=folder] [DEVICE=auto] [MAX_IMAGES=n] "
+    "usage: florenz evaluate RECIPE [DATA=folder] [OUT=folder] [DEVICE=auto] [MAX_IMAGES=n] "
     "[BENCHMARK=name BENCHMARK_DATA=folder] ..."
 )
 SETS = "train.scores.sets"

@@ -1,4 +1,4 @@
-"""Ask a trained Florenz: `python -m train.generate CHECKPOINT IMAGE... --task caption --language fr`.
+"""Ask a trained Florenz: `florenz generate CHECKPOINT IMAGE... --task caption --language fr`.
 
 Prints one line for each image, in their order; `--task translation --text "..."` without an image prints one. A fault
 in what was given is one line on stderr and exit code 2, before anything is generated: unreadable images show first.
@@ -141,7 +141,7 @@ class _OneLineParser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneLineParser(prog="python -m train.generate", description="Captions and translations by a Florenz.")
+    parser = _OneLineParser(prog="florenz generate", description="Captions and translations by a Florenz.")
     parser.add_argument("checkpoint", help="folder of a trained model")
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="JPEG, PNG, WebP ...; none to translate text alone")
     parser.add_argument("--task", default="caption", choices=("caption", "translation"))

@@ -1,4 +1,4 @@
-"""The law behind emergence: `python -m train.law LIST|RUN... [NAME=value ...]`, `make law`.
+"""The law behind emergence: `florenz law LIST|RUN... [NAME=value ...]`, `make law`.
 
 With a list (configs/law.toml: sizes x numbers of samples seen x starting decoders), runs what of it is not done, as
 `make emergence` does. With folders of finished trainings, fits those: any runs, the user's own included. Either way the
@@ -29,7 +29,7 @@ from florenz.train.power_law import FACTORS, PAPER, Fit, Point, fit
 from florenz.train.results import Result, mean_over, read_result
 from florenz.train.runs import execute, read_list, read_run, runs_of
 
-USAGE = "usage: python -m train.law LIST|RUN... [DATA=folder] [OUT=folder] [REPORT=file]"
+USAGE = "usage: florenz law LIST|RUN... [DATA=folder] [OUT=folder] [REPORT=file]"
 LIST, OUT, REPORT = "configs/law.toml", "data/law", "docs/law.md"
 VARIABLES = ("DATA", "OUT", "REPORT")
 DECODER_CARD = "decoder.json"

@@ -127,7 +127,7 @@ def _out(recipe: Recipe) -> Iterator[str]:
 
 
 def _shards(data: str, manifest: Manifest) -> Iterator[str]:
-    """Sizes only: `python -m shards.verify` reads every byte."""
+    """Sizes only: `florenz verify` reads every byte."""
     advice = "run make dataset again, or copy it anew"
     for shard in manifest.shards:
         path = shard_path(data, manifest.build, shard.path)
