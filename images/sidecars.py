@@ -56,15 +56,19 @@ def parse_sidecar(content: bytes) -> About:
 def about_of(record: Mapping[str, Any]) -> About:
     """What a record of a stranger says in the words of NAMES, in any case; each one's first that says anything."""
     found = {str(name).lower(): value for name, value in record.items()}
-    about = {field: next((text for name in names if (text := _text(found.get(name)))), "")
+    about = {field: next((text for name in names if (text := one_line(found.get(name)))), "")
              for field, names in NAMES.items()}  # fmt: skip
-    if not about["url"].lower().startswith(("http://", "https://")):
+    if not is_address(about["url"]):
         about["url"] = ""
     return About(**about)
 
 
-def _text(value: Any) -> str:
-    """One line without control characters; the joiners that Persian and Indic scripts need stay."""
+def is_address(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
+
+
+def one_line(value: Any) -> str:
+    """As it is kept: without control characters, with the joiners of Persian and Indic scripts. "" for no text."""
     if not isinstance(value, str):
         return ""
     return "".join(letter for letter in " ".join(value.split()) if letter.isprintable() or letter in JOINERS)[

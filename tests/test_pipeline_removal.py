@@ -1,6 +1,8 @@
 """Opt-outs: an image leaves everything that lies in OUT and stays out, whatever stops the removal in the middle."""
 
+import json
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from object_stores import way_into
 from pipeline_examples import (
     CAPTION_PRINT,
     TRANSLATION_PRINT,
@@ -22,6 +25,7 @@ from pipeline_examples import (
     write_pictures,
 )
 
+from benchmarks.stand_in_stores import StandInStore
 from florenz.images.sources import list_sources
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.assemble.books import imbalances
@@ -289,6 +293,46 @@ def test_bad_keys_are_one_line_and_nothing_is_done(
     assert main([recipe.out, f"KEYS={tmp_path / 'keys'}"]) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1 and tree(recipe.out) == before
+
+
+def test_an_address_names_the_images_that_came_from_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By what sidecars say now, and by the index of a build whose sidecars have changed since."""
+    urls = ["https://a.example/#1", "https://a.example/#2", "https://b.example/", "https://a.example/#1"]
+    keys = write_pictures(tmp_path / "pictures", 5)
+    for number, url in enumerate(urls):
+        (tmp_path / "pictures" / f"{number:03d}.json").write_text(json.dumps({"url": url}))
+    recipe = recipe_for(tmp_path / "out", tmp_path / "pictures")
+    write_ledger(recipe, keys)
+    published(recipe)
+    (tmp_path / "keys").write_text(f"https://a.example/#1  # asked by mail\n{keys[4]}\nhttps://c.example/\n")
+    assert main([recipe.out, f"KEYS={tmp_path / 'keys'}"]) == 0
+    said = capsys.readouterr().out
+    assert read_tombstones(recipe.out) == {keys[0], keys[3], keys[4]} and said.startswith("removed    3 images")
+    assert "unknown    1 of 2 addresses, like https://c.example/" in said and verify(recipe.out).problems == ()
+
+    (tmp_path / "keys").write_text("https://b.example/")
+    shutil.rmtree(Path(recipe.out, "ledger", "images"))
+    assert main([recipe.out, f"KEYS={tmp_path / 'keys'}"]) == 0
+    assert keys[2] in read_tombstones(recipe.out) and mentions(recipe.out, [keys[2]]) == ["ledger/removed.txt"]
+
+    before = tree(recipe.out)
+    assert main([recipe.out, f"KEYS={tmp_path / 'keys'}"]) == 2, "nothing is left that came from there"
+    assert "no image of" in capsys.readouterr().err and tree(recipe.out) == before
+
+
+def test_in_a_store_a_removal_leaves_what_it_leaves_on_a_disk(recipe: Recipe, object_store: StandInStore) -> None:
+    keys, way = chosen(recipe), way_into(object_store)
+    out = f"{object_store.bucket}/{uuid.uuid4().hex}"
+    for name, content in tree(recipe.out).items():
+        way.put(f"{out}/{name}", content)
+    in_store, on_disk = remove(out, keys), remove(recipe.out, keys)
+    assert in_store == on_disk and verify(out).problems == ()
+    found = {name: way.get(f"{out}/{name}") or b"" for name in way.names(out) if not name.startswith(".")}
+    expected = tree(recipe.out)
+    assert found.keys() == expected.keys()
+    as_on_disk = {name: content.replace(out.encode(), recipe.out.encode()) for name, content in found.items()}
+    assert [name for name in expected if as_on_disk[name] != expected[name]] == []
+    assert remove(out, keys).images == 0, "again, and nothing is left to do"
 
 
 @pytest.mark.parametrize("words", [["KEYS=missing"], []])
