@@ -56,7 +56,8 @@ def fingerprint(parts: Mapping[str, Any]) -> str:
     `TypeError` or `ValueError` for values that JSON cannot hold.
     """
     canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    # Names of files are bytes: one that is no UTF-8 stands in a string as half characters.
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _default_of(field: dataclasses.Field[Any]) -> Any:

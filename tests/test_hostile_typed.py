@@ -48,6 +48,11 @@ def test_out_is_taken_literally_and_shown_escaped(tmp_path: Path, name: str, cap
     assert all(line.isprintable() for line in capfd.readouterr().out.split("\n"))
 
 
+def test_images_and_out_below_a_folder_that_is_no_utf8_are_read_and_written(tmp_path: Path) -> None:
+    out = published_pictures(tmp_path / os.fsdecode(b"b\xffc"), 6).out
+    assert read_manifest(out).build and verify_main([out]) == 0
+
+
 @pytest.mark.parametrize("out", ["/", "//", "/tmp/..", str(Path.home())])
 def test_an_out_that_holds_everything_else_is_refused(recipe: str, out: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert "name a folder of its own" in refusal(capfd, recipe, f"OUT={out}")
