@@ -18,6 +18,7 @@ import tarfile
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from florenz.exports.formats import webdataset
@@ -26,6 +27,7 @@ from florenz.shards.schema import Sample
 from florenz.stores import files
 
 TASKS = ONE_TASK
+MEMBERS_OF_SAMPLE = 3  # at most: picture, source text, text
 META = ".nv-meta"
 PARTS = {"train": "train", "val": "val", "choose": "test", "heldout": "train"}  # Energon's own three names
 SAMPLES = "CREATE TABLE samples (tar_file_id INTEGER NOT NULL, sample_key TEXT NOT NULL UNIQUE, \
@@ -74,7 +76,8 @@ def finish(folder: str, pieces: Sequence[Piece]) -> list[str]:
 
 
 def _dataset(folder: str, pieces: Sequence[Piece]) -> dict[str, object]:
-    has_source = any(part == "source.txt" for _, part, _ in _members(files.join(folder, pieces[0].files[0])))
+    first = islice(_members(files.join(folder, pieces[0].files[0])), MEMBERS_OF_SAMPLE)
+    has_source = any(part == "source.txt" for _, part, _ in first)  # of one task: the first sample is as all are
     if has_source:
         kind, fields = "VQASample", {"image": "jpg", "context": "source.txt", "answers": "txt"}
     else:

@@ -10,6 +10,7 @@ of its columns and their contents. All numbers are uint32, little-endian, after 
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ COLUMNS = {
     "image": "jpeg", "key": "str", "language": "str", "licence": "str", "source_language": "str", "source_text": "str",
     "style": "str", "task": "str", "text": "str", "url": "str",
 }  # fmt: skip
+SIZES = struct.Struct(f"<{len(COLUMNS)}I")  # of a sample's columns, before their contents
 CONFIG: dict[str, Any] = {
     "version": 2,
     "format": "mds",
@@ -66,8 +68,8 @@ def texts(folder: str, piece: Piece) -> Iterator[str]:
         (number,) = struct.unpack_from("<I", content)
         offsets = struct.unpack_from(f"<{number + 1}I", content, 4)
         for start in offsets[:-1]:
-            sizes = struct.unpack_from(f"<{len(COLUMNS)}I", content, start)
-            begin = start + 4 * len(COLUMNS) + sum(sizes[:place])
+            sizes = SIZES.unpack_from(content, start)
+            begin = start + SIZES.size + sum(sizes[:place])
             yield content[begin : begin + sizes[place]].decode()
 
 
@@ -76,7 +78,7 @@ def _encoded(sample: Sample, example: Example) -> bytes:
     of_sample |= {"licence": sample.licence, "url": sample.url}
     values = [of_sample[name] if name in of_sample else str(getattr(example, name)) for name in COLUMNS]
     contents = [value if isinstance(value, bytes) else value.encode() for value in values]
-    return struct.pack(f"<{len(contents)}I", *map(len, contents)) + b"".join(contents)
+    return b"".join((SIZES.pack(*map(len, contents)), *contents))
 
 
 def _files(samples: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -102,7 +104,8 @@ def _head(samples: Sequence[bytes]) -> list[bytes]:
 
 
 def _entry(folder: str, path: str) -> dict[str, Any]:
-    content = files.read_bytes(files.join(folder, path))
-    (number,) = struct.unpack_from("<I", content)
-    raw = {"basename": path.rpartition("/")[2], "bytes": len(content), "hashes": {}}
+    with files.open_read(files.join(folder, path)) as file:
+        (number,) = struct.unpack("<I", file.read(4))
+        num_bytes = file.seek(0, os.SEEK_END)
+    raw = {"basename": path.rpartition("/")[2], "bytes": num_bytes, "hashes": {}}
     return {**CONFIG, "samples": number, "raw_data": raw, "zip_data": None}
