@@ -53,10 +53,11 @@ def latest(lines: Sequence[str]) -> list[dict[str, Any]]:
 
 def told(record: dict[str, Any], now: datetime) -> str:
     """Like "caption    480 of 1000 in 11.6 s, running (said 3 s ago)"."""
+    done = record["phase"] if record.get("phase") and not record["done"] else record["done"]
     total = "" if record["total"] is None else f" of {record['total']}"
     ago = (now - datetime.fromisoformat(record["at"])).total_seconds()
     said = f" (said {max(0, ago):.0f} s ago)" if record["state"] == "running" else ""
-    return f"{record['step']:<10} {record['done']}{total} in {record['seconds']} s, {record['state']}{said}"
+    return f"{record['step']:<10} {done}{total} in {record['seconds']} s, {record['state']}{said}"
 
 
 if __name__ == "__main__":

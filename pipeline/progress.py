@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ProgressAddress = tuple[str, int] | None  # None: nobody looks
 NAMESPACE = "florenz"  # of our metrics: engines list their own among them
 _STOP = b"stop"
+PHASE = "phase "
 REDRAW_EVERY_S = 1.0
 
 
@@ -37,12 +38,21 @@ class Progress(Protocol):
 
     def refresh(self) -> Any: ...
 
+    def set_postfix_str(self, s: str) -> Any: ...
+
 
 def advance(address: ProgressAddress, step: str, items: int) -> None:
     """Say that `items` more are done. Never fails and never waits."""
     if address is not None:
         with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(f"{step} {items}".encode(), address)
+
+
+def tell_phase(address: ProgressAddress, step: str, phase: str) -> None:
+    """Say what a step is doing that counts nothing. Never fails and never waits."""
+    if address is not None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(f"{step} {PHASE}{phase}".encode(), address)
 
 
 def count(step: str, items: int) -> None:
@@ -122,3 +132,6 @@ def _listen(receiver: socket.socket, step: str, bars: Sequence[Progress]) -> Non
         if name == step and items.isdigit():
             for bar in bars:
                 bar.update(int(items))
+        elif name == step and items.startswith(PHASE):
+            for bar in bars:
+                bar.set_postfix_str(items.removeprefix(PHASE))

@@ -4,7 +4,7 @@
     caption    1000 of 1000 in 24.1 s, 41.5/s
 
 OUT/logs/progress.jsonl holds {"at", "step", "done", "total", "seconds", "state"}, which `florenz progress` reads from
-another terminal: state is "running", "done" or "stopped".
+another terminal: state is "running", "done" or "stopped". A step that counts nothing has "phase", what it is doing.
 """
 
 from __future__ import annotations
@@ -32,13 +32,19 @@ class ProgressLines:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.step, self.total, self.screen, self.log, self.clock = step, total, screen, log, clock
-        self.done = 0
+        self.done, self.phase = 0, ""
         self.started = self.told = self.recorded = clock()
         self._record("running")
 
     def update(self, items: int) -> None:
         self.done += items
         self.refresh()
+
+    def set_postfix_str(self, s: str) -> None:
+        """What the step is doing now, with a line of its own; named as tqdm's."""
+        self.phase = s
+        self._say(f"{s}{self._left()}")
+        self._record("running")
 
     def refresh(self) -> None:
         """A line, if it is time for one."""
@@ -56,7 +62,7 @@ class ProgressLines:
 
     def _count(self) -> str:
         if self.total is None:
-            return str(self.done) if self.done else "..."
+            return str(self.done) if self.done else self.phase or "..."
         return f"{self.done} of {self.total}"
 
     def _rate(self) -> str:
@@ -84,6 +90,7 @@ class ProgressLines:
             "total": self.total,
             "seconds": round(self.clock() - self.started, 2),
             "state": state,
+            **({"phase": self.phase} if self.phase else {}),
         }
         try:
             self.log.parent.mkdir(exist_ok=True)  # OUT itself is not made anew where it has gone

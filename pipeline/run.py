@@ -41,7 +41,7 @@ from florenz.pipeline.c_messages import c_messages_to
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.index import build_index, expected_images
 from florenz.pipeline.jobs.logs import local_log, progress_log
-from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
+from florenz.pipeline.progress import ProgressAddress, advance, progress_bar, tell_phase
 from florenz.pipeline.rates import START, Measurement, note_rate
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, next_command, rejects_of, screen_table, write_report
@@ -298,8 +298,8 @@ def _translate_with(this: Run, index: Index, keys: Collection[str] | None, servi
                 other.stop()
         serving.start()
         started = time.monotonic()
-        with this.step("server") if serving.is_waited_for else contextlib.nullcontext():
-            endpoints = serving.endpoints()
+        with this.step("server") if serving.is_waited_for else contextlib.nullcontext() as progress:
+            endpoints = serving.endpoints(partial(tell_phase, progress, "server"))
         _note_start(this, translator_fingerprint(this.recipe, serving.translator.settings), started)
         from florenz.pipeline.answers.graphs import run_translation, translations_missing_in
 

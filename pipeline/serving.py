@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from florenz.limits.table import Limits
@@ -43,8 +44,8 @@ class Serving:
     def is_waited_for(self) -> bool:
         return self._is_ours
 
-    def endpoints(self) -> tuple[str, ...]:
-        """Of servers that are up; none where each worker machine has its own.
+    def endpoints(self, tell: Callable[[str], None] | None = None) -> tuple[str, ...]:
+        """Of servers that are up; none where each worker machine has its own. tell: called with each phase of a start.
 
         Raises:
             RecipeError: our server never came up, which is a fault of recipe or machine; one that breaks later is not.
@@ -53,7 +54,7 @@ class Serving:
         if not self._is_ours:
             return self.translator.running_servers
         try:
-            self._server.wait_ready()
+            self._server.wait_ready(tell=tell)
         except ServerError as problem:
             if self._server.num_restarts:
                 raise

@@ -39,6 +39,8 @@ def test_a_step_without_a_number_of_items_is_told() -> None:
               "state": "running"}  # fmt: skip
     text = told(record, datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC))
     assert text == "server     0 in 4.0 s, running (said 3 s ago)"
+    text = told(record | {"phase": "loading the weights"}, datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC))
+    assert text == "server     loading the weights in 4.0 s, running (said 3 s ago)"
 
 
 def test_no_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
+from florenz.pipeline.progress import ProgressAddress, advance, progress_bar, tell_phase
 from florenz.pipeline.progress_lines import ProgressLines
 
 HUNG_AFTER_S = 300.0
@@ -125,6 +125,26 @@ def test_a_step_that_counts_nothing_says_that_it_lives() -> None:
     now = 31.0
     lines.refresh()
     assert screen.getvalue() == "server     ..., 31 s so far\n"
+
+
+def test_a_step_that_counts_nothing_says_what_it_is_doing(tmp_path: Path) -> None:
+    screen, log = io.StringIO(), tmp_path / "logs" / "progress.jsonl"
+    with progress_bar("server", None, screen, log) as address:
+        tell_phase(address, "caption", "another step's")
+        tell_phase(address, "server", "importing vLLM")
+        tell_phase(address, "server", "loading the weights")
+    first, second, last = screen.getvalue().splitlines()
+    assert re.fullmatch(r"server     importing vLLM, \d+ s so far", first)
+    assert re.fullmatch(r"server     loading the weights, \d+ s so far", second)
+    assert re.fullmatch(r"server     loading the weights in \d+\.\d s", last)
+    phases = [json.loads(line).get("phase") for line in log.read_text().splitlines()]
+    assert phases == [None, "importing vLLM", "loading the weights", "loading the weights"]
+
+
+def test_a_terminal_shows_the_phase_beside_the_bar() -> None:
+    with bar_on_a_terminal(None) as (address, terminal):
+        tell_phase(address, "caption", "loading the weights")
+    assert "loading the weights" in terminal.text
 
 
 def test_a_step_that_fails_says_no_line_that_it_ended() -> None:

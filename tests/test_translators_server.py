@@ -11,6 +11,7 @@ from servers_examples import FAKE, SETTINGS, all_gone_soon, fake, is_running, pi
 
 from florenz.translators.crash import crash_reason
 from florenz.translators.endpoint import ServerError, list_models
+from florenz.translators.phases import FIRST, phase_of
 from florenz.translators.server import Server, free_port, server_environment, vllm_command
 from florenz.translators.settings import TranslatorSettings
 
@@ -26,6 +27,26 @@ def test_a_started_server_answers_and_is_gone_with_its_children_after_the_contex
         assert len(pids) == 2 and all(map(is_running, pids))
     assert not server.is_alive() and all_gone_soon(pids)
     server.stop()
+
+
+def test_a_server_that_comes_up_says_its_phases(tmp_path: Path) -> None:
+    """As vLLM writes them; with what stands before a phase known and after it unknown."""
+    lines = ["INFO Resolved architecture: LlamaForCausalLM", "INFO Starting to load model m...", "INFO something else"]
+    told: list[str] = []
+    with Server(SETTINGS, tmp_path / "server.log", command=fake(f"print({lines!r}, flush=True)\n{FAKE}")) as server:
+        server.wait_ready(tell=told.append)
+    assert set(told) <= {FIRST, "loading the weights"} and len(set(told)) == len(told)
+    log = ""
+    phases = [phase_of(log := f"{log}{line}\n") for line in lines]
+    assert phases == ["starting its engine", "loading the weights", "loading the weights"] and phase_of("") == FIRST
+
+
+def test_a_real_servers_log_has_the_phases(translation_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (log,) = tmp_path_factory.getbasetemp().glob("server*/vllm.log")
+    lines = log.read_text(errors="replace").splitlines(keepends=True)
+    phases = dict.fromkeys(phase_of("".join(lines[:end])) for end in range(0, len(lines), 2))
+    assert list(phases)[:3] == [FIRST, "starting its engine", "loading the weights"]
+    assert list(phases)[-1] == "opening its port"
 
 
 def test_an_exception_in_the_context_ends_the_server_too(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from florenz.limits.table import LOG_BYTES
 from florenz.stores.models import local_model
 from florenz.translators.crash import crash_reason
 from florenz.translators.endpoint import ServerError, check_endpoint
+from florenz.translators.phases import phase_of
 from florenz.translators.secrets import API_KEY_VARIABLES, api_key
 from florenz.translators.settings import ServedSettings
 
@@ -86,13 +87,14 @@ class Server:
         self._launch(free_port())
         atexit.register(self.stop)
 
-    def wait_ready(self, timeout_s: float | None = None) -> None:
+    def wait_ready(self, timeout_s: float | None = None, tell: Callable[[str], None] | None = None) -> None:
         """Return when the server answers and serves the model (default: within startup_timeout_s).
 
+        tell: called with each phase of its start, in words.
         Raises ServerError, the server being stopped, if it dies, is not ready in time or serves something else.
         """
         timeout_s = self.settings.startup_timeout_s if timeout_s is None else timeout_s
-        deadline = time.monotonic() + timeout_s
+        deadline, phase = time.monotonic() + timeout_s, ""
         with httpx.Client(trust_env=False, timeout=5.0) as http:
             while not self._is_healthy(http):
                 if not self.is_alive():
@@ -100,6 +102,8 @@ class Server:
                 elif time.monotonic() > deadline:
                     self.stop()
                     raise ServerError(self._report(f"the translation server was not ready after {timeout_s:g} s"))
+                if tell and (now := phase_of(self._new_log_text())) != phase:
+                    tell(phase := now)
         try:
             check_endpoint(self.endpoint, self.settings.model)  # a stranger on this port is healthy as well
         except ServerError:
