@@ -149,13 +149,23 @@ def _made_by(manifest: Manifest, facts: Facts) -> str:
         [language, cell(html.escape(maker)) or "not known", f"{number:,}"]
         for (language, maker), number in sorted(facts.makers.items())
     ]
-    recipe, words = manifest.recipe, []
-    if styles := recipe.get("captioner", {}).get("styles"):
-        words.append(f"Styles of the captions: {', '.join(map(str, styles))}.")
-    if prompt := recipe.get("translator", {}).get("prompt"):
-        words.append(f"The translator was asked in the words of `{cell(str(prompt))}` (a prompt family of Florenz).")
+    words = []
+    if styles := [str(style) for one in _named(manifest, "captioner") for style in one.get("styles", ())]:
+        words.append(f"Styles of the captions: {', '.join(styles)}.")
+    words += [
+        f"{cell(html.escape(str(one.get('model', ''))))} was asked in the words of `{cell(str(one['prompt']))}` "
+        "(a prompt family of Florenz)."
+        for one in (*_named(manifest, "captioner"), *_named(manifest, "translator"))
+        if one.get("prompt")
+    ]
     about = "In brackets the fingerprint of all that decides an answer: weights, prompt, sampling. " + " ".join(words)
     return about.strip() + "\n\n" + table(["language", "made by", "texts"], rows)
+
+
+def _named(manifest: Manifest, section: str) -> list[Mapping[str, Any]]:
+    """The sections of this name in the recipe: one, or with [[...]] several."""
+    recipe = manifest.recipe
+    return [recipe[section]] if section in recipe else list(recipe.get(f"{section}s", ()))
 
 
 def _dropped(manifest: Manifest) -> str:

@@ -47,10 +47,15 @@ def histogram(lengths: Sequence[int], label: str, bins: int = 24) -> Markup:
         )
         for number, count in enumerate(counts)
     )
-    about = f"{label}: {len(lengths)} texts, median {sorted(lengths)[len(lengths) // 2]}, longest {longest} characters"
+    about = f"{label}: {about_lengths(lengths)}"
     return Markup('<svg class="histogram" viewBox="0 0 {} 40" role="img" aria-label="{}">{}</svg>').format(
         bins * 10, escape(about), bars
     )
+
+
+def about_lengths(lengths: Sequence[int]) -> str:
+    """At least one of them, in words: what a histogram shows."""
+    return f"{len(lengths)} texts, median {sorted(lengths)[len(lengths) // 2]}, longest {max(lengths)} characters"
 
 
 def time_line(steps: Sequence[Step], idle: Sequence[tuple[float, float]]) -> Markup:

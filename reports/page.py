@@ -21,7 +21,7 @@ import jinja2
 from markupsafe import Markup
 
 from florenz.languages.codes import LANGUAGES, SOURCE
-from florenz.reports.charts import Step, bar, histogram, idle_times, time_line
+from florenz.reports.charts import Step, about_lengths, bar, histogram, idle_times, time_line
 from florenz.reports.entries import Entry, Text, ranked, read_entries, spread_shards
 from florenz.reports.pictures import thumbnail
 from florenz.reports.writing import direction, marked, shown
@@ -182,14 +182,15 @@ def funnels(books: Sequence[Mapping[str, Any]]) -> list[Funnel]:
     return sorted(found, key=lambda one: (one.language != SOURCE, one.language))
 
 
-def length_charts(entries: Sequence[Entry]) -> list[tuple[str, Markup]]:
-    """(language, histogram of kept texts in characters)."""
+def length_charts(entries: Sequence[Entry]) -> list[tuple[str, Markup, str]]:
+    """(language, histogram of kept texts in characters, the same in words)."""
     lengths: dict[str, list[int]] = defaultdict(list)
     for entry in entries:
         for text in entry.texts:
             if text.verdict == "kept" and len(lengths[text.language]) < MAX_LENGTHS:
                 lengths[text.language].append(len(text.text))
-    return [(language, histogram(lengths[language], language)) for language in sorted(lengths) if lengths[language]]
+    about = {language: about_lengths(found) for language, found in sorted(lengths.items()) if found}
+    return [(language, histogram(lengths[language], language), words) for language, words in about.items()]
 
 
 def choose_kept(entries: Sequence[Entry]) -> list[Entry]:

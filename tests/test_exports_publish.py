@@ -16,7 +16,7 @@ import yaml
 from pipeline_examples import published, published_pictures
 
 from benchmarks.stand_in_hub import TOKEN, StandInHub
-from florenz.exports.card import Facts, card
+from florenz.exports.card import Facts, card, facts_of
 from florenz.exports.licences import hub_word
 from florenz.exports.publish import plan
 from florenz.exports.publish_command import main
@@ -220,6 +220,20 @@ def test_the_card_says_what_the_manifest_says(recipe: Recipe) -> None:
     for by_task in manifest.counts.values():
         assert all(f" {number} |" in text for languages in by_task.values() for number in languages.values())
     assert "org/captioner (cccccccccccccccc)" in text and "are withheld" in text
+
+
+def test_the_card_names_every_model_with_its_prompt(recipe: Recipe) -> None:
+    manifest = read_manifest(recipe.out)
+    given = dict(manifest.recipe)
+    one, captioner = given.pop("translator"), given.pop("captioner")
+    assert (
+        f"{one['model']} was asked in the words of `{one['prompt']}`"
+        in Path(plan(recipe.out, REPO).stage, "README.md").read_text()
+    )
+    several = {"translators": [one, {**one, "model": "org/<b>", "prompt": "tower_plus"}], "captioners": [captioner] * 2}
+    text = card(replace(manifest, recipe={**given, **several}), facts_of(recipe.out, manifest), repo=REPO)
+    assert f"{one['model']} was asked in the words of `{one['prompt']}`" in text
+    assert "org/&lt;b&gt; was asked in the words of `tower_plus`" in text
 
 
 def test_strangers_words_break_neither_card_nor_yaml(recipe: Recipe) -> None:

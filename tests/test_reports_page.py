@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pipeline_examples import key_of, published, recipe_for, text_of, translation_row, write_ledger, write_pictures
 
+from florenz.exports.index import read_index
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.recipe import Recipe
 from florenz.reports.__main__ import preview, report
@@ -111,6 +112,18 @@ def test_a_funnel_counts_what_the_books_count() -> None:
     (found,) = funnels(books)
     assert (found.asked, found.answered, found.passed) == (10, 9, 6)
     assert found.reasons == (("copied", 3), ("request_failed", 1))
+
+
+def test_lengths_are_drawn_and_said(recipe: Recipe) -> None:
+    """Of a dozen images all texts are looked at, so the numbers are those of the whole build."""
+    manifest = read_manifest(recipe.out)
+    table = read_index(recipe.out, manifest.build, manifest.shards, ["split", "language", "text"]).to_pylist()
+    lengths = sorted(len(row["text"]) for row in table if row["language"] == "de" and row["split"] != "heldout")
+    said = f"{len(lengths)} texts, median {lengths[len(lengths) // 2]}, longest {lengths[-1]} characters"
+    page = Page(write_page(recipe.out))
+    assert said in page.text
+    charts = [tag for name, tag in page.tags if name == "svg" and tag.get("class") == "histogram"]
+    assert f"de: {said}" in {chart["aria-label"] for chart in charts} and len(charts) == len(manifest.languages) + 1
 
 
 def test_every_kind_of_reject_comes_before_the_second_of_one() -> None:
