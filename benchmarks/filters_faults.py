@@ -171,7 +171,7 @@ def _tail(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair])
     return _joiner(language).join(pieces[:-cut]) + " " + " ".join(words[-2:])
 
 
-def _cut(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
+def make_cut(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
     """Ends in the middle of a word of six letters and more, and then a full stop."""
     pieces = pair[1].rstrip(".!?…").split()
     places = [
@@ -238,7 +238,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(name="English note", goal=95, languages=MAIN, make=_note),
     Fault(name="English refusal", goal=95, languages=MAIN, make=_english_refusal),
     Fault(name="last two words left in English", goal=85, languages=MAIN, make=_tail),
-    Fault(name="cut in a word, then a full stop", goal=45, languages=SPACED, make=_cut),
+    Fault(name="cut in a word, then a full stop", goal=None, languages=SPACED, make=make_cut),
     # What was caught before any of these were looked for; it must not be lost.
     Fault(name="second half left in English", goal=None, languages=MAIN, make=_second_half),
     Fault(name="first half left in English", goal=None, languages=MAIN, make=_first_half),

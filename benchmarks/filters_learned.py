@@ -11,9 +11,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from benchmarks.filters_faults import SPACED, make_cut
 from benchmarks.filters_texts import Pair, large_pairs
 from benchmarks.filters_words import REMARKS
 from florenz.filters.alignment_check import AlignmentTable, learn_table
+from florenz.filters.cut_word import check_cut_word
+from florenz.filters.verdict import Candidate
 
 SHARE_OF_BAD = 0.05
 Figure = tuple[str, str, int, int, float | None]  # name, language, caught or kept, texts, goal
@@ -38,12 +41,27 @@ def _of_run(pairs: Sequence[Pair], language: str) -> Iterator[Figure]:
     yield f"good pairs kept, {run}", language, number - _caught(table, pairs), number, 99.0
     yield f"another image's caption, {run}", language, _caught(table, others), number, 98 if number > 20_000 else 95
     yield f"refusal or remark, {run}", language, _caught(table, remarks), len(remarks), 90
+    yield from _cut_words(pairs, table, language, run)
     bad = set(rng.sample(range(number), round(SHARE_OF_BAD * number)))
     mixed = [(source, rng.choice(pairs)[1]) if place in bad else (source, text)
              for place, (source, text) in enumerate(pairs)]  # fmt: skip
     table = learn_table(mixed, language)
     if table is not None:
         yield f"bad pairs, 5% of {run}", language, _caught(table, [mixed[p] for p in sorted(bad)]), len(bad), 90
+
+
+def _cut_words(pairs: Sequence[Pair], table: AlignmentTable, language: str, run: str) -> Iterator[Figure]:
+    if language not in SPACED:
+        return
+    rng = random.Random(2)
+    texts = [(source, cut) for source, text in pairs if (cut := make_cut((source, text), language, rng, pairs))]
+    for name, rows, goal in (
+        (f"cut in a word, then a full stop, {run}", texts, 45.0),
+        (f"good texts that end in no cut word, {run}", pairs, 99.0),
+    ):
+        candidates = [Candidate(source=source, text=text, language=language) for source, text in rows]
+        caught = sum(not verdict.keep for verdict in check_cut_word(candidates, {language: table}))
+        yield name, language, len(rows) - caught if rows is pairs else caught, len(rows), goal
 
 
 def _caught(table: AlignmentTable, pairs: Sequence[Pair]) -> int:

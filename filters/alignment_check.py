@@ -16,7 +16,7 @@ from types import MappingProxyType
 import numpy as np
 
 from florenz.filters.alignment import FOLDS, Pair, PairModel, fold_of, learn_pair_model
-from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.languages.codes import SOURCE
 
 MIN_PAIRS = 5_000
@@ -46,6 +46,10 @@ class AlignmentTable:
             found[places] = self.models[fold].scores([pairs[place] for place in places])
         return found
 
+    def model_of(self, source: str) -> PairModel:
+        """The one that this source had no part in."""
+        return self.models[fold_of(source)]
+
 
 NO_TABLES: Mapping[str, AlignmentTable] = MappingProxyType({})
 
@@ -59,9 +63,17 @@ def check_misaligned(candidates: Sequence[Candidate], tables: Mapping[str, Align
         scores = table.scores([(candidates[place].source, candidates[place].text) for place in places])
         for place, score in zip(places, scores, strict=True):
             if score < table.least:
-                detail = f"words that go with other sources: {score:.2f}, kept from {table.least:.2f} on"
-                verdicts[place] = reject("misaligned", detail)
+                verdicts[place] = reject("misaligned", _told(candidates[place], table))
     return verdicts
+
+
+def _told(candidate: Candidate, table: AlignmentTable) -> str:
+    """Which words don't go together: those of the text that the source does not explain, and the other way round."""
+    model = table.model_of(candidate.source)
+    of_text, of_source = model.unexplained((candidate.source, candidate.text))
+    told = [f"nothing in the source says {quoted(' '.join(of_text))}"] if of_text else []
+    told += [f"nothing in the text says {quoted(' '.join(of_source))}"] if of_source else []
+    return "; ".join(told) or f"no word of {quoted(candidate.text)} goes with the source"
 
 
 def hash_of_pair(pair: Pair) -> str:

@@ -12,6 +12,7 @@ from functools import partial
 from importlib import import_module
 
 from florenz.filters.alignment_check import NO_TABLES, AlignmentTable, check_misaligned
+from florenz.filters.cut_word import check_cut_word
 from florenz.filters.language_match import check_wrong_language
 from florenz.filters.mixed_language import PART_LIMITS, check_mixed_language, parts_to_ask
 from florenz.filters.order import TEXT_CHECKS
@@ -45,13 +46,15 @@ class FilterChain:
     ) -> list[Verdict]:
         """One verdict for each candidate, in order. Any string is allowed as source and text.
 
-        tables: language -> what was learned from the run's pairs; without one nothing is `misaligned`.
+        tables: language -> what was learned from the run's pairs; without one nothing is `misaligned` or a `cut_word`.
         A kept text's verdict says what language ID reads in it, unless `wrong_language` is disabled.
         """
         verdicts = [self._check_text(candidate) for candidate in candidates]
         self._narrow(candidates, verdicts, "wrong_language", self._check_language)
         self._narrow(candidates, verdicts, "mixed_language", self._check_parts)
-        self._narrow(candidates, verdicts, "misaligned", partial(check_misaligned, tables=tables))
+        if tables:
+            self._narrow(candidates, verdicts, "misaligned", partial(check_misaligned, tables=tables))
+            self._narrow(candidates, verdicts, "cut_word", partial(check_cut_word, tables=tables))
         return verdicts
 
     def _check_text(self, candidate: Candidate) -> Verdict:

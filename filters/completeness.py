@@ -7,7 +7,9 @@ the text itself is not asked.
 from __future__ import annotations
 
 from florenz.filters.settings import FilterSettings
-from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
+
+_END_CHARS = 30
 
 
 def check_empty(candidate: Candidate, settings: FilterSettings) -> Verdict:
@@ -16,11 +18,12 @@ def check_empty(candidate: Candidate, settings: FilterSettings) -> Verdict:
     source_has_letter = any(character.isalpha() for character in candidate.source)
     if has_letter or (candidate.source.strip() and not source_has_letter and candidate.text.strip()):
         return KEEP
-    return reject("empty", "no letter in the text" if candidate.text.strip() else "the text is empty")
+    return reject("empty", f"no letter in {quoted(candidate.text)}" if candidate.text.strip() else "the text is empty")
 
 
 def check_truncated(candidate: Candidate, settings: FilterSettings) -> Verdict:
     """Rejects an answer that the server cut off at its token limit."""
     if candidate.finish_reason == "length":
-        return reject("truncated", f"cut off at the token limit after {len(candidate.text)} characters")
+        end = quoted(candidate.text[-_END_CHARS:])
+        return reject("truncated", f"cut off at the token limit after {len(candidate.text)} characters, at {end}")
     return KEEP

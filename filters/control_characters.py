@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from florenz.filters.settings import FilterSettings
-from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 
 _STRAY = re.compile(
     "["
@@ -21,10 +21,15 @@ _STRAY = re.compile(
     "]"
 )
 
+_BEFORE_CHARS = 30
+
 
 def check_control_characters(candidate: Candidate, settings: FilterSettings) -> Verdict:
     """Rejects a text with a character that cannot have been meant; the detail gives its code point and place."""
     found = _STRAY.search(candidate.text)
     if found is None:
         return KEEP
-    return reject("control_characters", f"U+{ord(found.group()):04X} at character {found.start()}")
+    before = quoted(candidate.text[max(0, found.start() - _BEFORE_CHARS) : found.start() + 1])
+    return reject(
+        "control_characters", f"U+{ord(found.group()):04X} at character {found.start()}, at the end of {before}"
+    )

@@ -7,7 +7,7 @@ stay what they are, and a caption full of names is not dropped for sharing them.
 from __future__ import annotations
 
 from florenz.filters.settings import FilterSettings
-from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.languages.scripts import script_weights
 
 _NEARLY_ALL = 0.8
@@ -25,11 +25,18 @@ def check_copied_source(candidate: Candidate, settings: FilterSettings) -> Verdi
     if not ordinary:
         return KEEP
     if list(source.words) == text:
-        return reject("copied_source", f"all {len(text)} words are the source's")
+        return reject("copied_source", f"all {len(text)} words are those of the source: {quoted(candidate.text)}")
     share = _copied_share(ordinary, source.known)
     if len(ordinary) >= _MIN_WORDS and share >= _NEARLY_ALL:
-        return reject("copied_source", f"{share:.0%} of the text is words of the source")
+        return reject(
+            "copied_source",
+            f"{share:.0%} of the text is words of the source: {quoted(_copied(ordinary, source.known))}",
+        )
     return KEEP
+
+
+def _copied(words: list[str], known: frozenset[str]) -> str:
+    return " ".join(word for word in words if word in known)
 
 
 def _copied_share(words: list[str], known: frozenset[str]) -> float:

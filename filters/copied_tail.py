@@ -23,7 +23,7 @@ def check_copied_tail(candidate: Candidate, settings: FilterSettings) -> Verdict
     tail = [word for word in text[len(text) - length :] if word not in candidate.source_words.names]
     if length >= len(text) or len(tail) < _MIN_WORDS or sum(map(len, tail)) < _MIN_LETTERS:
         return KEEP
-    return reject("copied_tail", f"ends in the source's {' '.join(text[len(text) - length :])[-60:]!r}")
+    return reject("copied_tail", f"ends as the source does: {' '.join(text[len(text) - length :])[-60:]!r}")
 
 
 def _common_tail(first: tuple[str, ...], second: list[str]) -> int:

@@ -16,7 +16,7 @@ and for what it takes for another language.
 from __future__ import annotations
 
 from florenz.filters.settings import FilterSettings
-from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.languages.codes import SOURCE
 from florenz.languages.identification import UNDETERMINED, Identified, is_ruled_out
 from florenz.languages.second_opinion import group_of, knows, least_margins, margins, neighbours_of
@@ -48,7 +48,7 @@ def check_wrong_language(candidate: Candidate, identified: Identified, settings:
     language = candidate.language
     is_doubted = is_taken_for_another(identified, language, settings)
     own = identified.probability_of(language)
-    seen = f"{identified.language} at {identified.probability:.2f}, {language} at {own:.2f}"
+    seen = f"{identified.language} at {identified.probability:.2f}, {language} at {own:.2f} in {quoted(candidate.text)}"
     if not settings.second_opinion or language == SOURCE or len(candidate.text) < _MIN_LETTERS or not knows(language):
         return reject("wrong_language", seen) if is_doubted else KEEP
     if not is_doubted and not _has_likely_neighbour(identified, language):

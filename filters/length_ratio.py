@@ -8,7 +8,7 @@ slack are added on top of the factor; it matters below about 30 characters and f
 from __future__ import annotations
 
 from florenz.filters.settings import FilterSettings
-from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 
 # Characters of the translation for one character of English. Measured on Tatoeba pairs (up to 1,000 for each language):
 EXPECTED_RATIO = {
@@ -32,4 +32,5 @@ def check_length_ratio(candidate: Candidate, settings: FilterSettings) -> Verdic
     high = ratio * (source_chars + SLACK_CHARS) * settings.max_length_factor
     if low <= chars <= high:
         return KEEP
-    return reject("length_ratio", f"{chars} characters for {source_chars}, expected {low:.0f} to {high:.0f}")
+    counts = f"{chars} characters for {source_chars}, expected {low:.0f} to {high:.0f}"
+    return reject("length_ratio", f"{counts}: {quoted(candidate.text)} for {quoted(candidate.source)}")

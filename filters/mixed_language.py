@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from florenz.filters.settings import FilterSettings
-from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.filters.words import ENGLISH_ONLY, folded_words
 from florenz.languages.codes import SOURCE, scripts_of_language
 from florenz.languages.identification import Identified
@@ -53,13 +53,17 @@ def check_mixed_language(
     """Rejects a half-translated text. `parts` are those of `parts_to_ask`, `identified` the answers for them."""
     share = foreign_script_share(candidate)
     if share > settings.max_foreign_share:
-        return reject("mixed_language", f"{share:.0%} of the letters are in a script foreign to {candidate.language}")
+        what = f"{share:.0%} of the letters are in a script foreign to {candidate.language}"
+        return reject("mixed_language", f"{what}: {quoted(' '.join(_foreign_runs(candidate)))}")
     run, ordinary = copied_run(candidate)
     if run > settings.max_copied_words or (run == settings.max_copied_words and run >= _COPIED_SHARE * ordinary):
-        return reject("mixed_language", f"{run} words in a row are the source's, of {ordinary}")
+        return reject(
+            "mixed_language",
+            f"{run} words in a row stand in the source, of {ordinary}: {quoted(_copied_words(candidate))}",
+        )
     for part, seen in zip(parts, identified, strict=True):
         if _is_english_part(seen, candidate.language):
-            return reject("mixed_language", f"English at {seen.probability:.2f} in {part[:60]!r}")
+            return reject("mixed_language", f"English at {seen.probability:.2f} in {quoted(part)}")
     return KEEP
 
 
@@ -68,15 +72,24 @@ def foreign_script_share(candidate: Candidate) -> float:
     own_scripts = scripts_of_language(candidate.language)
     if script_weights(candidate.text).keys() <= own_scripts:
         return 0.0
-    names = candidate.source_words.names
-    own = foreign = 0
-    for script, run in groupby(candidate.text, key=script_of):
-        letters = "".join(run)
-        if script in own_scripts:
-            own += sum(script_weights(letters).values())
-        elif script and letters.casefold() not in names and not _is_acronym(letters):
-            foreign += sum(script_weights(letters).values())
+    runs = [(script, "".join(run)) for script, run in groupby(candidate.text, key=script_of) if script]
+    own = sum(_weight(letters) for script, letters in runs if script in own_scripts)
+    foreign = sum(map(_weight, _foreign_runs(candidate)))
     return foreign / (own + foreign) if foreign else 0.0
+
+
+def _foreign_runs(candidate: Candidate) -> list[str]:
+    own_scripts, names = scripts_of_language(candidate.language), candidate.source_words.names
+    runs = [(script, "".join(run)) for script, run in groupby(candidate.text, key=script_of)]
+    return [
+        letters
+        for script, letters in runs
+        if script and script not in own_scripts and letters.casefold() not in names and not _is_acronym(letters)
+    ]
+
+
+def _weight(letters: str) -> int:
+    return sum(script_weights(letters).values())
 
 
 def copied_run(candidate: Candidate) -> tuple[int, int]:
@@ -98,6 +111,10 @@ def copied_run(candidate: Candidate) -> tuple[int, int]:
         ends_before = {place: ends_before.get(place - 1, 0) + counted for place in places.get(word, ())}
         longest = max(longest, *ends_before.values(), 0)
     return longest, ordinary
+
+
+def _copied_words(candidate: Candidate) -> str:
+    return " ".join(word for word in candidate.words if word in candidate.source_words.known)
 
 
 def _is_english_part(seen: Identified, language: str) -> bool:

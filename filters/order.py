@@ -26,7 +26,7 @@ TEXT_CHECKS: tuple[tuple[str, str], ...] = (
 LANGUAGE_CHECKS = ("wrong_language", "mixed_language")
 """Asked last and of many texts at once, because they need language ID."""
 
-LEARNED_CHECKS = ("misaligned",)
+LEARNED_CHECKS = ("misaligned", "cut_word")
 """Asked of what all others keep, where a run has pairs enough to learn from (`alignment_check.py`)."""
 
 REASONS = (*(reason for reason, _ in TEXT_CHECKS), *LANGUAGE_CHECKS, *LEARNED_CHECKS)

@@ -52,8 +52,14 @@ class Verdict:
 
 
 KEEP = Verdict(True)
+_QUOTED_CHARS = 60
 
 
 def reject(reason: str, detail: str) -> Verdict:
-    """A verdict that drops the text. `detail` should name the numbers or the words at fault."""
+    """A verdict that drops the text. `detail` quotes the words at fault, as `quoted` does."""
     return Verdict(False, reason, detail)
+
+
+def quoted(words: str) -> str:
+    """A piece of a text for a detail: its beginning, with line ends and invisible characters spelled out."""
+    return repr(words.strip()[:_QUOTED_CHARS])

@@ -90,9 +90,10 @@ def warnings(languages: Sequence[str], held_out: Collection[str]) -> list[str]:
                 f"language ID keeps {found.kept:.1%} of good {NAMES[language]} ({language}) sentences ({found.texts} "
                 "human ones measured): the others will be rejected as wrong_language"
             )
-        if found is None and not knows(language):
+        if found is None:
+            second = "" if knows(language) else ", and there is no second opinion"
             lines.append(
-                f"language ID has not been measured on {NAMES[language]} ({language}), and there is no second opinion: "
+                f"language ID has not been measured on {NAMES[language]} ({language}){second}: "
                 "look at what is rejected as wrong_language"
             )
     for language in held_out:

@@ -137,9 +137,10 @@ class _Build:
             for file in numbered:
                 files.remove(file.path)
         num_images = _num_images(summary.shards) - _num_images(shards)
-        left = Summary(shards=shards, books=_booked(summary.books, num_images), rejects_sha256=rejects_sha256)
+        books = _booked(summary.books, num_images)
+        left = Summary(shards=shards, books=books, rejects_sha256=rejects_sha256, tables=summary.tables)
         if left != summary:
-            write_summary(self.out, self.build, left.shards, left.books, left.rejects_sha256)
+            write_summary(self.out, self.build, left.shards, left.books, left.rejects_sha256, left.tables)
         write_index(self.out, self.build, left.shards)
         return _Removed(images=num_images, shards=len(wrong), rejects=num_rejects, summary=left)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -17,6 +17,7 @@ from florenz.limits.printable import printable
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected_counts, to_json, total
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import Reject, count_rejects, iter_rejects
+from florenz.pipeline.notices import drops_of_most, silent_languages
 from florenz.reports.charts import Step
 from florenz.reports.page import NAME as PAGE
 from florenz.reports.page import read_report
@@ -31,7 +32,8 @@ MAX_REJECTS = 20
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
     """One run, as told to its user. `asked`: questions put to the models by this run. `seconds`: step -> wall time.
-    `timeline`: the steps as they ran, one that ran twice twice.
+    `timeline`: the steps as they ran, one that ran twice twice. `tables`: language -> fingerprint of the alignment that
+    was learned for it; None where the recipe has it off, or nobody knows.
     """
 
     out: str
@@ -41,6 +43,7 @@ class RunFacts:
     seconds: Mapping[str, float]
     next_command: str
     timeline: Sequence[Step] = ()
+    tables: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,7 @@ def write_report_again(out: str, manifest: Manifest, books: Tally) -> None:
         seconds=record["seconds"],
         next_command=next_command(out),
         timeline=[Step(**step) for step in record.get("timeline", [])],
+        tables=record.get("alignment"),
     )
     write_report(facts, rejects_of(out, manifest.build), record.get("before", {}))
 
@@ -89,6 +93,8 @@ def write_report(facts: RunFacts, rejects: Rejects, before: Mapping[str, Any] | 
         "asked": dict(facts.asked),
         "seconds": {step: round(seconds, 2) for step, seconds in facts.seconds.items()},
         "timeline": [asdict(step) for step in facts.timeline],
+        "warnings": drops_of_most(facts.books),
+        "alignment": None if facts.tables is None else dict(facts.tables),
         "before": before,
     }
     _write(facts.out, "report.json", json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
@@ -99,6 +105,7 @@ def screen_table(facts: RunFacts) -> str:
     """A dozen lines: images, captions, texts per language, rejects and why, times, shards, what to do next."""
     manifest, books = facts.manifest, facts.books
     lines = [
+        *(_line("WARNING", line) for line in drops_of_most(books)),
         _line("images", f"{total(books, 'read', IN)} found, {total(books, 'write', KEPT)} written"),
         _line("captions", f"{total(books, 'caption', KEPT)} in English"),
     ]
@@ -109,6 +116,7 @@ def screen_table(facts: RunFacts) -> str:
         for reason, by_language in by_reason.items():
             where = ", ".join(f"{language} {n}" if language else str(n) for language, n in by_language.items())
             lines.append(_line("rejected", f"{step}: {reason} ({where})"))
+    lines += [_line("alignment", line) for line in _silence(facts)]
     times = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in facts.seconds.items())
     lines += [
         _line("asked", ", ".join(f"{number} {what}" for what, number in facts.asked.items())),
@@ -118,6 +126,11 @@ def screen_table(facts: RunFacts) -> str:
         _line("next", facts.next_command),
     ]
     return "\n".join(lines)
+
+
+def _silence(facts: RunFacts) -> Iterator[str]:
+    if facts.tables is not None:
+        yield from silent_languages(facts.books, facts.manifest.languages, facts.tables)
 
 
 def _line(name: str, text: str) -> str:
@@ -154,12 +167,14 @@ def _markdown(facts: RunFacts, rejects: Rejects) -> str:
     time_rows = [[step, f"{seconds:.1f}"] for step, seconds in facts.seconds.items()]
     reject_rows = [[r.step, r.reason, r.language, cell(r.detail), cell(r.text or r.source)] for r in rejects.first]
     parts = [
+        *(f"**WARNING: {line}**" for line in drops_of_most(facts.books)),
         f"# Build {manifest.build}",
         "## Examples",
         table(header, rows),
         "## Books",
         "In = kept + rejected, for every step and language; a build whose books don't balance is not published.",
         table(["step", "language", "outcome", "number"], book_rows),
+        *(f"Alignment: {line}." for line in _silence(facts)),
         f"## Rejects ({rejects.number}; the first {len(reject_rows)})",
         table(["step", "reason", "language", "detail", "text"], reject_rows),
         "## Time",

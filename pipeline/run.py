@@ -26,6 +26,7 @@ from florenz.pipeline.answers.reading import check_reading
 from florenz.pipeline.answers.retry import forget_rejected
 from florenz.pipeline.answers.survey import Asked, Route, Survey, survey
 from florenz.pipeline.assemble import replacement
+from florenz.pipeline.assemble.alignment import is_learning
 from florenz.pipeline.assemble.build import (
     assembly_of,
     build_name,
@@ -374,6 +375,7 @@ def _assemble(this: Run, index: Index, found: Survey) -> RunFacts:
         seconds=this.seconds,
         timeline=this.timeline,
         next_command=next_command(recipe.out),
+        tables=summary.tables if is_learning(recipe.filters) else None,
     )
     write_report(facts, rejects_of(recipe.out, build))
     write_page(recipe.out, judgements(recipe.out, build))

@@ -110,6 +110,7 @@ def _facts(out: str, manifest: Manifest, judged: Sequence[Any] | None) -> dict[s
     before = report.get("before") or {}
     return {
         "manifest": manifest,
+        "warnings": current.get("warnings", []),
         "languages": (SOURCE, *manifest.languages),
         "matrix": coverage_matrix(manifest),
         "funnels": funnels(current.get("books", [])),

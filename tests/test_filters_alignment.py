@@ -5,37 +5,16 @@ import random
 
 import numpy as np
 import pytest
+from alignment_examples import made_pairs
 from filters_examples import translation
 
+from benchmarks.filters_faults import make_cut
+from benchmarks.filters_texts import large_pairs
 from florenz.filters import alignment_check
-from florenz.filters.alignment import FOLDS, fold_of, learn_pair_model
+from florenz.filters.alignment import FOLDS, VIEWS, fold_of, learn_pair_model, marks, tokens
 from florenz.filters.alignment_check import check_misaligned, learn_table, least_score
 from florenz.filters.chain import FilterChain
-
-COLOURS = {"red": "rot", "blue": "blau", "green": "grün", "old": "alt", "new": "neu", "big": "groß", "small": "klein"}
-THINGS = {
-    "car": "Wagen",
-    "house": "Haus",
-    "dog": "Hund",
-    "cat": "Katze",
-    "tree": "Baum",
-    "ship": "Schiff",
-    "bird": "Vogel",
-}
-PLACES = {"street": "Straße", "field": "Feld", "wall": "Mauer", "water": "Wasser", "hill": "Hügel", "roof": "Dach"}
-DEEDS = {"stands": "steht", "lies": "liegt", "waits": "wartet", "sleeps": "schläft", "turns": "dreht"}
-
-
-def made_pairs(number, seed=0):
-    """Sentences of five content words each, word for word."""
-    rng, pairs = random.Random(seed), {}
-    while len(pairs) < number:
-        colour, thing, place, deed, other = (rng.choice(sorted(t)) for t in (COLOURS, THINGS, PLACES, DEEDS, COLOURS))
-        n = rng.randrange(40)
-        pairs[f"The {colour} {thing} {deed} by the {other} {place} {n}."] = (
-            f"Das {COLOURS[colour]} {THINGS[thing]} {DEEDS[deed]} am {COLOURS[other]} {PLACES[place]} {n}."
-        )
-    return list(pairs.items())
+from florenz.filters.cut_word import check_cut_word
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -114,13 +93,15 @@ def test_no_pair_is_judged_by_what_was_learned_from_it(pairs, table):
     taught = learn_table([*pairs, odd], "de")
     own = taught.models[fold_of(odd[0])]
     other = taught.models[(fold_of(odd[0]) + 1) % FOLDS]
-    assert "quor" not in own.forwards.explained and "quor" in other.forwards.explained
+    for view, word in zip(VIEWS, ("quor", "quorblax"), strict=True):
+        assert word not in own.forwards[view].explained and word in other.forwards[view].explained
 
 
 def test_a_model_is_the_same_from_any_order(pairs):
     one, other = learn_pair_model(pairs[:300], "de"), learn_pair_model(pairs[:300][::-1], "de")
-    assert np.array_equal(one.forwards.keys, other.forwards.keys)
-    assert np.array_equal(one.forwards.probabilities, other.forwards.probabilities)
+    for view in VIEWS:
+        assert np.array_equal(one.forwards[view].keys, other.forwards[view].keys)
+        assert np.array_equal(one.forwards[view].probabilities, other.forwards[view].probabilities)
 
 
 def test_the_threshold_allows_for_bad_pairs():
@@ -136,3 +117,61 @@ def test_the_chain_asks_the_table_last_and_only_where_there_is_one(pairs, table)
     assert FilterChain()([wrong], {"de": table})[0].reason == "misaligned"
     assert FilterChain()([wrong], {"fr": table})[0].reason == ""
     assert pickle.loads(pickle.dumps(table)).least == table.least
+
+
+def test_the_detail_names_the_words_that_do_not_go_together(pairs, table):
+    source = "The red car stands by the old wall 7."
+    wrong = translation("Das grün Schiff schläft am alt Dach 7.", source=source)
+    (verdict,) = check_misaligned([wrong], {"de": table})
+    text, _, rest = verdict.detail.partition("; ")
+    assert "schläft" in text and "schiff" in text and "old" not in rest
+    assert "car" in rest and "stands" in rest
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "kinds"),
+    [
+        ("Was ist das?", "de", ["?"]),
+        ("这是什么？", "zh", ["?"]),
+        ("ما هذا؟", "ar", ["?"]),
+        ("„Ja, gut!“", "de", ["!", '"', ","]),
+    ],
+)
+def test_marks_of_all_writings_are_the_same_kinds(text, language, kinds):
+    assert marks(text) == kinds
+    assert tokens(text, language, "words")[-len(kinds) :] == kinds
+
+
+def test_a_text_that_ends_in_the_middle_of_a_word_is_told(table):
+    source = "The red ship lies by the old water 3."
+    cut = translation("Das rot Schiff liegt am alt Wass.", source=source)
+    (verdict,) = check_cut_word([cut], {"de": table})
+    assert verdict.reason == "cut_word" and "'wass'" in verdict.detail and "'wasser'" in verdict.detail
+    assert FilterChain()([cut], {"de": table})[0].reason == "cut_word"
+    assert FilterChain()([cut])[0].keep
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Das rot Schiff liegt am alt Wasser.", "a whole word"),
+        ("Das rot Schiff liegt am alt Mau.", "the source says nothing of a Mauer"),
+        ("Das rot Schiff liegt am alt Wasse.", "one letter may be another form"),
+        ("Das rot Schiff liegt am alt Xyl.", "no word begins so"),
+    ],
+)
+def test_what_ends_in_no_cut_word_is_kept(table, text, why):
+    candidate = translation(text, source="The red ship lies by the old water 3.")
+    assert check_cut_word([candidate], {"de": table})[0].keep, why
+
+
+def test_human_german_is_not_cut_and_what_is_cut_is_found():
+    pairs = list(dict.fromkeys(large_pairs("de")))[:7000]
+    if not pairs:
+        pytest.skip("shared large pairs are absent")
+    table = learn_table(pairs, "de")
+    good = [translation(text, source=source) for source, text in pairs[:2000]]
+    assert sum(not verdict.keep for verdict in check_cut_word(good, {"de": table})) <= 20
+    rng = random.Random(4)
+    cut = [translation(text, source=pair[0]) for pair in pairs[:2000] if (text := make_cut(pair, "de", rng, pairs))]
+    assert len(cut) > 500 and sum(not v.keep for v in check_cut_word(cut, {"de": table})) >= 0.4 * len(cut)

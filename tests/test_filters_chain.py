@@ -112,7 +112,7 @@ def test_a_disabled_reason_is_not_looked_for():
 
 
 def test_language_checks_come_last():
-    assert REASONS[len(TEXT_CHECKS) :] == ("wrong_language", "mixed_language", "misaligned")
+    assert REASONS[len(TEXT_CHECKS) :] == ("wrong_language", "mixed_language", "misaligned", "cut_word")
 
 
 def test_misspelt_reason_is_refused_with_the_nearest():

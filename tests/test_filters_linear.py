@@ -28,6 +28,7 @@ SLOWEST = {
     "copied_source": ["misread"], "length_ratio": ["han"], "said_twice": ["words"], "alternatives": ["slashes"],
     "number_conflict": ["separated"], "copied_tail": ["words"], "repetition": ["misread", "slashes"],
     "wrong_language": ["separated"], "mixed_language": ["words"], "misaligned": ["words"],
+    "cut_word": ["words"],
 }  # fmt: skip
 MEGABYTE = 1_000_000
 MAX_SECONDS = 1.0
@@ -37,6 +38,7 @@ import time
 from florenz.filters.alignment import FOLDS, learn_pair_model
 from florenz.filters.alignment_check import AlignmentTable, check_misaligned
 from florenz.filters.chain import FilterChain, text_checks
+from florenz.filters.cut_word import check_cut_word
 from florenz.filters.order import LANGUAGE_CHECKS, REASONS, TEXT_CHECKS
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import Candidate
@@ -61,6 +63,7 @@ names = [reason for reason, _ in TEXT_CHECKS]
 checks = {{name: lambda one, check=check: check(one, FilterSettings()) for name, check in zip(names, text_checks())}}
 checks |= {{name: alone(name) for name in LANGUAGE_CHECKS}}
 checks["misaligned"] = lambda candidate: check_misaligned([candidate], tables)
+checks["cut_word"] = lambda candidate: check_cut_word([candidate], tables)
 for reason, unit, *sizes in {asked!r}:
     print(reason, *(seconds(checks[reason], unit, size) for size in sizes), flush=True)
 """

@@ -49,5 +49,7 @@ def test_what_to_know_before_a_run_is_told():
     assert "Yiddish (yi)" in line and "%" in line
     (line,) = warnings(("pt", "es"), ("es",))
     assert line.startswith("es is held out beside pt")
+    (line,) = warnings(("mt",), ())
+    assert line.startswith("language ID has not been measured on Maltese (mt)")
     assert warnings(("de", "fr", "ru", "zh"), ("fr", "zh")) == []
     assert warnings(("hr", "sr"), ("sr",))[0].startswith("sr is held out beside hr")

@@ -46,6 +46,7 @@ def test_beam_gives_the_same(tmp_path):
 def test_the_recipe_turns_it_off():
     assert is_learning(FilterSettings())
     assert not is_learning(FilterSettings(alignment="off"))
-    assert not is_learning(FilterSettings(disabled=("misaligned",)))
+    assert not is_learning(FilterSettings(disabled=("misaligned", "cut_word")))
+    assert is_learning(FilterSettings(disabled=("misaligned",)))
     with pytest.raises(ValueError, match="alignment = 'on': choose learn or off"):
         FilterSettings(alignment="on")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected, rejected_counts
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import Reject, write_rejects
+from florenz.pipeline.notices import drops_of_most
 from florenz.pipeline.report import Rejects, RunFacts, rejects_of, screen_table, write_report
 from florenz.shards.manifest import Manifest, count_examples
 from florenz.shards.writer import ShardInfo
@@ -75,6 +77,38 @@ def test_the_table_has_all_that_a_user_wants_to_know() -> None:
     assert re.search(r"shards +3 in data/out/shards/b{16}", table)
     assert table.splitlines()[-1].split(maxsplit=1) == ["next", "make verify OUT=data/out"]
     assert len(table.splitlines()) <= 20 and max(map(len, table.splitlines())) <= 120
+
+
+def test_a_filter_that_drops_most_of_a_language_is_the_first_line(tmp_path: Path) -> None:
+    books = BOOKS.copy()
+    books["filter", "fr", KEPT], books["filter", "fr", rejected("wrong_language")] = 8, 10
+    one = replace(facts(tmp_path), books=books)
+    first = screen_table(one).splitlines()[0]
+    assert "WARNING" in first and "wrong_language dropped 10 of 19 French texts (fr)" in first and len(first) <= 120
+    write_report(one, rejects())
+    assert "wrong_language dropped 10 of 19" in (tmp_path / "REPORT.md").read_text().splitlines()[0]
+    assert json.loads((tmp_path / "report.json").read_text())["warnings"] == drops_of_most(books)
+
+
+def test_filters_that_drop_most_of_a_language_together_are_told_and_half_is_not_most() -> None:
+    books = Tally({
+        ("filter", "de", IN): 10, ("filter", "de", rejected("empty")): 3, ("filter", "de", rejected("mojibake")): 3,
+        ("filter", "de", KEPT): 4, ("filter", "fr", IN): 10, ("filter", "fr", rejected("empty")): 5,
+        ("filter", "fr", KEPT): 5,
+    })  # fmt: skip
+    (line,) = drops_of_most(books)
+    assert line.startswith("all filters together dropped 6 of 10 German texts (de)")
+
+
+def test_where_no_alignment_was_learned_the_report_says_so(tmp_path: Path) -> None:
+    books = BOOKS + Tally({("translate", "de", KEPT): 19_000, ("translate", "fr", KEPT): 4_321})
+    one = replace(facts(tmp_path), books=books, tables={"de": "0" * 16})
+    assert re.search(r"^alignment  no table for fr 4,321 texts: a language needs 5,000 pairs", screen_table(one), re.M)
+    write_report(one, rejects())
+    assert "no table for fr 4,321 texts" in (tmp_path / "REPORT.md").read_text()
+    assert json.loads((tmp_path / "report.json").read_text())["alignment"] == {"de": "0" * 16}
+    assert "no table" not in screen_table(replace(one, tables=None))
+    assert "no table" not in screen_table(replace(one, tables={"de": "0" * 16, "fr": "1" * 16}))
 
 
 def test_the_machine_readable_report_holds_the_same(tmp_path: Path) -> None:

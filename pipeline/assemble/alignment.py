@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 
 from florenz.filters.alignment_check import MAX_PAIRS, AlignmentTable, hash_of_pair, learn_table
+from florenz.filters.order import LEARNED_CHECKS
 from florenz.filters.settings import FilterSettings
 from florenz.pipeline.assemble.filtering import ImageTexts
 
@@ -56,7 +57,7 @@ def pairs_of(texts: ImageTexts) -> Iterator[tuple[str, Pair]]:
 
 
 def is_learning(filters: FilterSettings) -> bool:
-    return filters.alignment == "learn" and "misaligned" not in filters.disabled
+    return filters.alignment == "learn" and not set(LEARNED_CHECKS) <= set(filters.disabled)
 
 
 def learned(language: str, pairs: list[Pair]) -> Iterator[tuple[str, AlignmentTable]]:

@@ -11,7 +11,8 @@ import contextlib
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -57,11 +58,14 @@ class EmptyBuild(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What an assembly left: its shards, its books, the SHA-256 of its rejects ("" in an older one)."""
+    """What an assembly left: its shards, its books, the SHA-256 of its rejects ("" in an older one), and language ->
+    fingerprint of each alignment table (none in an older one).
+    """
 
     shards: tuple[ShardInfo, ...]
     books: Tally
     rejects_sha256: str = ""
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 class BrokenSummary(ValueError):
@@ -163,6 +167,7 @@ def read_summary(out: str, build: str) -> Summary:
             shards=tuple(ShardInfo(**info) for info in record["shards"]),
             books=from_json(record["books"]),
             rejects_sha256=record.get("rejects_sha256", ""),
+            tables=dict(record.get("alignment", {})),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
         raise BrokenSummary(f"{path} is damaged ({' '.join(str(problem).split())})") from problem

@@ -69,11 +69,12 @@ def run_assembly(
     with graph(running, "assemble", progress) as pipeline:
         ranges = pipeline | "ranges" >> given(work, running)
         texts = ranges | "texts to learn" >> beam.FlatMap(partial(_texts, answers=answers, assembly=assembly))
+        tables = learn_tables(texts, is_on=may_learn)
         covered = ranges | "filter and cover" >> beam.Map(
             _covered,
             answers=answers,
             chain=FilterChain(assembly.filters),
-            tables=AsDict(learn_tables(texts, is_on=may_learn)),
+            tables=AsDict(tables),
             assembly=assembly,
             num_images=index.num_images,
             progress=telling,
@@ -103,6 +104,9 @@ def run_assembly(
                 image_tally=_counted("images", covered),
                 shard_tally=_counted("shards", shards),
                 infos=AsSingleton(infos),
+                tables=AsDict(
+                    tables | "fingerprints" >> beam.MapTuple(lambda language, one: (language, one.fingerprint))
+                ),
             )
         )
     remove_working_folders(assembly.out)
@@ -171,6 +175,7 @@ def _summarise(
     image_tally: Tally,
     shard_tally: Tally,
     infos: list[ShardInfo | None],
+    tables: Mapping[str, str],
 ) -> None:
     """The last thing that the graph does: rejects, then the summary; its presence means that the build is complete."""
     out, build = assembly.out, assembly.build
@@ -180,14 +185,18 @@ def _summarise(
     folder = working_folder(out, build)
     names = sorted(path.rpartition("/")[2] for path in files.list_files(folder) if path.endswith(REJECTS))
     rejects_sha256 = join_rejects(rejects_path(out, build), folder, names)
-    write_summary(out, build, shards, image_tally + shard_tally, rejects_sha256)
+    write_summary(out, build, shards, image_tally + shard_tally, rejects_sha256, tables)
 
 
-def write_summary(out: str, build: str, shards: Sequence[ShardInfo], books: Tally, rejects_sha256: str) -> None:
+def write_summary(
+    out: str, build: str, shards: Sequence[ShardInfo], books: Tally, rejects_sha256: str, tables: Mapping[str, str]
+) -> None:
+    """tables: language -> fingerprint of the alignment that was learned for it."""
     record = {
         "shards": [asdict(info) for info in shards],
         "books": to_json(books),
         "rejects_sha256": rejects_sha256,
+        "alignment": dict(tables),
     }
     with files.atomic_write(summary_path(out, build)) as file:
         file.write(json.dumps(sealed(record), indent=1, sort_keys=True).encode())
