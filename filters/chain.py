@@ -7,7 +7,6 @@ and only for texts that nothing else has dropped. Verdicts do not depend on what
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
@@ -17,7 +16,7 @@ from florenz.filters.language_match import check_wrong_language
 from florenz.filters.mixed_language import PART_LIMITS, check_mixed_language, parts_to_ask
 from florenz.filters.order import TEXT_CHECKS
 from florenz.filters.settings import FilterSettings
-from florenz.filters.verdict import KEEP, Candidate, Verdict
+from florenz.filters.verdict import KEEP, Candidate, Verdict, read_as
 from florenz.languages.identification import LanguageIdentifier
 
 Check = Callable[[Candidate, FilterSettings], Verdict]
@@ -77,15 +76,14 @@ class FilterChain:
         kept = [index for index, verdict in enumerate(verdicts) if verdict.keep]
         for index, verdict in zip(kept, check_all([candidates[index] for index in kept]), strict=True):
             language = verdict.language or verdicts[index].language
-            verdicts[index] = replace(verdict, language=language) if language else verdict
+            verdicts[index] = read_as(verdict, language) if language != verdict.language else verdict
 
     def _check_language(self, candidates: list[Candidate]) -> list[Verdict]:
         texts = [candidate.text for candidate in candidates]
         identified = self.identifier.identify(texts, thresholds=self.settings.language_limits)
         pairs = zip(candidates, identified, strict=True)
         return [
-            replace(check_wrong_language(candidate, seen, self.settings), language=seen.language)
-            for candidate, seen in pairs
+            read_as(check_wrong_language(candidate, seen, self.settings), seen.language) for candidate, seen in pairs
         ]
 
     def _check_parts(self, candidates: list[Candidate]) -> list[Verdict]:

@@ -20,10 +20,13 @@ _MARKS = re.compile(
     r"|▁|(?-i:Ġ)[^\W_]|âĢ",  # raw sentencepiece and byte-level token spelling
     re.IGNORECASE | re.MULTILINE,
 )
+_SIGNS = frozenset("<[`#:：▁ĠĢ")  # each mark holds one of them, and few texts do
 
 
 def check_chat_markup(candidate: Candidate, settings: FilterSettings) -> Verdict:
     """Rejects a text with a template mark that its source does not hold; the detail quotes the mark."""
+    if _SIGNS.isdisjoint(candidate.text):
+        return KEEP
     for found in _MARKS.finditer(candidate.text):
         if found.group() not in candidate.source and not _is_maltese(found, candidate):
             return reject("chat_markup", f"{found.group().strip()!r} at character {found.start()}")

@@ -8,6 +8,7 @@ one-line translation, so more lines than the source has are explanations or alte
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
@@ -60,13 +61,44 @@ _ABOUT_A_TRANSLATION = re.compile(
     r"|\bthis translation\b|\blet me know if\b|\bi hope this helps\b|\s//\s",
     re.IGNORECASE,
 )
+_SIGNS = (
+    *(
+        ":",
+        "//",
+        "note",
+        "formal",
+        "lit",
+        "translat",
+        "traduction",
+        "traduzione",
+        "traducción",
+        "tradução",
+        "vertaling",
+    ),
+    *("übersetzung", "перевод", "переклад", "překlad", "tłumaczenie", "翻", "译", "譯", "explanation", "alternatively"),
+    *(
+        "n.b",
+        "nb",
+        "as an ai",
+        "language model",
+        "able to",
+        "cannot",
+        "can't",
+        "can’t",
+        "let me know",
+        "i hope",
+        "sure",
+    ),
+    *("certainly", "of course", "ok", "absolutely"),
+)
+"""What at least one of stands in anything that a pattern above matches, folded."""
 _BRACKETS = re.compile(r"[(\[（]([^()\[\]（）\n]{3,200})[)\]）]")
 
 
 def check_commentary(candidate: Candidate, settings: FilterSettings) -> Verdict:
     """Rejects a text that talks about itself. A phrase that stands in the source too is content, not commentary."""
     text = ends_of(candidate.text)
-    for pattern in (_PREAMBLE, _NOTE, _ABOUT_A_TRANSLATION) if candidate.source else (_PREAMBLE, _NOTE):
+    for pattern in _patterns(candidate):
         found = pattern.search(text)
         if found and not pattern.search(candidate.source):
             return reject("commentary", f"{found.group().strip()!r} at character {found.start()}")
@@ -76,6 +108,13 @@ def check_commentary(candidate: Candidate, settings: FilterSettings) -> Verdict:
     if candidate.source and lines > max(1, _count_lines(candidate.source)):
         return reject("commentary", f"{lines} lines, the source has {_count_lines(candidate.source)}")
     return KEEP
+
+
+def _patterns(candidate: Candidate) -> Sequence[re.Pattern[str]]:
+    """Those that may match: each wants one of `_SIGNS`, which are found 50 times as fast and stand in few texts."""
+    if not any(sign in candidate.folded for sign in _SIGNS):
+        return ()
+    return (_PREAMBLE, _NOTE, _ABOUT_A_TRANSLATION) if candidate.source else (_PREAMBLE, _NOTE)
 
 
 def _english_remark(candidate: Candidate) -> str:

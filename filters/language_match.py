@@ -47,12 +47,15 @@ def check_wrong_language(candidate: Candidate, identified: Identified, settings:
     """Rejects by the rules above. A text without letters (a number for a number) is in no language and stays."""
     language = candidate.language
     is_doubted = is_taken_for_another(identified, language, settings)
+    has_second = (
+        settings.second_opinion and language != SOURCE and len(candidate.text) >= _MIN_LETTERS and knows(language)
+    )
+    if not is_doubted and not (has_second and _has_likely_neighbour(identified, language)):
+        return KEEP
     own = identified.probability_of(language)
     seen = f"{identified.language} at {identified.probability:.2f}, {language} at {own:.2f} in {quoted(candidate.text)}"
-    if not settings.second_opinion or language == SOURCE or len(candidate.text) < _MIN_LETTERS or not knows(language):
-        return reject("wrong_language", seen) if is_doubted else KEEP
-    if not is_doubted and not _has_likely_neighbour(identified, language):
-        return KEEP
+    if not has_second:
+        return reject("wrong_language", seen)
     found = margins(candidate.text, language)
     least_near, least_other = least_margins(language)
     if found.to_neighbours < least_near:

@@ -8,9 +8,9 @@ one chain serves both; the price is the empty `source` that a caption carries.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
-from florenz.filters.words import SourceWords, folded_words, source_words
+from florenz.filters.words import SourceWords, folded, source_words, split_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +27,16 @@ class Candidate:
     finish_reason: str = ""
 
     @cached_property
+    def folded(self) -> str:
+        """The text in one spelling: compatibility forms (a full-width colon is a colon) and case folded."""
+        return folded(self.text)
+
+    @cached_property
     def words(self) -> list[str]:
         """Folded words of the text, cut once for all filters; not to be changed."""
-        return folded_words(self.text)
+        return split_words(self.folded)
 
-    @property
+    @cached_property
     def source_words(self) -> SourceWords:
         """Folded words, names and numbers of the source."""
         return source_words(self.source)
@@ -53,6 +58,16 @@ class Verdict:
 
 KEEP = Verdict(True)
 _QUOTED_CHARS = 60
+
+
+def read_as(verdict: Verdict, language: str) -> Verdict:
+    """The same verdict, with what language ID reads in the text."""
+    return _kept(language) if verdict.keep else Verdict(False, verdict.reason, verdict.detail, language)
+
+
+@cache
+def _kept(language: str) -> Verdict:
+    return Verdict(True, language=language)
 
 
 def reject(reason: str, detail: str) -> Verdict:

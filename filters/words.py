@@ -56,9 +56,14 @@ def split_words(text: str) -> list[str]:
     return [word for piece in text.translate(_SPACING).split() if (word := piece.strip(_INNER))]
 
 
+def folded(text: str) -> str:
+    """The text in one spelling: compatibility forms and case folded."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+
+
 def folded_words(text: str) -> list[str]:
-    """The words in one spelling: compatibility forms and case folded."""
-    return split_words(unicodedata.normalize("NFKC", text).casefold())
+    """The words in that spelling."""
+    return split_words(folded(text))
 
 
 @dataclass(frozen=True)

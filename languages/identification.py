@@ -151,9 +151,9 @@ def _ask(model: Any, lines: list[str], least: float) -> list[dict[str, float]]:
     # What the class's own `predict` does for a list, without an array for each text. NumPy 2 breaks it for one string.
     number = len(model.get_labels()) if lines else 0
     answers, probabilities = model.f.multilinePredict([f"{line}\n" for line in lines], number, least, "strict")
-    names = _names_of_labels(model)
+    name_of = _names_of_labels(model).__getitem__
     return [
-        {names[label]: float(p) for label, p in zip(labels, row, strict=True)}
+        dict(zip(map(name_of, labels), row.tolist(), strict=True))
         for labels, row in zip(answers, probabilities, strict=True)
     ]
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from florenz.languages.calibration import MARGINS
 from florenz.languages.codes import NAMES
 
@@ -44,6 +46,7 @@ class Margins:
     to_others: float
 
 
+@cache
 def group_of(language: str) -> frozenset[str]:
     """The languages that can't be told from this one, itself among them."""
     return next((group for group in GROUPS if language in group), frozenset({language}))
@@ -64,10 +67,10 @@ def knows(language: str) -> bool:
 def margins(text: str, language: str) -> Margins:
     """The margins of one text, in the order of -20 to 20; `language` is one that it knows. Any string is allowed."""
     scores = _scores(text)
-    own = max(scores[column] for column in _columns_of(group_of(language)))
-    near = {other: max(scores[column] for column in _columns()[other]) for other in _known_neighbours(language)}
+    own = _highest(scores, _columns_of(group_of(language)))
+    near = {other: _highest(scores, _columns()[other]) for other in _known_neighbours(language)}
     nearest = max(near, key=lambda other: (near[other], other), default="")
-    others = max(scores[column] for column in _other_columns(language))
+    others = float(scores[_other_columns(language)].max())
     to_neighbours = own - near[nearest] if near else math.inf
     return Margins(to_neighbours, nearest, own - others)
 
@@ -107,11 +110,15 @@ def warnings(languages: Sequence[str], held_out: Collection[str]) -> list[str]:
     return lines
 
 
-def _scores(text: str) -> list[float]:
+def _highest(scores: np.ndarray, columns: tuple[int, ...]) -> float:
+    return max(map(scores.item, columns))
+
+
+def _scores(text: str) -> np.ndarray:
     model = _model()
     data = model._encode(text.encode("utf-8", "replace").decode("utf-8"))
-    scores = model._raw_score(data) / math.sqrt(len(data) or 1)
-    return [float(score) for score in scores]
+    found: np.ndarray = model._raw_score(data) / math.sqrt(len(data) or 1)
+    return found
 
 
 @cache
@@ -141,10 +148,11 @@ def _known_neighbours(language: str) -> tuple[str, ...]:
 
 
 @cache
-def _other_columns(language: str) -> tuple[int, ...]:
+def _other_columns(language: str) -> np.ndarray:
     """Of all languages but the group and the neighbours, and but for what is no language: zxx, and dialects of it."""
     left_out = group_of(language) | neighbours_of(language) | {"zxx"} | _DIALECTS.get(language, frozenset())
-    return tuple(column for label, columns in _columns().items() if label not in left_out for column in columns)
+    kept = [column for label, columns in _columns().items() if label not in left_out for column in columns]
+    return np.array(kept, dtype=np.intp)
 
 
 _DIALECTS = {
