@@ -81,6 +81,11 @@ class CaptionerSettings:
         return False
 
     @property
+    def running_servers(self) -> tuple[str, ...]:
+        """Endpoints that the recipe names, for a kind that asks servers."""
+        return ()
+
+    @property
     def starts_server(self) -> bool:
         """Whether `load` starts a server, which has the machine's memory until it is closed."""
         return False
@@ -122,6 +127,18 @@ class Closing(Protocol):
 
     def close(self) -> None:
         """It is asked no more: its server ends."""
+
+
+@runtime_checkable
+class Served(Protocol):
+    """A captioner whose model is at a server."""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Where it asks now."""
+
+    def counted(self) -> Mapping[str, int]:
+        """Since it was loaded: answer_tokens, prompt_tokens."""
 
 
 class CaptionerKind(Protocol):

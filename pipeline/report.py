@@ -19,6 +19,7 @@ from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import Reject, count_rejects, iter_rejects
 from florenz.pipeline.notices import drops_of_most, silent_languages
 from florenz.reports.charts import Step
+from florenz.reports.loads import HEADER, ModelLoad, load_rows
 from florenz.reports.page import NAME as PAGE
 from florenz.reports.page import read_report
 from florenz.shards.manifest import Manifest
@@ -33,7 +34,7 @@ MAX_REJECTS = 20
 class RunFacts:
     """One run, as told to its user. `asked`: questions put to the models by this run. `seconds`: step -> wall time.
     `timeline`: the steps as they ran, one that ran twice twice. `tables`: language -> fingerprint of the alignment that
-    was learned for it; None where the recipe has it off, or nobody knows.
+    was learned for it; None where the recipe has it off, or nobody knows. `loads`: how full each model was that was asked.
     """
 
     out: str
@@ -44,6 +45,7 @@ class RunFacts:
     next_command: str
     timeline: Sequence[Step] = ()
     tables: Mapping[str, str] | None = None
+    loads: Sequence[ModelLoad] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,7 @@ def write_report_again(out: str, manifest: Manifest, books: Tally) -> None:
         next_command=next_command(out),
         timeline=[Step(**step) for step in record.get("timeline", [])],
         tables=record.get("alignment"),
+        loads=[ModelLoad(**load) for load in record.get("loads", [])],
     )
     write_report(facts, rejects_of(out, manifest.build), record.get("before", {}))
 
@@ -95,6 +98,7 @@ def write_report(facts: RunFacts, rejects: Rejects, before: Mapping[str, Any] | 
         "timeline": [asdict(step) for step in facts.timeline],
         "warnings": drops_of_most(facts.books),
         "alignment": None if facts.tables is None else dict(facts.tables),
+        "loads": [asdict(load) for load in facts.loads],
         "before": before,
     }
     _write(facts.out, "report.json", json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
@@ -179,11 +183,24 @@ def _markdown(facts: RunFacts, rejects: Rejects) -> str:
         table(["step", "reason", "language", "detail", "text"], reject_rows),
         "## Time",
         table(["step", "seconds"], time_rows),
+        *_models(facts.loads),
         "## Shards",
         table(["file", "split", "samples", "bytes", "sha256"], shard_rows),
         f"Next: `{facts.next_command}`",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _models(loads: Sequence[ModelLoad]) -> list[str]:
+    """Nothing where no model was asked."""
+    if not loads:
+        return []
+    rows = [[cell(text) for text in row] for row in load_rows(loads)]
+    about = (
+        "In flight: questions of ours without an answer yet. Running and queue: sequences at the server, as it says. "
+        "Idle: share of the step in which the model had nothing to do. A dash: not measured."
+    )
+    return ["## Models", table(HEADER, rows), about]
 
 
 def _write(out: str, name: str, text: str) -> None:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import partial
 
-from florenz.captioners.contract import CaptionerSettings
+from florenz.captioners.contract import CaptionerSettings, Served
 from florenz.exports.index import num_positions
 from florenz.images.folders import SourceFile
 from florenz.images.sources import list_sources
 from florenz.pipeline import preflight, scenes
+from florenz.pipeline.answers import busy
 from florenz.pipeline.answers.alt_texts import take_alt_texts
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
@@ -42,6 +43,7 @@ from florenz.pipeline.c_messages import c_messages_to
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.index import build_index, expected_images
 from florenz.pipeline.jobs.logs import local_log, progress_log
+from florenz.pipeline.loads import model_load
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar, tell_phase
 from florenz.pipeline.rates import START, Measurement, note_rate
 from florenz.pipeline.recipe import Recipe
@@ -53,12 +55,14 @@ from florenz.recipes.fingerprints import fingerprint
 from florenz.recipes.recipe_file import RecipeError
 from florenz.reports.charts import Step
 from florenz.reports.judging import judgements
+from florenz.reports.loads import ModelLoad
 from florenz.reports.page import write_page
 from florenz.shards.manifest import manifest_path
 from florenz.stores import files
 from florenz.stores.lock import lock_out
 from florenz.stores.publication import Publication
 from florenz.translators.endpoint import ServerError
+from florenz.translators.load import ServerLoad, ServerWatch
 
 Say = Callable[[str], None]
 MIN_START_S = 1.0
@@ -79,6 +83,7 @@ class Run:
         self.damaged: list[str] = []
         self.seconds: dict[str, float] = {}
         self.timeline: list[Step] = []
+        self.loads: list[ModelLoad] = []
         self.started = time.monotonic()
         self.asked = {"captions": 0, "translations": 0}
         self.reads_images_again = False
@@ -120,6 +125,13 @@ class Run:
         self.seconds[name] = self.seconds.get(name, 0.0) + ended - started
         times = {"started": round(started - self.started, 2), "ended": round(ended - self.started, 2)}
         self.timeline.append(Step(name=name, items=total or 0, **times))
+
+    def note_load(self, model: str, served: ServerLoad | None = None, *, is_shared: bool) -> None:
+        """How busy the model of the step was that has just ended."""
+        last = self.timeline[-1]
+        notes = busy.collect(self.recipe.out, last.name)
+        load = model_load(last.name, model, last.ended - last.started, notes, served, is_shared=is_shared)
+        self.loads.append(load)
 
 
 def run(
@@ -227,19 +239,25 @@ def _caption_with(
     from florenz.pipeline.answers.graphs import captions_missing_in, run_captioning
 
     styles = captioner.told_styles
+    endpoints = captioner.running_servers
     try:
         if this.workers_are.is_on_this_machine:
             started = time.monotonic()
             try:
-                load_captioner(captioner)
+                loaded = load_captioner(captioner)
             except CaptionerError as problem:
                 raise RecipeError([str(problem)]) from problem
             _note_start(this, this.makers.captioners[styles[0]].fingerprint, started)
+            endpoints = loaded.endpoints if isinstance(loaded, Served) else endpoints
+            del loaded  # its memory is free where nobody else holds it
         if not this.workers_are.shares_memory and not captioner.starts_server:
             forget_captioner()  # each worker process has its own; a server is everybody's
-        with this.step("caption", before.caption_tasks(styles)) as progress:
+        busy.collect(this.recipe.out, "caption")
+        watch = ServerWatch(endpoints, limits=this.recipe.limits)
+        with this.step("caption", before.caption_tasks(styles)) as progress, watch:
             tasks = captions_missing_in(before.lacking_captions(styles), this.recipe, this.answers, styles)
             run_captioning(this.recipe, tasks, progress, captioner, this.budget, index.digits)
+        this.note_load(captioner.model, watch.load, is_shared=bool(endpoints) or captioner.starts_server)
     finally:
         forget_captioner()  # its memory is the translator's now
     after = this.survey(index, keys)
@@ -307,10 +325,12 @@ def _translate_with(this: Run, index: Index, keys: Collection[str] | None, servi
         try:
             if endpoints:
                 serving.prove(endpoints[0], this.recipe.languages)
-            with this.step("translate", missing.questions) as progress:
+            busy.collect(this.recipe.out, "translate")
+            settings, watch = serving.translator.settings, ServerWatch(endpoints, limits=this.recipe.limits)
+            with this.step("translate", missing.questions) as progress, watch:
                 tasks = translations_missing_in(before.lacking_translations(routes), this.recipe, this.answers, routes)
-                settings = serving.translator.settings
                 run_translation(this.recipe, tasks, endpoints, progress, settings, this.budget, index.digits)
+            this.note_load(settings.model, watch.load, is_shared=True)
             _note_translations(this, serving.translator, missing, this.survey(index, keys).translations(routes))
             return
         except ServerError:
@@ -374,6 +394,7 @@ def _assemble(this: Run, index: Index, found: Survey) -> RunFacts:
         asked=this.asked,
         seconds=this.seconds,
         timeline=this.timeline,
+        loads=this.loads,
         next_command=next_command(recipe.out),
         tables=summary.tables if is_learning(recipe.filters) else None,
     )

@@ -23,6 +23,7 @@ from markupsafe import Markup
 from florenz.languages.codes import LANGUAGES, SOURCE
 from florenz.reports.charts import Step, about_lengths, bar, histogram, idle_times, time_line
 from florenz.reports.entries import Entry, Text, ranked, read_entries, spread_shards
+from florenz.reports.loads import HEADER, ModelLoad, load_rows
 from florenz.reports.pictures import thumbnail
 from florenz.reports.writing import direction, marked, shown
 from florenz.shards.manifest import Manifest, read_manifest
@@ -119,6 +120,8 @@ def _facts(out: str, manifest: Manifest, judged: Sequence[Any] | None) -> dict[s
         "seconds": current.get("seconds", {}),
         "seconds_before": before.get("seconds", {}),
         "time_line": time_line(steps, idle_times(steps)),
+        "load_header": HEADER,
+        "loads": load_rows([ModelLoad(**load) for load in current.get("loads", [])]),
         "idle_s": sum(stop - start for start, stop in idle_times(steps)),
         "lengths": length_charts(entries),
         "kept": [_shown(out, entry) for entry in choose_kept(entries)],

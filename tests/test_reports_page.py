@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from florenz.pipeline.recipe import Recipe
 from florenz.reports.__main__ import preview, report
 from florenz.reports.charts import Step, idle_times, time_line
 from florenz.reports.entries import Entry, Text
+from florenz.reports.loads import ModelLoad
 from florenz.reports.page import choose_rejected, coverage_matrix, funnels, write_page
 from florenz.reports.writing import direction, marked
 from florenz.shards.manifest import read_manifest
@@ -157,11 +158,14 @@ def test_neither_model_is_busy_between_them() -> None:
 def test_the_run_before_stands_beside_this_one(recipe: Recipe, tmp_path: Path) -> None:
     manifest = read_manifest(recipe.out)
     before = {"counts": {"train": {"caption": {"de": 999}}}, "seconds": {"caption": 77.0}, "books": []}
+    load = asdict(ModelLoad(step="translate", model="<b>org/m", seconds=3.0, running=200.25))
     record = {"build": manifest.build, "books": [], "seconds": {"caption": 1.0}, "timeline": [], "before": before}
+    record["loads"] = [load]
     Path(recipe.out, "report.json").write_text(json.dumps(record))
     page = Page(write_page(recipe.out))
     Path(recipe.out, "report.json").unlink()
     assert "before 999" in page.text and "77.0" in page.text
+    assert "<b>org/m" in page.text and "200.2" in page.text, "how full the models were"
 
 
 def test_a_preview_holds_every_text_of_one_image(recipe: Recipe, capsys: pytest.CaptureFixture[str]) -> None:

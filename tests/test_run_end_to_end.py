@@ -111,6 +111,15 @@ def test_the_dataset_proves_its_coverage(first: FirstRun) -> None:
     assert set(counts.get("heldout", {"caption": {"fr": 0}})["caption"]) == {"fr"}
 
 
+def test_the_report_says_how_full_a_real_server_was(first: FirstRun) -> None:
+    """By its own metrics; the captioner, which is in our process, says no tokens."""
+    caption, translate = first.facts.loads
+    assert (caption.step, translate.step) == ("caption", "translate")
+    assert translate.running is not None and translate.queued is not None and translate.idle is not None
+    assert translate.tokens_per_s and translate.asked_tokens_per_s and translate.in_flight
+    assert caption.in_flight and caption.idle is not None and caption.tokens_per_s is None
+
+
 def test_every_file_is_in_a_shard_or_among_the_rejects(first: FirstRun) -> None:
     manifest = first.facts.manifest
     written = {

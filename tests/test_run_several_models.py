@@ -1,5 +1,6 @@
 """Several translators and captioners in one recipe: each is asked for its own, and each text says whose it is."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -91,6 +92,15 @@ def test_each_language_is_asked_of_its_own_translator(servers: dict[str, StandIn
     )
     assert facts.asked["translations"] == len(a.asked) + len(b.asked) > 0
     assert (asked_for(a), asked_for(b)) == ({"de"}, {"fr"})
+    loads = json.loads((tmp_path / "out" / "report.json").read_text())["loads"]
+    assert [(one["step"], one["model"]) for one in loads] == [
+        ("caption", "playground/models/captioner"),
+        ("translate", "org/a"),
+        ("translate", "org/b"),
+    ]
+    assert all(one["in_flight"] > 0 and 0 <= one["idle"] <= 1 for one in loads)
+    assert [one["tokens_per_s"] is None for one in loads] == [True, False, False]
+    assert not list((tmp_path / "out" / "ledger" / "busy").iterdir()), "notes are added up and gone"
     made = made_by(tmp_path)
     assert {(language, model) for task, language, _, model in made if task == "translation"} == {
         ("de", "org/a"),

@@ -93,10 +93,18 @@ class Stream:
 
     keep: called from several threads with questions and their answers, once for each question that is answered.
     replace: asked for another server in the place of one that has failed, which may take its time; None: there is none.
+    in_flight: told by how many there are more, or fewer, whenever that changes.
     """
 
-    def __init__(self, askers: Sequence[Asker], keep: KeepQuestions, *, replace: Replace | None = None) -> None:
-        self._askers, self._keep, self._replace = askers, keep, replace
+    def __init__(
+        self,
+        askers: Sequence[Asker],
+        keep: KeepQuestions,
+        *,
+        replace: Replace | None = None,
+        in_flight: Callable[[int], None] = lambda more: None,
+    ) -> None:
+        self._askers, self._keep, self._replace, self._tell_in_flight = askers, keep, replace, in_flight
         self._list_size = min(asker.list_size for asker in askers)
         self._shared = _Shared(room=self._list_size * len(askers))
         self._loop = asyncio.new_event_loop()
@@ -257,6 +265,7 @@ class Stream:
 
     def _count(self, lane: _Lane, num_prompts: int) -> None:
         lane.in_flight += num_prompts
+        self._tell_in_flight(num_prompts)
         with self._shared.changed:
             self._shared.in_flight += num_prompts
             self._shared.room = max(self._shared.room, lane.window.size)

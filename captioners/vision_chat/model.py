@@ -63,6 +63,17 @@ class VisionChat:
         if self._shared is not None:
             self._shared.stop()
 
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        return tuple(client.endpoint for client in self._clients)
+
+    def counted(self) -> dict[str, int]:
+        stats = [client.stats for client in self._clients]
+        return {
+            "answer_tokens": sum(one.completion_tokens for one in stats),
+            "prompt_tokens": sum(one.prompt_tokens for one in stats),
+        }
+
     def _client(self, endpoint: str) -> Client:
         return Client(endpoint, self._settings.model, self._settings, family=_family(self._settings))
 
@@ -70,7 +81,9 @@ class VisionChat:
         """The machine's own server, where it has died. ServerError when that was too often."""
         if self._shared is None or _lives(lost.endpoint, self._settings.model):
             return None
+        before = self._clients[0].stats
         self._clients = [self._client(self._shared.endpoint())]
+        self._clients[0].stats.add(completion_tokens=before.completion_tokens, prompt_tokens=before.prompt_tokens)
         return self._clients[0]
 
 

@@ -19,11 +19,12 @@ from typing import Any
 import apache_beam as beam
 from safetensors import SafetensorError
 
-from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings, Closing, kind_of
+from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings, Closing, Served, kind_of
 from florenz.images.decoding import BadImage, decode
 from florenz.images.references import Cell, parse_uri
 from florenz.images.sources import DEFAULTS, ImageRef, read_image_bytes
 from florenz.limits.table import SIDE_RATIO, Limits
+from florenz.pipeline.answers.busy import Meter, leave
 from florenz.pipeline.answers.first_batch import FirstCaptions, prove
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.questions import CaptionTask
@@ -116,6 +117,7 @@ class Caption(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._ahead: deque[tuple[CaptionTask, Future[Any]]] = deque()
+        self._meter, self._counted_before = Meter(), _counted(self._captioner)
 
     def process(self, task: CaptionTask) -> None:
         """One batch is captioned while the images of the next are read; what no budget is left for is not asked."""
@@ -128,6 +130,8 @@ class Caption(beam.DoFn):
     def finish_bundle(self) -> None:
         while self._ahead:
             self._caption_batch()
+        counted = {name: number - self._counted_before[name] for name, number in _counted(self._captioner).items()}
+        leave(self._out, "caption", self._meter.busy(**counted))
 
     def teardown(self) -> None:
         self._readers.shutdown(wait=False, cancel_futures=True)
@@ -147,7 +151,8 @@ class Caption(beam.DoFn):
                     for style in task.styles
                 ]
         if readable:
-            answered = _captions(readable, prepared, self._captioner)
+            with self._meter.asking(len(readable)):
+                answered = _captions(readable, prepared, self._captioner)
             self._first.check(answered)
             rows += answered
         self._keep(rows)
@@ -169,6 +174,11 @@ class Caption(beam.DoFn):
             data = read_image_bytes(ImageRef(uri=source), max_bytes=self._max_bytes, limits=self._limits)
         picture = decode(data, max_pixels=self._max_pixels, max_side_ratio=self._max_side_ratio)
         return self._captioner.prepare(picture)
+
+
+def _counted(captioner: Captioner) -> dict[str, int]:
+    """Tokens so far, of one that counts them."""
+    return dict(captioner.counted()) if isinstance(captioner, Served) else {}
 
 
 def _num_threads(settings: CaptionerSettings) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import apache_beam as beam
 
 from florenz.limits.table import Limits
+from florenz.pipeline.answers.busy import Meter, leave
 from florenz.pipeline.answers.first_batch import FirstTranslations
 from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.pipeline.answers.questions import TranslationTask
@@ -66,7 +67,10 @@ class Translate(beam.DoFn):
 
     def start_bundle(self) -> None:
         self.teardown()
-        self._stream = Stream(self._clients, self._keep, replace=self._started_again).__enter__()
+        self._meter, self._counted_before = Meter(), self._counted()
+        self._stream = Stream(
+            self._clients, self._keep, replace=self._started_again, in_flight=self._meter.add
+        ).__enter__()
         self._num_asked = 0
 
     def process(self, task: TranslationTask) -> None:
@@ -81,18 +85,30 @@ class Translate(beam.DoFn):
         self._stream.drain()
         count("translate", self._num_asked)
         self.teardown()
+        counted = {name: number - self._counted_before[name] for name, number in self._counted().items()}
+        leave(self._out, "translate", self._meter.busy(**counted))
 
     def teardown(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
 
+    def _counted(self) -> dict[str, int]:
+        """Tokens, as the servers say, since this copy of the step began."""
+        stats = [client.stats for client in self._clients]
+        return {
+            "answer_tokens": sum(one.completion_tokens for one in stats),
+            "prompt_tokens": sum(one.prompt_tokens for one in stats),
+        }
+
     def _started_again(self, lost: Asker, problem: ServerError) -> Client | None:
         """The machine's own server, where it has died. ServerError when that was too often."""
         if self._shared_server is None or self._lives(lost):
             return None
         settings, limits = self._settings, self._limits
+        before = self._clients[0].stats
         self._clients = [Client(self._shared_server.endpoint(), settings.model, settings, limits=limits)]
+        self._clients[0].stats.add(completion_tokens=before.completion_tokens, prompt_tokens=before.prompt_tokens)
         return self._clients[0]
 
     def _lives(self, asker: Asker) -> bool:
