@@ -23,7 +23,7 @@ from florenz.stores import files
 
 MACHINES = (1, 2, 8, 100)
 CHARS_OF_STYLE = 80.0  # of an answer of which nothing is known
-CAPTIONS, TRANSLATIONS, ASSEMBLE = "captions", "translations", "assemble"
+CAPTIONS, TRANSLATIONS, REPHRASINGS, ASSEMBLE = "captions", "translations", "rephrasings", "assemble"
 NO_RATE = Rate(per_s=1.0, fixed_s=0.0, chars=0.0)
 ASSEMBLED_PER_S = 100.0  # images, where nothing is known: filters and shards of six texts, one busy core
 BYTES_OF_A_TEXT = 400  # in a shard, in the index and in the ledger, together
@@ -92,14 +92,25 @@ def missing_by_model(
         for language, several in makers.translators.items()
         for number, maker in enumerate(several)
     ]
+    rephrasings = [
+        Missing(
+            what=REPHRASINGS,
+            where=language,
+            model=maker.model,
+            items=found.rephrasings([language]).questions
+            + sum(one.items for one in translations if one.where == language),
+            rate=rate(maker, given.translations_per_s),
+        )
+        for language, maker in makers.rephrasers.items()
+    ]
     assembling = Missing(
         what="images",
         where="filtered and written",
         model=ASSEMBLE,
-        items=found.images if captions or found.translations().questions else 0,
+        items=found.images if captions or found.translations().questions or found.rephrasings().questions else 0,
         rate=known_rate(measured, ASSEMBLE) or Rate(per_s=ASSEMBLED_PER_S, fixed_s=0.0, chars=0.0),
     )
-    return [*captioning, *translations, assembling]
+    return [*captioning, *translations, *rephrasings, assembling]
 
 
 def tell(

@@ -19,7 +19,7 @@ from florenz.languages import second_opinion
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
 from florenz.pipeline import scenes
 from florenz.pipeline.recipe import Recipe
-from florenz.pipeline.routing import Translator, languages_of
+from florenz.pipeline.routing import Rephraser, Translator, languages_of
 from florenz.pipeline.runners.contract import facts_of, runner_of
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
@@ -59,7 +59,7 @@ def _runner(recipe: Recipe) -> Iterator[str]:
         if not is_drawn and not reaches_others(path, may_share_folders=facts.may_share_folders):
             yield f"{label} {path!r} is a path of this machine, and {who} are elsewhere: give {both}"
     models = [("captioner", one.model) for one in recipe.captioners]
-    models += [("translator", one.settings.model) for one in recipe.translators]
+    models += [(_label(one), one.settings.model) for one in (*recipe.translators, *recipe.rephrasers)]
     for label, model in models:
         if os.path.isdir(model) and not os.path.isabs(model):
             advice = "give a path that is the same there, or a model of the hub"
@@ -173,9 +173,9 @@ def _translator(recipe: Recipe) -> Iterator[str]:
             else:
                 fingerprint_of_served(settings.model, settings.revision)
             problems = render_problems(settings, languages_of(translator, recipe.languages))
-            yield from (f"translator: {problem}" for problem in problems)
+            yield from (f"{_label(translator)}: {problem}" for problem in problems)
         except ValueError as problem:
-            yield f"translator: {problem}"
+            yield f"{_label(translator)}: {problem}"
 
 
 def _server(recipe: Recipe) -> Iterator[str]:
@@ -190,9 +190,13 @@ def _server(recipe: Recipe) -> Iterator[str]:
             try:
                 check_endpoint(endpoint, translator.settings.model, limits=recipe.limits)
             except (ServerError, ValueError) as problem:
-                yield f"translator: {problem}"
+                yield f"{_label(translator)}: {problem}"
 
 
 def _used(recipe: Recipe) -> list[Translator]:
-    """Those of its translators that have something to do."""
-    return [one for one in recipe.translators if languages_of(one, recipe.languages)]
+    """Those of its translators and rephrasers that have something to do."""
+    return [one for one in (*recipe.translators, *recipe.rephrasers) if languages_of(one, recipe.languages)]
+
+
+def _label(translator: Translator) -> str:
+    return "rephraser" if isinstance(translator, Rephraser) else "translator"

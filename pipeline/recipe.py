@@ -6,6 +6,7 @@ user more than reading three lines.
 """
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,9 +23,11 @@ from florenz.limits.table import IMAGE_BYTES, SIDE_RATIO, Limits
 from florenz.pipeline.jobs.settings import BeamSettings, DataflowSettings, with_options
 from florenz.pipeline.rates import PlanSettings
 from florenz.pipeline.routing import (
+    Rephraser,
     Translator,
     context_problems,
     credentials,
+    rephraser_problems,
     routing_problems,
     style_problems,
     translators_of,
@@ -149,6 +152,9 @@ class Recipe:
     more_translators: tuple[Translator, ...] = ()
     """With [[translators]]: those after the first."""
 
+    rephrasers: tuple[Rephraser, ...] = ()
+    """[[rephrasers]]: a second pass over the translations into the languages that they name."""
+
     filters: FilterSettings = field(default_factory=FilterSettings)
     shards: ShardSettings = field(default_factory=ShardSettings)
     limits: Limits = field(default_factory=Limits)
@@ -159,6 +165,7 @@ class Recipe:
     def __post_init__(self) -> None:
         problems = _plan_problems({name: getattr(self, name) for name in _PLAN})
         problems += routing_problems(self.languages, self.translators)
+        problems += rephraser_problems(self.languages, self.rephrasers)
         problems += style_problems(self.captioners) + context_problems(self.styles, self.translators)
         num_beams = max(getattr(captioner, "num_beams", 1) for captioner in self.captioners)
         problems += _count_problems(self.workers, num_beams, self.limits)
@@ -190,6 +197,9 @@ class Recipe:
         """Who translates into this language; more than one where every output is kept."""
         return translators_of(language, self.translators)
 
+    def rephraser_of(self, language: str) -> Rephraser | None:
+        return next((one for one in self.rephrasers if one.serves(language)), None)
+
     @property
     def image_source(self) -> str:
         """Where the pictures lie once a playground is drawn; the truth about them lies beside them, not looked at."""
@@ -209,14 +219,18 @@ class Recipe:
         for several, section in LISTS.items():
             given = [record[section], *record.pop(f"more_{several}")]
             for one in given:
-                one |= one.pop("settings", {})
+                one |= _told(one.pop("settings", {}))
             if len(given) > 1:
                 record = {name: value for name, value in record.items() if name != section} | {several: given}
-        return record
+        if not self.rephrasers:
+            return {name: value for name, value in record.items() if name != REPHRASERS}
+        return record | {REPHRASERS: [one | _told(one.pop("settings")) for one in record[REPHRASERS]]}
 
 
 # [[name]], a list of sections -> the section that each of them is; the first goes there, the others into more_<name>.
 LISTS = {"captioners": "captioner", "translators": "translator"}
+FAMILY = "family"
+REPHRASERS = "rephrasers"  # [[rephrasers]]: a list, which may be left out
 SECTIONS: dict[str, type] = {
     "images": Images, "captioner": CaptionerSettings, "translator": Translator,
     "filters": FilterSettings, "shards": ShardSettings, "limits": Limits, "plan": PlanSettings, "beam": BeamSettings,
@@ -235,15 +249,20 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
         table["beam"] = with_options(table["beam"])
     problems = overriding
     given = {name: _tables_of(table, name, problems) for name in SECTIONS}
+    rephrasers = _tables_in(table[REPHRASERS], REPHRASERS, problems) if REPHRASERS in table else []
+    for _, one in (*given["translator"], *rephrasers):
+        _take_family(one)
     kinds = {name: [_kind_of(name, one, problems) for _, one in tables] for name, tables in given.items()}
     reader = SectionReader(homes=_homes(kinds), variables={key: name for name, key in VARIABLES.items()})
     reader.problems += problems
-    reader.check_keys(table, [*_top_level(), *SECTIONS, *LISTS], "")
+    reader.check_keys(table, [*_top_level(), *SECTIONS, *LISTS, REPHRASERS], "")
     values = reader.values(Recipe, {name: value for name, value in table.items() if name in _top_level()}, "")
     sections: dict[str, Any] = {}
     for name, tables in given.items():
         read = [reader.read(kind, one, label) for kind, (label, one) in zip(kinds[name], tables, strict=True) if kind]
         sections |= {name: read[0] if read else None} | ({f"more_{name}s": tuple(read[1:])} if read[1:] else {})
+    several = [reader.read(Rephraser, one, label) for label, one in rephrasers]
+    sections[REPHRASERS] = tuple(one for one in several if one is not None)
     problems = reader.problems + _plan_problems(values)
     if problems:
         raise RecipeError([f"{path}: {problem}" for problem in problems])
@@ -270,7 +289,8 @@ def _kind_of(section: str, table: Any, problems: list[str]) -> type | None:
 
 def _top_level() -> list[str]:
     """Keys that stand above the first section."""
-    return [one.name for one in plain_fields(Recipe) if one.name not in {f"more_{name}" for name in LISTS}]
+    sections = {REPHRASERS, *(f"more_{name}" for name in LISTS)}
+    return [one.name for one in plain_fields(Recipe) if one.name not in sections]
 
 
 def _tables_of(table: Mapping[str, Any], section: str, problems: list[str]) -> list[tuple[str, Any]]:
@@ -283,10 +303,21 @@ def _tables_of(table: Mapping[str, Any], section: str, problems: list[str]) -> l
         variables = [variable for variable, key in VARIABLES.items() if key.startswith(f"{section}.")]
         also = "".join(f"; {variable} is for a recipe with one [{section}]" for variable in variables)
         problems.append(f"[{section}] and [[{name}]] are both given: keep one{also}")
+    return _tables_in(tables, name, problems)
+
+
+def _tables_in(tables: Any, name: str, problems: list[str]) -> list[tuple[str, Any]]:
+    """Of a [[list]], each with what to call it."""
     if not isinstance(tables, list) or not tables:
         problems.append(f"[[{name}]] must be a list of sections, got {show(tables)}")
         return []
     return [(f"{name} {number}", one) for number, one in enumerate(tables, 1)]
+
+
+def _take_family(translator: Any) -> None:
+    """[translator.family] as the settings hold it: they travel, and are compared and hashed."""
+    if isinstance(translator, dict) and isinstance(translator.get(FAMILY), dict):
+        translator[FAMILY] = json.dumps(translator[FAMILY], ensure_ascii=False, sort_keys=True, default=str)
 
 
 def _homes(kinds: Mapping[str, Sequence[type | None]]) -> dict[str, str]:
@@ -371,6 +402,12 @@ def _count_problems(workers: int, num_beams: int, limits: Limits) -> list[str]:
         for label, number, limit, unit, key in found
         if number > limit
     ]
+
+
+def _told(settings: dict[str, Any]) -> dict[str, Any]:
+    """A translator's settings as they stand in a recipe: a family of its own as a section, or not at all."""
+    family = settings.pop(FAMILY, "")
+    return settings | ({FAMILY: json.loads(family)} if family else {})
 
 
 def _as_json(value: Any) -> Any:

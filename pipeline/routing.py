@@ -12,7 +12,7 @@ from florenz.captioners.contract import CaptionerSettings
 from florenz.languages.codes import language_problems
 from florenz.recipes.checks import not_among, raise_if, unknown
 from florenz.translators.client import normal_endpoint
-from florenz.translators.settings import TranslatorSettings
+from florenz.translators.settings import RephraserSettings, TranslatorSettings
 
 ONE, ALL = "one", "all"
 
@@ -37,6 +37,7 @@ class Translator:
 
     def __post_init__(self) -> None:
         self.settings.sampling()  # ValueError for an unknown prompt family: now, not at the first translation
+        family = self.settings.family_itself()
         raise_if(
             [problem for endpoint in self.running_servers for problem in _endpoint_problems(endpoint)]
             + ["endpoint (ENDPOINT) and endpoints are both given: keep one"] * bool(self.endpoint and self.endpoints)
@@ -48,7 +49,13 @@ class Translator:
             + ["endpoints has an empty one: leave it out"] * ("" in self.endpoints)
             + [f"languages: {problem}" for problem in (language_problems(self.languages) if self.languages else [])]
             + not_among("keep", self.keep, (ONE, ALL))
+            + self._family_problems(is_rephrasing=family.rephrases)
         )
+
+    def _family_problems(self, *, is_rephrasing: bool) -> list[str]:
+        if not is_rephrasing:
+            return []
+        return [f"prompt = {self.settings.prompt!r} rephrases: it is for [[rephrasers]]; name one that translates"]
 
     @property
     def running_servers(self) -> tuple[str, ...]:
@@ -57,6 +64,38 @@ class Translator:
 
     def serves(self, language: str) -> bool:
         return not self.languages or language in self.languages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rephraser(Translator):
+    """One of [[rephrasers]]: asked about the translations into its languages, whoever made them."""
+
+    settings: RephraserSettings
+
+    def _family_problems(self, *, is_rephrasing: bool) -> list[str]:
+        settings = self.settings
+        return (
+            [f"prompt = {settings.prompt!r} translates: name one that rephrases, as rephrase"] * (not is_rephrasing)
+            + ["context is for translators: a rephraser is shown the translation alone"] * bool(settings.context)
+            + ["keep is for translators: a language has one rephraser"] * (self.keep != ONE)
+        )
+
+
+def rephraser_problems(languages: Sequence[str], rephrasers: Sequence[Rephraser]) -> list[str]:
+    """Languages that several rephrase, and rephrasers without one; a line for each."""
+    problems = []
+    for language in languages:
+        names = ", ".join(one.settings.model for one in rephrasers if one.serves(language))
+        if sum(one.serves(language) for one in rephrasers) > 1:
+            problems.append(
+                f"[[rephrasers]]: several serve {language!r} ({names}): take it out of the languages of all but one"
+            )
+    return problems + [
+        f"[[rephrasers]]: {one.settings.model} serves none of the languages {','.join(languages)}: "
+        "add one to its languages, or leave it out"
+        for one in rephrasers
+        if not languages_of(one, languages)
+    ]
 
 
 def translators_of(language: str, translators: Sequence[Translator]) -> tuple[Translator, ...]:

@@ -25,7 +25,7 @@ from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints, translator_fingerprint
 from florenz.pipeline.answers.reading import check_reading
 from florenz.pipeline.answers.retry import forget_rejected
-from florenz.pipeline.answers.survey import Asked, Route, Survey, survey
+from florenz.pipeline.answers.survey import Asked, Survey, survey
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.alignment import is_learning
 from florenz.pipeline.assemble.build import (
@@ -44,11 +44,12 @@ from florenz.pipeline.image_index import Index
 from florenz.pipeline.index import build_index, expected_images
 from florenz.pipeline.jobs.logs import local_log, progress_log
 from florenz.pipeline.loads import model_load
+from florenz.pipeline.passes import Pass, pass_of
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar, tell_phase
 from florenz.pipeline.rates import START, Measurement, note_rate
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, next_command, rejects_of, screen_table, write_report
-from florenz.pipeline.routing import Translator, languages_of
+from florenz.pipeline.routing import languages_of
 from florenz.pipeline.runners.contract import facts_of
 from florenz.pipeline.serving import Serving
 from florenz.recipes.fingerprints import fingerprint
@@ -85,7 +86,7 @@ class Run:
         self.timeline: list[Step] = []
         self.loads: list[ModelLoad] = []
         self.started = time.monotonic()
-        self.asked = {"captions": 0, "translations": 0}
+        self.asked = {"captions": 0, "translations": 0} | ({"rephrasings": 0} if recipe.rephrasers else {})
         self.reads_images_again = False
         self.servings = [
             Serving(
@@ -94,7 +95,7 @@ class Run:
                 is_local=self.workers_are.is_on_this_machine,
                 limits=recipe.limits,
             )
-            for number, translator in enumerate(recipe.translators, 1)
+            for number, translator in enumerate((*recipe.translators, *recipe.rephrasers), 1)
             if languages_of(translator, recipe.languages)
         ]
 
@@ -212,13 +213,13 @@ def _check_images(this: Run, index: Index) -> None:
 
 def ask(this: Run, index: Index, keys: Collection[str] | None = None) -> None:
     """Steps caption and translate, for all images or for those of `keys`. Raises BudgetUsedUp."""
-    found = this.survey(index, keys)
-    for captioner in this.recipe.captioners:
+    recipe, found = this.recipe, this.survey(index, keys)
+    for captioner in recipe.captioners:
         if found.lacking_captions(captioner.told_styles):
             found = _caption_with(this, index, keys, captioner, found)
     _check_budget(this, found)
     for serving in this.servings:  # one translator after the other: each may need all of the machine's memory
-        _translate_with(this, index, keys, serving)
+        _translate_with(this, index, keys, pass_of(recipe, this.answers, serving))
 
 
 def _check_budget(this: Run, found: Survey) -> None:
@@ -303,14 +304,13 @@ def _note_captions(this: Run, styles: Collection[str], before: Survey, after: Su
             )
 
 
-def _translate_with(this: Run, index: Index, keys: Collection[str] | None, serving: Serving) -> None:
+def _translate_with(this: Run, index: Index, keys: Collection[str] | None, asking: Pass) -> None:
     """Ask, and after a crash of a server that we started: restart it, and ask what is still missing."""
-    is_first = True
-    routes = _routes_of(this.recipe, serving.translator)
-    while (missing := (before := this.survey(index, keys)).translations(routes)).questions:
+    is_first, serving = True, asking.serving
+    while (missing := asking.missing(before := this.survey(index, keys))).questions:
         if this.budget.is_used_up():
-            raise BudgetUsedUp(_left_to_translate(missing))
-        this.asked["translations"] += missing.questions * is_first  # the first time: all that is missing
+            raise BudgetUsedUp(_left_unasked(missing, asking))
+        this.asked[asking.what] += missing.questions * is_first  # the first time: all that is missing
         is_first = False
         for other in this.servings:
             if other is not serving:
@@ -320,18 +320,20 @@ def _translate_with(this: Run, index: Index, keys: Collection[str] | None, servi
         with this.step("server") if serving.is_waited_for else contextlib.nullcontext() as progress:
             endpoints = serving.endpoints(partial(tell_phase, progress, "server"))
         _note_start(this, translator_fingerprint(this.recipe, serving.translator.settings), started)
-        from florenz.pipeline.answers.graphs import run_translation, translations_missing_in
+        from florenz.pipeline.answers.graphs import run_translation
 
         try:
             if endpoints:
                 serving.prove(endpoints[0], this.recipe.languages)
-            busy.collect(this.recipe.out, "translate")
+            busy.collect(this.recipe.out, asking.step)
             settings, watch = serving.translator.settings, ServerWatch(endpoints, limits=this.recipe.limits)
-            with this.step("translate", missing.questions) as progress, watch:
-                tasks = translations_missing_in(before.lacking_translations(routes), this.recipe, this.answers, routes)
-                run_translation(this.recipe, tasks, endpoints, progress, settings, this.budget, index.digits)
+            with this.step(asking.step, missing.questions) as progress, watch:
+                tasks = asking.tasks(before)
+                run_translation(
+                    this.recipe, tasks, endpoints, progress, settings, this.budget, index.digits, asking.step
+                )
             this.note_load(settings.model, watch.load, is_shared=True)
-            _note_translations(this, serving.translator, missing, this.survey(index, keys).translations(routes))
+            _note_translations(this, asking, missing, asking.missing(this.survey(index, keys)))
             return
         except ServerError:
             if not serving.can_be_mended():
@@ -340,27 +342,19 @@ def _translate_with(this: Run, index: Index, keys: Collection[str] | None, servi
             serving.restart()
 
 
-def _routes_of(recipe: Recipe, translator: Translator) -> list[Route]:
-    return [
-        (language, number)
-        for language in recipe.languages
-        for number, one in enumerate(recipe.translators_of(language))
-        if one == translator
-    ]
-
-
-def _note_translations(this: Run, translator: Translator, asked: Asked, left: Asked) -> None:
+def _note_translations(this: Run, asking: Pass, asked: Asked, left: Asked) -> None:
     """How fast it was, for plans. Raises BudgetUsedUp where something was left unasked."""
     seconds = this.timeline[-1].ended - this.timeline[-1].started
     if (answered := asked.questions - left.questions) > 0:
         measured = Measurement(items=answered, seconds=seconds, chars=asked.chars - left.chars)
-        note_rate(this.recipe.out, translator_fingerprint(this.recipe, translator.settings), measured)
+        settings = asking.serving.translator.settings
+        note_rate(this.recipe.out, translator_fingerprint(this.recipe, settings), measured)
     if left.questions and this.budget != UNLIMITED:
-        raise BudgetUsedUp(_left_to_translate(left))
+        raise BudgetUsedUp(_left_unasked(left, asking))
 
 
-def _left_to_translate(left: Asked) -> str:
-    return f"the budget is used up: {left.questions:,} translations are still to be asked for"
+def _left_unasked(left: Asked, asking: Pass) -> str:
+    return f"the budget is used up: {left.questions:,} {asking.what} are still to be asked for"
 
 
 def _assemble(this: Run, index: Index, found: Survey) -> RunFacts:
@@ -416,6 +410,8 @@ def _models(recipe: Recipe, makers: Makers) -> dict[str, object]:
         found["translators"] = {
             language: [_record(maker) for maker in several] for language, several in makers.translators.items()
         }
+    if makers.rephrasers:
+        found["rephrasers"] = {language: _record(maker) for language, maker in makers.rephrasers.items()}
     return found
 
 

@@ -92,7 +92,9 @@ def time_line(steps: Sequence[Step], idle: Sequence[tuple[float, float]]) -> Mar
     )
 
 
-def idle_times(steps: Sequence[Step], busy: Sequence[str] = ("caption", "translate")) -> list[tuple[float, float]]:
+def idle_times(
+    steps: Sequence[Step], busy: Sequence[str] = ("caption", "translate", "rephrase")
+) -> list[tuple[float, float]]:
     """Where none of the `busy` steps ran, from the first step's start to the last one's end."""
     if not steps:
         return []

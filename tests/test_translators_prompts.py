@@ -7,7 +7,7 @@ from contracts.translator_family import small_tokenizer
 from transformers import AutoTokenizer
 
 from florenz.playground.translator_model import prompt_of
-from florenz.translators.prompts import HARMLESS_TEXT, prompt_family, prompt_text, render_problems
+from florenz.translators.prompts import HARMLESS_TEXT, prompt_family, render_problems
 from florenz.translators.settings import TranslatorSettings
 
 NAMES = {"de": "German", "zh": "Chinese"}
@@ -70,8 +70,11 @@ def test_an_unknown_family_is_refused_at_once() -> None:
 
 
 def test_the_fingerprint_holds_the_familys_identity() -> None:
-    assert prompt_text("playground") == "{text}<|{language}|>"
-    assert prompt_text("alma") != prompt_text("gemmax2")
+    def identity(prompt: str) -> str:
+        return str(TranslatorSettings(model="m", prompt=prompt).sampling()["prompt_text"])
+
+    assert identity("playground") == "{text}<|{language}|>"
+    assert identity("alma") != identity("gemmax2")
 
 
 def test_a_template_that_works_is_no_problem(tmp_path: Path) -> None:
@@ -106,6 +109,19 @@ def test_a_template_that_leaves_the_caption_out_is_told(tmp_path: Path, template
     """As one that wants a list of records does with a text: it finds none, and says nothing."""
     (line,) = problems(tmp_path, template)
     assert "leaves the caption out" in line and HARMLESS_TEXT not in line
+
+
+@pytest.mark.parametrize("prompt", ["alma", "seed_x", "playground", "few_shot"])
+def test_a_model_in_the_form_of_another_family_is_one_line_with_its_own(prompt: str) -> None:
+    settings = TranslatorSettings(model="Tencent/hunyuan-mt-7B", prompt=prompt)
+    (problem,) = render_problems(settings, ["de", "fr"])
+    assert "write prompt = 'hunyuan_mt'" in problem and f"prompt = {prompt!r}" in problem and "\n" not in problem
+
+
+def test_a_model_of_a_family_may_be_asked_through_its_chat_template_and_unknown_ones_in_any_form() -> None:
+    hosted = TranslatorSettings(model="tencent/Hunyuan-MT-7B", prompt="chat", api="chat")
+    assert render_problems(hosted, ["de"]) == []
+    assert render_problems(TranslatorSettings(model="me/my-own-alma", prompt="alma"), ["de"]) == []
 
 
 def test_a_fault_of_one_language_names_it(tmp_path: Path) -> None:

@@ -217,11 +217,13 @@ def test_the_crash_line_is_the_root_cause_not_what_followed_from_it(tmp_path: Pa
 
 def test_the_command_listens_on_this_machine_only_and_takes_the_settings(tmp_path: Path) -> None:
     settings = TranslatorSettings(
-        model="m", revision="r1", max_model_len=300, kv_cache_gib=0.25, enforce_eager=True, server_args=("--x", "1")
-    )
+        model="m", revision="r1", max_model_len=300, kv_cache_gib=0.25, enforce_eager=True, server_args=("--x", "1"),
+        max_sequences=64, tensor_parallel=2, data_parallel=4,
+    )  # fmt: skip
     words = " ".join(vllm_command(settings, 8123)[1:])
     assert "--host 127.0.0.1 --port 8123" in words and "--revision r1" in words and "--max-model-len 300" in words
     assert "--kv-cache-memory-bytes 268435456" in words and "--enforce-eager" in words and words.endswith("--x 1")
+    assert "--max-num-seqs 64 --tensor-parallel-size 2 --data-parallel-size 4" in words
     assert "None" not in " ".join(vllm_command(TranslatorSettings(model="m"), 1))
 
 

@@ -14,7 +14,11 @@ from florenz.translators.settings import KNOWN, TranslatorSettings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 HUB = TranslatorSettings(model="hub/name", revision="abc")  # no weights to hash: its fingerprint is hub/name@abc
+OWN_FAMILY = '{"form": "raw", "user": "{language}: {text}"}'
 EFFORT = {
+    "tensor_parallel",
+    "data_parallel",
+    "family",
     *(
         "prompts_per_request",
         "max_in_flight",
@@ -63,11 +67,13 @@ def test_effort_changes_no_fingerprint_and_all_else_does() -> None:
     values: dict[str, Any] = {
         "prompts_per_request": 7, "max_in_flight": 9, "max_sequences": 7, "request_timeout_s": 1.0,
         "max_retries": 99, "backoff_s": 1.0, "backoff_max_s": 1.0, "startup_timeout_s": 1.0, "max_server_restarts": 9,
-        "max_model_len": 999,
+        "max_model_len": 999, "tensor_parallel": 2, "data_parallel": 4,
         "kv_cache_gib": 1.0, "gpu_memory_utilization": 0.5, "enforce_eager": True, "cpu_threads": 3,
-        "server_args": ("--tensor-parallel-size", "2"),
+        "server_args": ("--quantization", "fp8"), "family": OWN_FAMILY,
     }  # fmt: skip
     assert values.keys() == EFFORT
+    own = replace(HUB, prompt="own", family=OWN_FAMILY)  # its words are another's; what it says to the model decides
+    assert values.pop("family") and own.sampling() != HUB.sampling()
     assert all(replace(HUB, **{name: value}).sampling() == HUB.sampling() for name, value in values.items())
     others: dict[str, Any] = {
         "model": "hub/other", "revision": "def", "prompt": "playground", "max_tokens": 9, "temperature": 1.0,
@@ -136,6 +142,25 @@ def test_wrong_settings_are_all_named_at_once() -> None:
     )
     with pytest.raises(ValueError, match="max_model_len is 256: choose more than max_tokens = 256"):
         TranslatorSettings(model="m", max_model_len=256)
+
+
+def test_parallelism_said_twice_is_refused_and_sequences_are_those_of_all_copies() -> None:
+    with pytest.raises(ValueError, match="server_args has --tensor-parallel-size, which tensor_parallel = 2 says"):
+        replace(HUB, tensor_parallel=2, server_args=("--tensor-parallel-size", "2"))
+    with pytest.raises(ValueError, match="data_parallel is 0"):
+        replace(HUB, data_parallel=0)
+    assert (HUB.sequences, replace(HUB, max_sequences=64).sequences) == (None, 64)
+    assert replace(HUB, max_sequences=64, data_parallel=4).sequences == 256
+    assert replace(HUB, data_parallel=2, tensor_parallel=2).sequences == 512
+
+
+def test_a_remark_in_a_family_of_ones_own_asks_nothing_anew_and_its_words_do() -> None:
+    def asked(text: str) -> str:
+        return translation_fingerprint(replace(HUB, prompt="own", family=text))
+
+    remarked = OWN_FAMILY.replace("}'", "}").removesuffix("}") + ', "licence": "MIT"}'
+    assert asked(remarked) == asked(OWN_FAMILY) != translation_fingerprint(HUB)
+    assert asked(OWN_FAMILY.replace("{language}: ", "{language} - ")) != asked(OWN_FAMILY)
 
 
 def test_an_unknown_family_is_refused_with_the_nearest() -> None:

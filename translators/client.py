@@ -161,12 +161,12 @@ class Client:
     def list_size(self) -> int:
         if not self._api.takes_lists:
             return 1
-        return self._settings.prompts_per_request or list_size(self._settings.max_sequences)
+        return self._settings.prompts_per_request or list_size(self._settings.sequences)
 
     def window(self) -> Window:
         requests = self._settings.max_in_flight
         return Window(
-            sequences=self._settings.max_sequences,
+            sequences=self._settings.sequences,
             list_size=self.list_size,
             timeout_s=self._settings.request_timeout_s,
             fixed=requests and requests * self.list_size,

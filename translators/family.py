@@ -97,6 +97,9 @@ class Family:
     languages: tuple[str, ...] = remark(())
     """Target languages that its models know; empty: any."""
 
+    rephrases: bool = remark(False)
+    """Its text is in the target language already and is to be put better: for [[rephrasers]] alone."""
+
     models: tuple[str, ...] = remark(())
     """Names on the hub that it is for."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from florenz.languages.codes import NAMES
 from florenz.limits.reading import read_path
 from florenz.limits.table import FAMILY_BYTES
 from florenz.recipes.sections import SectionReader, nearest, plain_fields, show
@@ -17,6 +19,12 @@ FOLDER = Path(__file__).with_name("families")
 TEXTS_BY_LANGUAGE = ("turns", "names", "codes")  # tables of language -> text
 OF_TEXTS = (*TEXTS_BY_LANGUAGE, "record")
 TABLES = (*OF_TEXTS, "template")
+# What a family in a recipe may leave out: the others are shipped to strangers, who look for it.
+OF_A_RECIPE = {
+    "licence": "that of the model which the recipe names",
+    "source": "the recipe",
+    "example": {"text": "", "language": "de", "prompt": ""},
+}
 
 
 class FamilyError(ValueError):
@@ -44,6 +52,33 @@ def family_named(name: str, folder: Path = FOLDER) -> Family:
     family, problems = read_family(name, table)
     if family is None:
         raise FamilyError(f"prompt = {name!r}: {path}: {'; '.join(problems)}")
+    return family
+
+
+@cache
+def recipe_family(name: str, text: str) -> Family:
+    """A family that stands in a recipe; text: its table as JSON, as the recipe's reader hands it on.
+
+    Raises:
+        FamilyError: a line for each fault.
+    """
+    label = f"family {name!r}"
+    if name in family_names():
+        raise FamilyError(f"prompt = {name!r} is a family of Florenz, and [family] describes your own: name it anew")
+    try:
+        table = json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise FamilyError(f"{label}: write it as a section of its own, [translator.family]") from problem
+    if not isinstance(table, dict):
+        raise FamilyError(f"{label}: write it as a section of its own, [translator.family]")
+    family, problems = read_family(name, {**OF_A_RECIPE, **table})
+    if family is None:
+        raise FamilyError("\n".join(f"{label}: {problem}" for problem in problems))
+    if "example" in table and not family.needs_chat_template:
+        example = family.example
+        (prompt,) = family.prompts([example.text], example.language, NAMES)
+        if prompt != example.prompt:
+            raise FamilyError(f"{label}: its example is asked as {show(prompt)}, not as {show(example.prompt)}")
     return family
 
 

@@ -15,6 +15,7 @@ from florenz.languages.codes import NAMES
 from florenz.stores.models import local_model
 from florenz.translators.api import COMPLETIONS, Prompt
 from florenz.translators.contract import ChatTemplate, Turns
+from florenz.translators.family import Family
 from florenz.translators.family_files import family_named, family_names
 from florenz.translators.settings import TranslatorSettings
 
@@ -38,13 +39,14 @@ class PromptFamily:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def prompt_family(name: str, *, model: str = "", revision: str = "") -> PromptFamily:
-    """The family of this name; one that asks through a chat template loads the model's tokenizer at its first prompt.
+def prompt_family(name: str, *, model: str = "", revision: str = "", family: Family | None = None) -> PromptFamily:
+    """The family of this name, or the recipe's own that is given; one that asks through a chat template loads the
+    model's tokenizer at its first prompt.
 
     Raises FamilyError for an unknown name; building raises ValueError, one line, for a model without a chat template, a
     template that fails and a language that the family can't name.
     """
-    family = family_named(name)
+    family = family or family_named(name)
 
     def build(texts: Sequence[str], language: str, language_names: Mapping[str, str]) -> list[str]:
         template = chat_template(name, model, revision) if family.needs_chat_template else None
@@ -58,9 +60,10 @@ def family_of(settings: TranslatorSettings) -> PromptFamily:
     building raises ValueError, one line, for a family whose prompts are no turns.
     """
     if settings.api == COMPLETIONS:
-        family = prompt_family(settings.prompt, model=settings.model, revision=settings.revision)
+        named = settings.family_itself()
+        family = prompt_family(named.name, model=settings.model, revision=settings.revision, family=named)
         return replace(family, max_source_chars=settings.max_source_chars)
-    named = family_named(settings.prompt)
+    named = settings.family_itself()
     return PromptFamily(
         name=named.name,
         build=named.conversations,
@@ -71,13 +74,10 @@ def family_of(settings: TranslatorSettings) -> PromptFamily:
     )
 
 
-def prompt_text(name: str) -> str:
-    """What stands in the ledger's fingerprint for all that the family says to the model and does to its answer."""
-    return family_named(name).identity()
-
-
 def render_problems(settings: TranslatorSettings, languages: Sequence[str]) -> list[str]:
     """One prompt for each language, made before the work: a line for each thing that would stop it there."""
+    if stranger := _stranger_problem(settings):
+        return [stranger]
     family = family_of(settings)
     languages_of: dict[str, list[str]] = {}
     for language in languages:
@@ -94,6 +94,21 @@ def render_problems(settings: TranslatorSettings, languages: Sequence[str]) -> l
         problem if len(found) == len(languages) else f"{problem} (asked for {', '.join(found)})"
         for problem, found in languages_of.items()
     ]
+
+
+def _stranger_problem(settings: TranslatorSettings) -> str:
+    """A model that one of our families names, asked in the form of another; through its own chat template it may be."""
+    asked = settings.family_itself()
+    if settings.family or (asked.needs_chat_template and not asked.models):
+        return ""
+    model = settings.model.casefold()
+    own = [name for name in family_names() if model in map(str.casefold, family_named(name).models)]
+    if not own or asked.name in own:
+        return ""
+    return (
+        f"model {settings.model!r} was made for prompt = {own[0]!r}, and prompt = {asked.name!r} is for others: "
+        f"write prompt = {own[0]!r}, or name another model"
+    )
 
 
 def chat_template(family: str, model: str, revision: str) -> ChatTemplate:

@@ -213,6 +213,8 @@ def vllm_command(settings: ServedSettings, port: int) -> list[str]:
         "--tokenizer-revision": settings.revision or None,
         "--max-model-len": settings.max_model_len,
         "--max-num-seqs": settings.max_sequences,
+        "--tensor-parallel-size": settings.tensor_parallel,
+        "--data-parallel-size": settings.data_parallel,
         "--gpu-memory-utilization": settings.gpu_memory_utilization,
         "--kv-cache-memory-bytes": None if settings.kv_cache_gib is None else int(settings.kv_cache_gib * 2**30),
     }

@@ -51,8 +51,3 @@ class Window:
             self.size = max(self._list, self.size - len(lengths))
         else:
             self.size = min(self._goal, self.size + len(lengths))
-
-    def failed(self) -> None:
-        """A list had to be asked for again: half as much, as a server that is too busy answers in time again."""
-        if not self._fixed:
-            self.size = max(self._list, self.size // 2)

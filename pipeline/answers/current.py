@@ -47,12 +47,16 @@ class CurrentAnswers:
         found = [self._ledger.folder_of_captions(fingerprint) for fingerprint in captions]
         for language, several in self._makers.translators.items():
             found += [self._ledger.folder_of_translations(language, maker.fingerprint) for maker in several]
+        for language, maker in self._makers.rephrasers.items():
+            found.append(self._ledger.folder_of_translations(language, maker.fingerprint))
         return list(dict.fromkeys(found))
 
     def described(self) -> dict[str, Any]:
         """All that decides which answers count and what is asked, for a fingerprint."""
         captioners, translators = self._makers.captioners, self._makers.translators.items()
+        rephrasers = [[language, maker.fingerprint] for language, maker in self._makers.rephrasers.items()]
         return {
+            **({"rephrasers": rephrasers} if rephrasers else {}),
             "captioners": [[style, captioners[style].fingerprint, captioners[style].prefix] for style in self._styles],
             "translators": [
                 [language, maker.fingerprint, maker.context] for language, several in translators for maker in several
@@ -89,11 +93,23 @@ class CurrentAnswers:
             answers = self.translations(language, number)
             yield from (answers[identity] for identity in sorted(answers))
 
+    def rephrasings(self, language: str) -> dict[tuple[str, str, str], TranslationRow]:
+        """(key, style, translation) -> what the language's rephraser made of it; nothing where it has none."""
+        maker = self._makers.rephrasers.get(language)
+        return {} if maker is None else self._ledger.read_translations(language, maker.fingerprint, self._within)
+
+    def rephrased_translations(self, language: str) -> Iterator[TranslationRow]:
+        """As `all_translations`, each with its rephrasing where there is one."""
+        rephrasings = self.rephrasings(language)
+        for row in self.all_translations(language):
+            found = rephrasings.get((row.key, row.style, row.text)) if row.text else None
+            yield row if found is None else replace(row, rephrasing=found)
+
     def all(self) -> Iterator[CaptionRow | TranslationRow]:
-        """The captioners' answers, then the translators', language by language."""
+        """The captioners' answers, then the translators', language by language, with their rephrasings."""
         yield from self.captions().values()
         for language in self.languages:
-            yield from self.all_translations(language)
+            yield from self.rephrased_translations(language)
 
     def missing_captions(self, images: Mapping[str, str]) -> list[CaptionTask]:
         """What to ask the captioner: images (key -> URI) that lack an answer in some style, in the order of keys."""
@@ -133,6 +149,27 @@ class CurrentAnswers:
                 ]
         return tasks
 
+    def missing_rephrasings(
+        self, images: Collection[str], languages: Collection[str] | None = None
+    ) -> list[TranslationTask]:
+        """What to ask the rephrasers: translations of the captions that the images have now, each text once. languages:
+        of those that are asked; None: all.
+        """
+        captions = self.captions()
+        tasks: dict[tuple[str, str, str, str], TranslationTask] = {}
+        for language in self._makers.rephrasers:
+            if languages is not None and language not in languages:
+                continue
+            answered = self.rephrasings(language)
+            for row in self.all_translations(language):
+                if row.key not in images or not row.text or not translates(row, captions.get((row.key, row.style))):
+                    continue
+                identity = (row.key, row.style, row.text)
+                if identity not in answered:
+                    task = TranslationTask(key=row.key, style=row.style, language=language, source_text=row.text)
+                    tasks[(language, *identity)] = task
+        return list(tasks.values())
+
     def about(self, images: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
         """Every answer that a build of these images is made of, in an order that their content decides."""
         captions = self.captions()
@@ -140,9 +177,11 @@ class CurrentAnswers:
             if caption.key in images:
                 yield SOURCE, caption.key, caption.style, caption.text, caption.finish_reason, caption.reason
         for language in self.languages:
-            for row in self.all_translations(language):
+            for row in self.rephrased_translations(language):
                 if row.key in images and translates(row, captions.get((row.key, row.style))):
                     yield language, row.key, row.style, row.text, row.finish_reason, row.reason
+                    if (again := row.rephrasing) is not None:
+                        yield language, row.key, row.style, again.text, again.finish_reason, again.reason, "rephrased"
 
 
 def _context_of(row: CaptionRow, style: str, captions: Mapping[tuple[str, str], CaptionRow]) -> str:

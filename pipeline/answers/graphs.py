@@ -19,7 +19,7 @@ from florenz.pipeline.answers.captioning import Caption
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
 from florenz.pipeline.answers.questions import CaptionTask
-from florenz.pipeline.answers.ranges import RangeWork, missing_captions, missing_translations
+from florenz.pipeline.answers.ranges import RangeWork, missing_captions, missing_rephrasings, missing_translations
 from florenz.pipeline.answers.translation import Translate
 from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.progress import ProgressAddress
@@ -43,6 +43,14 @@ def translations_missing_in(
     """The questions for `run_translation` by these routes."""
     find = partial(missing_translations, out=recipe.out, answers=answers, routes=routes)
     return given(ranges, recipe.running) | "missing translations" >> beam.FlatMap(find)
+
+
+def rephrasings_missing_in(
+    ranges: Sequence[RangeWork], recipe: Recipe, answers: CurrentAnswers, languages: Collection[str]
+) -> beam.PTransform:
+    """The questions for `run_translation` with a rephraser, in these languages."""
+    find = partial(missing_rephrasings, out=recipe.out, answers=answers, languages=languages)
+    return given(ranges, recipe.running) | "missing rephrasings" >> beam.FlatMap(find)
 
 
 def run_captioning(
@@ -88,9 +96,10 @@ def run_translation(
     settings: TranslatorSettings | None = None,
     budget: Budget = UNLIMITED,
     digits: int = 0,
+    step: str = "translate",
 ) -> None:
     """tasks: gives TranslationTasks, all of one translator, the recipe's first unless `settings` are another's.
-    endpoints, digits: as in `Translate` and `run_captioning`.
+    endpoints, digits: as in `Translate` and `run_captioning`. step: "rephrase" for a rephraser.
     """
     settings = settings or recipe.translator.settings
     translate = Translate(
@@ -102,9 +111,10 @@ def run_translation(
         digits=digits,
         progress=workers_progress(recipe.running, progress),
         limits=recipe.limits,
+        step=step,
     )
     asking = beam.ParDo(translate)
     if not endpoints:  # the model is at the worker; named endpoints need no GPU there
         asking = asking.with_resource_hints(**facts_of(recipe.running).gpu_hints)
-    with graph(recipe.running, "translate", progress) as pipeline:
+    with graph(recipe.running, step, progress) as pipeline:
         _ = pipeline | "translations" >> tasks | "translate" >> asking

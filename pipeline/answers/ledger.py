@@ -52,7 +52,10 @@ class CaptionRow:
 class TranslationRow:
     """A translator's answer for one English caption: a text, or the reason why this caption has none.
 
-    number: which of the language's translators gave it; it lies in that one's folder, and in no column.
+    A rephraser's answer is one too: its source text is the translation that it was shown, in the same language.
+
+    number: which of the language's translators gave it; it lies in that one's folder, and in no column. rephrasing:
+    what a rephraser made of the text, which lies in that one's folder.
     """
 
     key: str
@@ -64,6 +67,7 @@ class TranslationRow:
     reason: str = ""
     detail: str = ""
     number: int = 0
+    rephrasing: "TranslationRow | None" = None
 
     def __post_init__(self) -> None:
         _check_answer(self.text, self.reason, f"{self.language} translation of {self.key}, {self.style}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from florenz.captioners.contract import CaptionerSettings, kind_of
 from florenz.pipeline.recipe import Recipe
 from florenz.recipes.fingerprints import fingerprint
 from florenz.stores.models import fingerprint_of_served
-from florenz.translators.prompts import prompt_text
 from florenz.translators.settings import TranslatorSettings
 
 
@@ -37,6 +36,8 @@ class Makers:
 
     captioners: Mapping[str, Maker]
     translators: Mapping[str, tuple[Maker, ...]]
+    rephrasers: Mapping[str, Maker] = field(default_factory=dict)
+    """Target language -> who puts the translations into it better, where somebody does."""
 
 
 def makers_of(recipe: Recipe) -> Makers:
@@ -45,6 +46,11 @@ def makers_of(recipe: Recipe) -> Makers:
         translators={
             language: tuple(_translator(recipe, one.settings) for one in recipe.translators_of(language))
             for language in recipe.languages
+        },
+        rephrasers={
+            language: _translator(recipe, one.settings)
+            for language in recipe.languages
+            if (one := recipe.rephraser_of(language)) is not None
         },
     )
 
@@ -89,7 +95,7 @@ def translation_fingerprint(settings: TranslatorSettings) -> str:
     return fingerprint(
         {
             "model": fingerprint_of_served(settings.model, settings.revision),
-            "prompt": prompt_text(settings.prompt),
+            "prompt": settings.family_itself().identity(),
             "sampling": settings.sampling(),
         }
     )

@@ -67,6 +67,13 @@ def missing_translations(
     return answers.of(work.range, work.listed).missing_translations(work.images(out), routes)
 
 
+def missing_rephrasings(
+    work: RangeWork, out: str, answers: CurrentAnswers, languages: Collection[str] | None = None
+) -> list[TranslationTask]:
+    """The same of rephrasers. languages: as in `CurrentAnswers.missing_rephrasings`."""
+    return answers.of(work.range, work.listed).missing_rephrasings(work.images(out), languages)
+
+
 def _by_range(paths: Iterable[str], digits: int) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in paths:

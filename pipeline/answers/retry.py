@@ -32,9 +32,15 @@ class Retried:
     captions: int
     translations: int
     images: int
+    rephrasings: int = 0
 
     def __str__(self) -> str:
-        numbers = {"captions": self.captions, "translations": self.translations, "images": self.images}
+        numbers = {
+            "captions": self.captions,
+            "translations": self.translations,
+            "rephrasings": self.rephrasings,
+            "images": self.images,
+        }
         found = [f"{number} {what}" for what, number in numbers.items() if number]
         return ", ".join(found) or "nothing: nothing that was rejected can be asked again"
 
@@ -46,7 +52,7 @@ def forget_rejected(recipe: Recipe, ledger: Ledger, reason: str) -> Retried:
         RecipeError: nothing was rejected for this reason; the reasons that there are stand in the message.
     """
     rejects = [reject for reject in _rejects(recipe.out) if _may_differ(reject)]
-    reasons = Counter(reject.reason for reject in rejects if reject.step not in ("caption", "translate"))
+    reasons = Counter(reject.reason for reject in rejects)
     dropped_texts = {
         (reject.key, reject.style, reject.language, reject.text) for reject in rejects if reason in (ALL, reject.reason)
     }
@@ -69,7 +75,12 @@ def forget_rejected(recipe: Recipe, ledger: Ledger, reason: str) -> Retried:
         for language in recipe.languages
         for translator in recipe.translators_of(language)
     )
-    retried = Retried(captions=captions, translations=translations, images=len(images))
+    rephrasings = sum(
+        ledger.forget_translations(language, translator_fingerprint(recipe, rephraser.settings), is_dropped)
+        for language in recipe.languages
+        if (rephraser := recipe.rephraser_of(language)) is not None
+    )
+    retried = Retried(captions=captions, translations=translations, images=len(images), rephrasings=rephrasings)
     if reason != ALL and retried == Retried(captions=0, translations=0, images=0):
         raise RecipeError([_nothing_for(reason, reasons)])
     return retried
@@ -86,6 +97,8 @@ def _rejects(out: str) -> list[Reject]:
 def _may_differ(reject: Reject) -> bool:
     if reject.step == "write":
         return reject.reason == UNREADABLE
+    if reject.step == "rephrase":
+        return bool(reject.text)  # one without a text stands in the ledger, with its reason
     return reject.step == "filter" or reject.reason == PLACES_IN_HELDOUT_LANGUAGE
 
 

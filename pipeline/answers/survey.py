@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -59,7 +59,8 @@ class RangeSurvey:
     from here. damaged: a line for each part of the ledger that was set aside.
 
     lacking: (styles, how many images lack captions in these and no others). captioned: style -> `Answered`.
-    translations: (language, number of its translator) -> `Asked`.
+    translations: (language, number of its translator) -> `Asked`. rephrasings: language -> `Asked`, chars: of the
+    translations.
     """
 
     range: str
@@ -70,6 +71,7 @@ class RangeSurvey:
     translations: Mapping[tuple[str, int], Asked]
     rows: str
     damaged: tuple[str, ...] = ()
+    rephrasings: Mapping[str, Asked] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +113,19 @@ class Survey:
             if routes is None or route in routes
         ]
         return Asked(*map(sum, zip(*found, strict=True))) if found else Asked()
+
+    def rephrasings(self, languages: Collection[str] | None = None) -> Asked:
+        """What is missing of these languages' rephrasers, or of all; of the translations that there are."""
+        found = [
+            asked
+            for part in self.parts
+            for language, asked in part.rephrasings.items()
+            if languages is None or language in languages
+        ]
+        return Asked(*map(sum, zip(*found, strict=True))) if found else Asked()
+
+    def lacking_rephrasings(self, languages: Collection[str]) -> list[RangeWork]:
+        return self._where(lambda part: any(language in languages for language in part.rephrasings))
 
     def lacking_captions(self, styles: Collection[str]) -> list[RangeWork]:
         return self._where(lambda part: any(not set(some).isdisjoint(styles) for some in part.lacking))
@@ -193,6 +208,11 @@ def _looked(work_and_state: tuple[RangeWork, str], out: str, images: str, answer
         numbers = translations.setdefault((task.language, task.number), [0, 0])
         numbers[0] += 1
         numbers[1] += len(task.source_text)
+    rephrasings: dict[str, list[int]] = {}
+    for task in here.missing_rephrasings(uris):
+        numbers = rephrasings.setdefault(task.language, [0, 0])
+        numbers[0] += 1
+        numbers[1] += len(task.source_text)
     lacking = Counter(task.styles for task in here.missing_captions(uris))
     return {
         "range": work.range,
@@ -201,6 +221,7 @@ def _looked(work_and_state: tuple[RangeWork, str], out: str, images: str, answer
         "lacking": [[list(styles), number] for styles, number in sorted(lacking.items())],
         "captioned": captioned,
         "translations": [[*route, *numbers] for route, numbers in translations.items()],
+        "rephrasings": rephrasings,
         "rows": _digest_of(read_range(out, work.range), here, images),
         "damaged": list(dict.fromkeys(here.ledger.damaged)),
     }
@@ -276,6 +297,7 @@ def _record(one: RangeSurvey) -> dict[str, Any]:
         "lacking": [[list(styles), number] for styles, number in one.lacking.items()],
         "captioned": one.captioned,
         "translations": [[*route, *asked] for route, asked in one.translations.items()],
+        "rephrasings": one.rephrasings,
         "rows": one.rows,
         "damaged": [],
     }
@@ -289,6 +311,7 @@ def _from_record(record: Mapping[str, Any]) -> RangeSurvey:
         lacking={tuple(styles): number for styles, number in record["lacking"]},
         captioned={style: Answered(*numbers) for style, numbers in record["captioned"].items()},
         translations={(language, number): Asked(*asked) for language, number, *asked in record["translations"]},
+        rephrasings={language: Asked(*asked) for language, asked in record["rephrasings"].items()},
         rows=record["rows"],
         damaged=tuple(record["damaged"]),
     )

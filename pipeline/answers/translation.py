@@ -49,9 +49,10 @@ class Translate(beam.DoFn):
         limits: Limits = DEFAULTS,
         budget: Budget = UNLIMITED,
         digits: int = 0,
+        step: str = "translate",
     ) -> None:
         super().__init__()
-        self._budget, self._digits = budget, digits
+        self._budget, self._digits, self._step = budget, digits, step
         self._settings, self._endpoints, self._limits = settings, tuple(endpoints), limits
         self._out, self._fingerprint, self._progress = out, fingerprint, progress
         self._stream: Stream | None = None
@@ -83,10 +84,10 @@ class Translate(beam.DoFn):
     def finish_bundle(self) -> None:
         assert self._stream is not None
         self._stream.drain()
-        count("translate", self._num_asked)
+        count(self._step, self._num_asked)
         self.teardown()
         counted = {name: number - self._counted_before[name] for name, number in self._counted().items()}
-        leave(self._out, "translate", self._meter.busy(**counted))
+        leave(self._out, self._step, self._meter.busy(**counted))
 
     def teardown(self) -> None:
         stream, self._stream = self._stream, None
@@ -126,7 +127,7 @@ class Translate(beam.DoFn):
             rows[question.language].append(_row(question.tag, answer))
         for language, answered in rows.items():
             Ledger(self._out, self._digits).append_translations(language, self._fingerprint, answered)
-        advance(self._progress, "translate", len(answers))
+        advance(self._progress, self._step, len(answers))
 
 
 def _row(task: TranslationTask, answer: Answer) -> TranslationRow:

@@ -13,7 +13,7 @@ from typing import Any
 
 Entry = tuple[str, str, str]
 Tally = Counter[Entry]
-STEPS = ("read", "caption", "translate", "filter", "cover", "write")
+STEPS = ("read", "caption", "translate", "rephrase", "filter", "cover", "write")
 IN, KEPT = "in", "kept"
 _REJECTED = "rejected:"
 

@@ -88,6 +88,7 @@ def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
         licence=recipe.images.licence,
         captioners={style: str(maker) for style, maker in makers.captioners.items()},
         translators={language: tuple(map(str, several)) for language, several in makers.translators.items()},
+        rephrasers={language: str(maker) for language, maker in makers.rephrasers.items()},
         images=recipe.image_source,
         out=recipe.out,
     )

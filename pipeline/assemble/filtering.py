@@ -7,7 +7,7 @@ here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -23,7 +23,11 @@ from florenz.pipeline.assemble.coverage import CoverageReject, plan_examples, wi
 from florenz.pipeline.assemble.rejects import Reject
 from florenz.shards.schema import TASKS, Caption, Example, style_rank
 
-CAPTIONED, TRANSLATED = "captioned", "translated"  # the ways in which the texts of a sample were made
+CAPTIONED, TRANSLATED, REPHRASED = (
+    "captioned",
+    "translated",
+    "rephrased",
+)  # the ways in which the texts of a sample were made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +80,10 @@ def gather(
     styles: Sequence[str],
     languages: Sequence[str],
     num_translators: Mapping[str, int] | None = None,
+    rephrased: Collection[str] = (),
 ) -> ImageTexts:
-    """All answers for one image; those without a text become rejects of steps caption and translate.
+    """All answers for one image; those without a text become rejects of steps caption, translate and rephrase.
+    `rephrased`: languages whose translations were shown to a rephraser.
 
     A question that has no answer at all is counted `in` and nowhere else, so that the books show it. `num_translators`:
     language -> how many were asked, where it is not one.
@@ -106,6 +112,10 @@ def gather(
                 _settle(answer, "translate", language, tally, rejects, source)
                 if answer.text is not None:
                     kept[number][style, language] = answer
+                if answer.text and language in rephrased:
+                    tally["rephrase", language, IN] += 1
+                    if answer.rephrasing is not None and answer.rephrasing.reason:
+                        _settle(answer.rephrasing, "rephrase", language, tally, rejects, source)
     return ImageTexts(
         key=key,
         source=source,
@@ -135,18 +145,49 @@ def filter_images(
 
 
 def _rows(texts: ImageTexts) -> list[CaptionRow | TranslationRow]:
-    return [
-        *texts.captions.values(),
-        *texts.translations.values(),
-        *(row for one in texts.more for row in one.values()),
-    ]
+    """All texts; a rephrasing comes right after its translation."""
+    translations = [*texts.translations.values(), *(row for one in texts.more for row in one.values())]
+    return [*texts.captions.values(), *(one for row in translations for one in _ways_to_say(row))]
+
+
+def _ways_to_say(row: TranslationRow) -> list[TranslationRow]:
+    """The translation, and the rephrasing of it in its place, where there is one with a text."""
+    if row.rephrasing is None or row.rephrasing.text is None:
+        return [row]
+    return [row, replace(row, text=row.rephrasing.text, finish_reason=row.rephrasing.finish_reason)]
+
+
+def _chosen(
+    judged: Sequence[tuple[CaptionRow | TranslationRow, Verdict]], tally: Tally, rejects: list[Reject], source: str
+) -> Iterator[tuple[CaptionRow | TranslationRow, Verdict]]:
+    """One of each text's ways to be said: the rephrasing if the filters keep it, else the translation. Those that are
+    rephrased, alone, have a `rephrasing` from here on.
+    """
+    waiting = list(reversed(judged))
+    while waiting:
+        row, verdict = waiting.pop()
+        if not isinstance(row, TranslationRow) or row.rephrasing is None:
+            yield row, verdict
+            continue
+        translation = replace(row, rephrasing=None)
+        if row.rephrasing.text is None:  # why stands in the books already
+            yield translation, verdict
+            continue
+        again, its_verdict = waiting.pop()
+        if its_verdict.keep:
+            tally["rephrase", row.language, KEPT] += 1
+            yield again, its_verdict
+        else:
+            tally["rephrase", row.language, rejected(its_verdict.reason)] += 1
+            rejects.append(_reject(again, "rephrase", its_verdict.reason, its_verdict.detail, source))
+            yield translation, verdict
 
 
 def _filtered(texts: ImageTexts, judged: Sequence[tuple[CaptionRow | TranslationRow, Verdict]]) -> ImageTexts:
     tally, rejects = Counter(texts.tally), list(texts.rejects)
     captions, identified = {}, {}
     translations: list[dict[tuple[str, str], TranslationRow]] = [{} for _ in range(1 + len(texts.more))]
-    for row, verdict in judged:
+    for row, verdict in _chosen(judged, tally, rejects, texts.source):
         language = _language(row)
         tally["filter", language, IN] += 1
         if not verdict.keep:
@@ -180,12 +221,14 @@ def cover(
     captioners: Mapping[str, str],
     translators: Mapping[str, Sequence[str]],
     identifier: LanguageIdentifier,
+    rephrasers: Mapping[str, str] | None = None,
 ) -> CoveredImage:
     """The examples that the plan allows; a kept text that may become none, in any split, is a reject of step cover.
 
     captioners: style -> who made its captions. translators: language -> who made the texts in it, one after the other.
-    Each of them is planned for as if it were the only one.
+    Each of them is planned for as if it were the only one. rephrasers: language -> who put texts in it better.
     """
+    makers = _MadeBy(captioners=captioners, translators=translators, rephrasers=rephrasers or {})
     captions = {style: row.text or "" for style, row in texts.captions.items()}
     tally, rejects = Counter(texts.tally), list(texts.rejects)
     examples: list[Example] = []
@@ -212,8 +255,8 @@ def cover(
             if number == 0 or language != SOURCE:
                 tally["cover", language, IN] += amount
         withheld_here = withheld_examples(captions, translations, languages=languages, held_out=held_out)
-        examples += _credited(planned, captioners, translators, number, rows)
-        withheld += _credited(withheld_here, captioners, translators, number, rows)
+        examples += _credited(planned, makers, number, rows)
+        withheld += _credited(withheld_here, makers, number, rows)
     tally["write", "", IN] += 1
     if not examples:
         tally["write", "", rejected("no_examples")] += 1
@@ -260,25 +303,30 @@ def _place(example: Example, languages: Sequence[str]) -> tuple[int, int, tuple[
     return TASKS.index(example.task), languages.index(example.language), style_rank(example.style)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _MadeBy:
+    """As in `cover`."""
+
+    captioners: Mapping[str, str]
+    translators: Mapping[str, Sequence[str]]
+    rephrasers: Mapping[str, str]
+
+
 def _credited(
-    examples: Iterable[Example],
-    captioners: Mapping[str, str],
-    translators: Mapping[str, Sequence[str]],
-    number: int,
-    rows: Mapping[tuple[str, str], TranslationRow],
+    examples: Iterable[Example], makers: _MadeBy, number: int, rows: Mapping[tuple[str, str], TranslationRow]
 ) -> list[Example]:
     """Each with who made its text, and how. A caption in another language than English was translated too."""
-    return [
-        replace(example, made_by=captioners[example.style], way=CAPTIONED)
-        if example.language == SOURCE
-        else replace(
-            example,
-            made_by=translators[example.language][number],
-            way=TRANSLATED,
-            notes=rows[example.style, example.language].detail,
-        )
-        for example in examples
-    ]
+
+    def credited(example: Example) -> Example:
+        if example.language == SOURCE:
+            return replace(example, made_by=makers.captioners[example.style], way=CAPTIONED)
+        row, translator = rows[example.style, example.language], makers.translators[example.language][number]
+        if row.rephrasing is None:
+            return replace(example, made_by=translator, way=TRANSLATED, notes=row.detail)
+        notes = "; ".join([f"translated by {translator}", *([row.detail] if row.detail else [])])
+        return replace(example, made_by=makers.rephrasers[example.language], way=REPHRASED, notes=notes)
+
+    return [credited(example) for example in examples]
 
 
 def _possible_examples(

@@ -59,6 +59,7 @@ class Assembly:
     shards: ShardSettings
     captioners: Mapping[str, str]
     translators: Mapping[str, tuple[str, ...]]
+    rephrasers: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     limits: Limits = effort(Limits())  # of files that are read again; what they refuse was refused when it was listed
     images: str = effort("")
@@ -106,6 +107,7 @@ def texts_of(
             styles=assembly.styles,
             languages=assembly.languages,
             num_translators=num_translators,
+            rephrased=assembly.rephrasers,
         )
         yield replace(texts, damage=found.damaged.get(key, ""), about=found.about.get(key, NOTHING))
 
@@ -157,6 +159,7 @@ def covered(
             held_out=assembly.held_out,
             captioners=assembly.captioners,
             translators=assembly.translators,
+            rephrasers=assembly.rephrasers,
             identifier=LanguageIdentifier(),
         )
         for texts in filter_images(images, chain, tables)

@@ -26,7 +26,7 @@ from florenz.stores import files
 if TYPE_CHECKING:
     import apache_beam as beam
 
-GPU_STEPS = ("caption", "translate")
+GPU_STEPS = ("caption", "translate", "rephrase")
 CONSOLE = "https://console.cloud.google.com/dataflow/jobs"
 
 
