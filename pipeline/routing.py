@@ -83,14 +83,15 @@ class Rephraser(Translator):
 
 def rephraser_problems(languages: Sequence[str], rephrasers: Sequence[Rephraser]) -> list[str]:
     """Languages that several rephrase, and rephrasers without one; a line for each."""
-    problems = []
+    shared: dict[tuple[str, ...], list[str]] = {}
     for language in languages:
-        names = ", ".join(one.settings.model for one in rephrasers if one.serves(language))
-        if sum(one.serves(language) for one in rephrasers) > 1:
-            problems.append(
-                f"[[rephrasers]]: several serve {language!r} ({names}): take it out of the languages of all but one"
-            )
-    return problems + [
+        serving = tuple(one.settings.model for one in rephrasers if one.serves(language))
+        if len(serving) > 1:
+            shared.setdefault(serving, []).append(language)
+    return [
+        f"[[rephrasers]]: {', '.join(models)} all serve {', '.join(found)}: name it in the languages of one alone"
+        for models, found in shared.items()
+    ] + [
         f"[[rephrasers]]: {one.settings.model} serves none of the languages {','.join(languages)}: "
         "add one to its languages, or leave it out"
         for one in rephrasers

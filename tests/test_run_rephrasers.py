@@ -170,7 +170,7 @@ def test_a_plan_counts_rephrasings_to_come(
         ('prompt = "chat"', "prompt = 'chat' translates: name one that rephrases, as rephrase"),
         ('context = "detailed"', "a rephraser is shown the translation alone"),
         ('keep = "all"', "a language has one rephraser"),
-        ('[[rephrasers]]\nmodel = "org/other"', "several serve 'de' (org/r, org/other)"),
+        ('[[rephrasers]]\nmodel = "org/other"', "org/r, org/other all serve de, fr: name it"),
         ("modle = 1", "unknown key 'modle' in [rephrasers 1]: did you mean 'model'?"),
     ],
 )
