@@ -28,12 +28,14 @@ from florenz.shards.manifest import Manifest, count_examples, shard_path, write_
 from florenz.shards.plan import shard_name
 from florenz.shards.schema import Caption, Example, Sample
 from florenz.shards.writer import write_shard
-from florenz.train import loop, preflight
+from florenz.train import building, preflight
+from florenz.train.caches import fill_caches
 from florenz.train.checkpoint import Position
-from florenz.train.loop import Batch, Training
 from florenz.train.model.parts import set_modes, train_only
 from florenz.train.recipe import load_recipe
 from florenz.train.settings import ValidationSettings
+from florenz.train.step import Batch, take_step
+from florenz.train.training import Training
 
 GOAL = 0.95
 RECIPE = Path(__file__).parents[1] / "configs" / "train.toml"
@@ -91,16 +93,16 @@ class Bench:
     def __init__(self, this: Training, num_workers: int) -> None:
         self.this = this
         self.stage = this.recipe.stages[-1]
-        self.model, processor = loop.load_model(this.recipe, this.manifest, None)
+        self.model, processor = building.load_model(this.recipe, this.manifest, None)
         train_only(self.model, self.stage.parts)
         set_modes(self.model)
         self.in_worker, self.here = (
-            loop.make_stream(replace(this, recipe=replace(this.recipe, workers=workers)), self.stage, processor)
+            building.make_stream(replace(this, recipe=replace(this.recipe, workers=workers)), self.stage, processor)
             for workers in (num_workers, 0)
         )
-        self.caches = loop.fill_caches(this, self.stage, self.model, self.here, None)
-        self.runner = loop.prepare(self.model, this)
-        self.optimizer = loop.make_optimizer(self.model, this.recipe.optimizer)
+        self.caches = fill_caches(this, self.stage, self.model, self.here, None)
+        self.runner = building.prepare(self.model, this)
+        self.optimizer = building.make_optimizer(self.model, this.recipe.optimizer)
 
     def steps_per_s(self, batches: Iterator[Batch], num_steps: int) -> float:
         self._step(next(batches))
@@ -111,7 +113,7 @@ class Bench:
 
     def _step(self, batch: Batch) -> None:
         cache = self.caches.training
-        outcome = loop.take_step(self.this, self.runner, self.optimizer, Position(), 1e-4, [batch], cache)
+        outcome = take_step(self.this, self.runner, self.optimizer, Position(), 1e-4, [batch], cache)
         outcome.loss.item()  # waits for the device
 
 

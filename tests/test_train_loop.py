@@ -9,16 +9,18 @@ from shards_dataset import break_first_sample
 from torch import nn
 from training_examples import losses, metrics, recipe_in, train_quietly
 
-from florenz.train import loop, preflight
+from florenz.train import building, loop, preflight
+from florenz.train.building import make_optimizer
 from florenz.train.checkpoint import Position, newest_checkpoint
 from florenz.train.data.processor import Processor
 from florenz.train.distributed import has_bfloat16, repeated_layers
-from florenz.train.loop import Training, make_optimizer, take_step
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import load
 from florenz.train.model.parts import parts_of, train_only
 from florenz.train.recipe import Recipe
 from florenz.train.settings import OptimizerSettings
+from florenz.train.step import Batch, take_step
+from florenz.train.training import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
 
@@ -29,11 +31,11 @@ def training(recipe: Recipe) -> Training:
 
 
 def model_of(this: Training) -> tuple[Florenz, Processor]:
-    return loop.load_model(this.recipe, this.manifest, None)
+    return building.load_model(this.recipe, this.manifest, None)
 
 
-def batches_of(this: Training, processor: Processor, number: int, stage: int = 1) -> list[loop.Batch]:
-    batches = loop.make_stream(this, this.recipe.stages[stage], processor).batches()
+def batches_of(this: Training, processor: Processor, number: int, stage: int = 1) -> list[Batch]:
+    batches = building.make_stream(this, this.recipe.stages[stage], processor).batches()
     return [next(batches) for _ in range(number)]
 
 
@@ -147,7 +149,7 @@ def test_compile_is_for_every_repeated_layer(tmp_path: Path) -> None:
     """That the losses are the same was seen once by hand: compiling takes minutes on a CPU."""
     this = training(recipe_in(tmp_path, ("[records]", "compile = true\n[records]")))
     model, _ = model_of(this)
-    runner = loop.prepare(model, this)
+    runner = building.prepare(model, this)
     compiled = [module for module in runner.modules() if module._compiled_call_impl is not None]
     assert compiled == repeated_layers(model) and len(compiled) > 4
 

@@ -12,11 +12,12 @@ from florenz.languages.codes import NAMES, language_problems
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import Manifest, read_manifest, write_manifest
 from florenz.shards.schema import Example, Sample
-from florenz.train import loop, preflight
+from florenz.train import building, preflight
 from florenz.train.__main__ import main
 from florenz.train.checkpoint import Position, save_checkpoint
 from florenz.train.model.sizes import SIZES
 from florenz.train.recipe import load_recipe
+from florenz.train.training import Training
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 CATALAN = "Un cotxe vermell està aparcat al costat d'una casa blava a prop del riu."
@@ -57,9 +58,9 @@ def test_a_language_that_the_paper_does_not_have_is_trained_on(language: str, tm
     dataset_in(language, tmp_path)
     recipe = load_recipe(str(write_recipe(tmp_path)))
     manifest, place = preflight.check(recipe)
-    this = loop.Training(recipe=recipe, manifest=manifest, place=place, log=None, say=pytest.fail)
-    _, processor = loop.load_model(recipe, manifest, None)
-    batches = loop.make_stream(this, recipe.stages[0], processor).batches()
+    this = Training(recipe=recipe, manifest=manifest, place=place, log=None, say=pytest.fail)
+    _, processor = building.load_model(recipe, manifest, None)
+    batches = building.make_stream(this, recipe.stages[0], processor).batches()
     texts = {text for _ in range(4) for text in processor.encoder_tokenizer.batch_decode(next(batches)["input_ids"])}
     assert any(f"Translate to {NAMES[language]}:" in text for text in texts), texts
     assert f"<|{language}|>" in processor.decoder_tokenizer.get_added_vocab()

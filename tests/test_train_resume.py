@@ -9,7 +9,7 @@ import pytest
 from training_examples import losses, metrics, recipe_in, train_quietly
 
 from florenz.stores.seals import SEAL
-from florenz.train import loop
+from florenz.train import building
 from florenz.train.data.processor import Processor
 from florenz.train.log import METRICS, StepRecord, TrainingLog, cut_log
 from florenz.train.model.florenz import Florenz
@@ -78,7 +78,7 @@ def test_a_damaged_newest_checkpoint_costs_only_the_steps_since_the_one_before(
 def test_dropout_too_is_the_same_after_going_on(
     finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = loop.build
+    build = building.build
 
     def with_dropout(*arguments: object, **options: object) -> tuple[Florenz, Processor]:
         model, processor = build(*arguments, **options)  # type: ignore[arg-type]
@@ -87,7 +87,7 @@ def test_dropout_too_is_the_same_after_going_on(
                 module.dropout = 0.3
         return model, processor
 
-    monkeypatch.setattr(loop, "build", with_dropout)
+    monkeypatch.setattr(building, "build", with_dropout)
     recipe = dataclasses.replace(finished, out=str(tmp_path / "out"))
     train_quietly(recipe)
     undisturbed = losses(recipe.out)

@@ -13,9 +13,10 @@ from training_examples import metrics, recipe_in, train_quietly, write_recipe
 
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import read_manifest
-from florenz.train import loop
+from florenz.train import validating
 from florenz.train.__main__ import main
 from florenz.train.best import Best, best_weights, read_best, save_best
+from florenz.train.checkpoint import newest_checkpoint
 from florenz.train.distributed import Place
 from florenz.train.model.florenz import IGNORED
 from florenz.train.model.loading import load
@@ -144,11 +145,11 @@ def test_a_worse_validation_after_the_best_one_changes_nothing(
     finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([9.0, 9.0, 9.0, 3.0, 1.0, 2.0])
-    monkeypatch.setattr(loop, "chosen_by", lambda pairs: next(scores))
+    monkeypatch.setattr(validating, "chosen_by", lambda pairs: next(scores))
     recipe = dataclasses.replace(finished, out=str(tmp_path / "out"))
     said = train_quietly(recipe)
     assert any("kept the weights after step 5" in line for line in said)
-    kept, last = best_weights(recipe.out), loop.newest_checkpoint(recipe.out, pytest.fail)
+    kept, last = best_weights(recipe.out), newest_checkpoint(recipe.out, pytest.fail)
     assert last is not None
     model, _ = load(str(tmp_path / "out" / "model"))
     saved = dict(model.named_parameters())

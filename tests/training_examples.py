@@ -13,7 +13,7 @@ import pytest
 import torch
 from shards_dataset import write_dataset
 
-from florenz.train import loop
+from florenz.train import building, loop
 from florenz.train.data.processor import Processor
 from florenz.train.data.prompts import Prompts
 from florenz.train.model import loading
@@ -72,7 +72,7 @@ def build_once(monkeypatch: pytest.MonkeyPatch) -> None:
         processor.settings = dataclasses.replace(processor.settings, prompts=prompts, styles=styles)
         return model, processor
 
-    monkeypatch.setattr(loop, "build", build)
+    monkeypatch.setattr(building, "build", build)
 
 
 @contextlib.contextmanager

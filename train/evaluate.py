@@ -27,7 +27,7 @@ from florenz.recipes.kinds import kinds_in, load_kind
 from florenz.recipes.sections import nearest
 from florenz.train.data.stream import StreamError
 from florenz.train.distributed import find_place
-from florenz.train.loop import MODEL_FOLDER
+from florenz.train.keeping import MODEL_FOLDER
 from florenz.train.model.loading import load
 from florenz.train.recipe import Recipe, load_recipe
 from florenz.train.scores.scoring import MAX_IMAGES, evaluate

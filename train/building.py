@@ -1,0 +1,88 @@
+"""What a stage needs before its first step: the model with its weights, spread over the ranks, optimizer, stream."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import nn
+
+from florenz.recipes.recipe_file import RecipeError
+from florenz.shards.manifest import Manifest
+from florenz.train import preflight
+from florenz.train.checkpoint import Checkpoint
+from florenz.train.data.processor import Processor
+from florenz.train.data.stream import Stream
+from florenz.train.distributed import repeated_layers, spread
+from florenz.train.model.florenz import Florenz
+from florenz.train.model.loading import LANGUAGES, build
+from florenz.train.recipe import Recipe
+from florenz.train.settings import OptimizerSettings, Stage
+from florenz.train.state import load_weights, trained_parameters
+from florenz.train.step import seed_of
+from florenz.train.training import Training
+
+
+def load_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint | None) -> tuple[Florenz, Processor]:
+    """The model of the recipe with the weights of the checkpoint, or as training begins with it; on the CPU.
+
+    Raises:
+        RecipeError: the weights to start from are not there.
+    """
+    torch.manual_seed(seed_of(recipe.seed))  # for what is new in it
+    languages = dict.fromkeys([*LANGUAGES, *manifest.languages])
+    try:
+        model, processor = build(
+            **dataclasses.asdict(recipe.model),
+            languages=list(languages),
+            prompts=recipe.prompts.prompts(recipe.words),
+            styles=recipe.styles,
+        )
+    except ValueError as problem:
+        raise RecipeError([f"[model] {problem}"]) from problem
+    if checkpoint is not None:
+        load_weights(model, checkpoint.weights())
+    return model.train(), processor
+
+
+def prepare(model: Florenz, this: Training) -> nn.Module:
+    """What is called in place of the model: compiled, spread over the ranks, as the recipe wants it."""
+    if this.recipe.compute.activation_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    if this.recipe.compute.compile:
+        for layer in repeated_layers(model):  # they are alike, so each is compiled once, not the whole depth
+            layer.compile()
+    return spread(model, this.place, parallel=this.recipe.compute.parallel, is_bfloat16=this.is_bfloat16)
+
+
+def make_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """AdamW over the parts that are trained, with decay for matrices and without for all else."""
+    trained = [parameter for _, parameter in trained_parameters(model)]
+    groups = [
+        {"params": [parameter for parameter in trained if parameter.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [parameter for parameter in trained if parameter.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=0.0, betas=(0.9, settings.beta2), fused=True
+    )
+
+
+def make_stream(this: Training, stage: Stage, processor: Processor) -> Stream:
+    recipe, place = this.recipe, this.place
+    return Stream(
+        recipe.data,
+        split="train",
+        batch_size=stage.size_of_micro_batch,
+        seed=recipe.seed,
+        mix=preflight.stage_mix(stage, this.manifest),
+        collate=processor.collate,
+        image_px=processor.image_px if stage.images else None,
+        num_workers=recipe.workers,
+        rank=place.rank,
+        world_size=place.world_size,
+        max_skips=recipe.max_skips,
+        max_images=stage.max_images,
+        shuffle_pictures=stage.shuffle_pictures,
+        name_pictures=stage.images and recipe.compute.picture_cache_gib > 0 and "vision" not in stage.parts,
+        pin_memory=place.device.type == "cuda",
+    )

@@ -1,0 +1,64 @@
+"""What a training leaves below OUT: its checkpoints, and the finished model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from florenz.shards.manifest import Manifest
+from florenz.train import preflight
+from florenz.train.best import best_weights, read_best
+from florenz.train.building import load_model
+from florenz.train.checkpoint import Checkpoint, Position, newest_checkpoint, read_checkpoint, save_checkpoint
+from florenz.train.distributed import Place, value_of_first
+from florenz.train.recipe import Recipe
+from florenz.train.state import gather, load_weights, optimizer_state_of, weights_of
+from florenz.train.training import Say, Training
+
+MODEL_FOLDER = "model"
+NONE = -1
+
+
+def find_checkpoint(out: str, place: Place, say: Say) -> Checkpoint | None:
+    """The newest good one; rank 0 reads the bytes through, the others believe it."""
+    found = newest_checkpoint(out, lambda text: say(f"warning: {text}")) if place.is_first else None
+    step = value_of_first(found.position.step if found else NONE, place)
+    return found if place.is_first or step == NONE else read_checkpoint(out, step)
+
+
+def save(this: Training, model: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> Checkpoint:
+    """A checkpoint of whole tensors: all ranks give their pieces, the first one writes."""
+    weights = gather(weights_of(model), this.place)
+    state = gather(optimizer_state_of(optimizer, model), this.place)
+    if this.log is not None:
+        this.log.sync()
+        save_checkpoint(
+            this.recipe.out,
+            position=position,
+            identity={**this.identity, "rules": preflight.RULES},
+            weights=weights,
+            optimizer_state=state,
+            keep=this.recipe.records.keep_checkpoints,
+        )
+    value_of_first(position.step, this.place)  # the others wait until it is there
+    return read_checkpoint(this.recipe.out, position.step)
+
+
+def save_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint, say: Say) -> None:
+    """OUT/model, as transformers reads it; complete or as it was before."""
+    folder = Path(recipe.out) / MODEL_FOLDER
+    partial = folder.with_name(f".{MODEL_FOLDER}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    model, processor = load_model(recipe, manifest, checkpoint)
+    if recipe.validation.keep == "best":
+        best = read_best(recipe.out, preflight.identity_of(recipe, manifest))
+        load_weights(model, best_weights(recipe.out))
+        if best is not None:
+            say(f"kept the weights after step {best.step}, the best on covered pairs ({best.score:.4f} nats per token)")
+    model.save_pretrained(partial)
+    processor.save_pretrained(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
