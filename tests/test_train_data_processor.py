@@ -210,3 +210,14 @@ def test_a_prefix_that_is_not_learned_is_given_and_no_label() -> None:
 def test_words_cannot_name_the_language_alone() -> None:
     with pytest.raises(ValueError, match="no translation would be told its language"):
         processor_with("words", prompts=prompts_for("prefix"))
+
+
+def test_forced_words_are_taken_off_before_scoring_and_nothing_else_is() -> None:
+    _, words = miniature("florence", prefix="words")
+    asked = Asked(language="de")
+    assert words.without_forced_words(asked, "Das Bild zeigt ein rotes Auto.") == "Ein rotes Auto."
+    assert words.without_forced_words(asked, "ein Auto.") == "Ein Auto."
+    translation = Asked(task="translation", language="de", source_text="A car.")
+    assert words.without_forced_words(translation, "ein Auto.") == "ein Auto."
+    _, tokens = miniature("florence")
+    assert tokens.without_forced_words(asked, "das Bild zeigt ein Auto.") == "das Bild zeigt ein Auto."

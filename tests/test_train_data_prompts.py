@@ -102,3 +102,26 @@ def test_the_usual_prompts_are_those_of_the_paper() -> None:
 def test_prompts_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message.replace("{", r"\{").replace("}", r"\}")):
         prompts_for(**options)
+
+
+def test_the_papers_wording_is_that_of_its_code() -> None:
+    """The processor's task prompts and modifiers, and eval.py's prefixes, of spravil/caption-via-translation."""
+    paper = prompts_for("both", wording="paper")
+    assert encoder_prompt("caption", "de", prompts=paper) == (
+        "The target language is German. What does the image describe?"
+    )
+    assert encoder_prompt("caption", "zh", style="detailed", prompts=paper) == (
+        "The target language is simplified Chinese. Describe in detail what is shown in the image."
+    )
+    assert encoder_prompt("caption", "fr", style="paragraph", prompts=paper) == (
+        "The target language is French. Describe with a paragraph what is shown in the image."
+    )
+    assert encoder_prompt("translation", "ru", "A red car.", prompts=paper) == (
+        "The target language is Russian. Translate the following text: A red car."
+    )
+    words = {code: decoder_prefix("caption", code, "words", paper) for code in LANGUAGES}
+    assert words == {
+        "en": "The image shows", "de": "Das Bild zeigt", "fr": "La photo montre", "es": "La imagen muestra",
+        "ru": "На картинке изображен", "zh": "图为",
+    }  # fmt: skip
+    assert decoder_prefix("translation", "de", "words", paper) == ""

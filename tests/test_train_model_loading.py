@@ -16,9 +16,9 @@ from model_examples import (
 )
 from transformers import Florence2ForConditionalGeneration
 
+from florenz.train.model.family import SIZES
 from florenz.train.model.loading import build, load
 from florenz.train.model.parts import parts_of
-from florenz.train.model.sizes import SIZES
 from florenz.train.model.vocabulary import mean_rows
 
 

@@ -5,9 +5,10 @@ import torch
 from transformers import AutoTokenizer
 
 from florenz.train.data.processor import add_language_tokens
+from florenz.train.model.family import SIZES, size_named
 from florenz.train.model.florenz import Florenz
-from florenz.train.model.parts import PARTS
-from florenz.train.model.sizes import SIZES, config_of, num_parameters, size_named
+from florenz.train.model.parts import PARTS, train_only
+from florenz.train.model.sizes import config_of, num_parameters
 
 
 @pytest.mark.parametrize("name", ["0.4b", "1.0b", "3.5b", "11.2b"])
@@ -45,3 +46,12 @@ def test_frozen_and_trained_parts_are_those_of_the_paper() -> None:
 def test_unknown_size_is_refused() -> None:
     with pytest.raises(ValueError, match="no size is called '2b': sizes are playground, "):
         size_named("2b")
+
+
+@pytest.mark.parametrize(("name", "billions"), [("3.5b", 1.10), ("11.2b", 2.53)])
+def test_what_the_paper_trains_is_as_large_as_it_says(name: str, billions: float) -> None:
+    with torch.device("meta"):
+        model = Florenz(config_of(name))
+    train_only(model, SIZES[name].trained_parts)
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    assert trained / 1e9 == pytest.approx(billions, abs=0.006)

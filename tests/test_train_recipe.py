@@ -249,3 +249,17 @@ def test_what_decides_the_weights_is_in_the_identity(path: Path, old: str, new: 
 def test_new_keys_that_make_no_sense_are_refused(path: Path, change: tuple[str, str], words: list[str]) -> None:
     (line,) = problems(path, change)
     assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize("size", ["0.4b", "1.0b", "3.5b", "11.2b"])
+def test_a_stage_without_parts_trains_what_the_paper_trained(path: Path, size: str) -> None:
+    path.write_text(RECIPE.replace('parts = ["decoder"]\n', "").replace('size = "playground"', f'size = "{size}"'))
+    text, vision = load_recipe(str(path)).stages
+    assert ("decoder" in text.parts) == (size in ("0.4b", "1.0b"))  # Gemma-2 stays as it is
+    assert {"text_encoder", "cross_attention", "decoder_embeddings"} <= set(text.parts) <= set(PARTS)
+    assert vision.parts == ("vision", "projector")
+
+
+def test_no_shipped_recipe_trains_the_frozen_decoder_of_the_paper() -> None:
+    recipe = load_recipe(str(ROOT / "configs" / "train_both.toml"), {"SIZE": "11.2b"})
+    assert "decoder" not in recipe.stages[0].parts and "vision" not in recipe.stages[0].parts

@@ -14,10 +14,12 @@ from florenz.train.checkpoint import Checkpoint
 from florenz.train.data.processor import Processor
 from florenz.train.data.stream import Stream
 from florenz.train.distributed import repeated_layers, spread
+from florenz.train.model.attention import attend_as
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import LANGUAGES, build
 from florenz.train.recipe import Recipe
 from florenz.train.settings import OptimizerSettings, Stage
+from florenz.train.share import share_of
 from florenz.train.state import load_weights, trained_parameters
 from florenz.train.step import seed_of
 from florenz.train.training import Training
@@ -42,6 +44,7 @@ def load_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint | None
         raise RecipeError([f"[model] {problem}"]) from problem
     if checkpoint is not None:
         load_weights(model, checkpoint.weights())
+    attend_as(model, recipe.compute.attention, processor.image_px)
     return model.train(), processor
 
 
@@ -69,6 +72,7 @@ def make_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim
 
 def make_stream(this: Training, stage: Stage, processor: Processor) -> Stream:
     recipe, place = this.recipe, this.place
+    share = share_of(stage.num_micro_batches, rank=place.rank, world_size=place.world_size)
     return Stream(
         recipe.data,
         split="train",
@@ -78,8 +82,10 @@ def make_stream(this: Training, stage: Stage, processor: Processor) -> Stream:
         collate=processor.collate,
         image_px=processor.image_px if stage.images else None,
         num_workers=recipe.workers,
-        rank=place.rank,
-        world_size=place.world_size,
+        rank=share.first,
+        world_size=share.step,
+        part=share.part,
+        num_parts=share.num_parts,
         max_skips=recipe.max_skips,
         max_images=stage.max_images,
         shuffle_pictures=stage.shuffle_pictures,

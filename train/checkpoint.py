@@ -15,8 +15,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,13 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A complete checkpoint on disk. identity: what decides the weights; only the same recipe can go on from it."""
+    """A complete checkpoint on disk. identity: what decides the weights; only the same recipe can go on from it.
+    counts: of the stage it stands in (`counts.py`); empty in one that was written before they were kept."""
 
     path: Path
     position: Position
     identity: dict[str, Any]
+    counts: dict[str, list[int]] = field(default_factory=dict)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Name -> tensor, on the CPU."""
@@ -87,6 +89,7 @@ def save_checkpoint(
     weights: Mapping[str, torch.Tensor],
     optimizer_state: Mapping[str, torch.Tensor],
     keep: int,
+    counts: Mapping[str, Sequence[int]] | None = None,
 ) -> Path:
     """Write a checkpoint below `out`, then remove all but the newest `keep`. Whole tensors on the CPU, none shared."""
     folder = Path(out) / FOLDER
@@ -99,6 +102,7 @@ def save_checkpoint(
         "format": FORMAT,
         "position": asdict(position),
         "identity": dict(identity),
+        "counts": {name: list(numbers) for name, numbers in (counts or {}).items()},
         "sha256": {name: _flushed_sha256(partial / name) for name in (MODEL, OPTIMIZER)},
     }
     (partial / RECORD).write_text(json.dumps(sealed(record), indent=1) + "\n")
@@ -168,7 +172,12 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _checkpoint(path: Path, record: Mapping[str, Any]) -> Checkpoint:
-    return Checkpoint(path=path, position=Position(**record["position"]), identity=dict(record["identity"]))
+    return Checkpoint(
+        path=path,
+        position=Position(**record["position"]),
+        identity=dict(record["identity"]),
+        counts=dict(record.get("counts", {})),
+    )
 
 
 def _remove(path: Path) -> None:

@@ -32,8 +32,9 @@ from florenz.recipes.sections import SectionReader, nearest
 from florenz.train.data.examples import examples_of
 from florenz.train.distributed import find_place
 from florenz.train.law import DECODER_CARD
+from florenz.train.model.family import SIZES
 from florenz.train.model.florenz import IGNORED
-from florenz.train.model.sizes import SIZES, TINY_LAYERS, TINY_WIDTH, tiny_gemma2_config
+from florenz.train.model.sizes import TINY_LAYERS, TINY_WIDTH, tiny_gemma2_config
 from florenz.train.schedule import learning_rate
 
 USAGE = "usage: florenz decoder RECIPE [DATA=folder] [OUT=folder] [LANGS=en,fr] [WIDTH=n] [STEPS=n] [SEED=n]"

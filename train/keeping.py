@@ -13,6 +13,7 @@ from florenz.train import preflight
 from florenz.train.best import best_weights, read_best
 from florenz.train.building import load_model
 from florenz.train.checkpoint import Checkpoint, Position, newest_checkpoint, read_checkpoint, save_checkpoint
+from florenz.train.counts import Counts
 from florenz.train.distributed import Place, value_of_first
 from florenz.train.recipe import Recipe
 from florenz.train.state import gather, load_weights, optimizer_state_of, weights_of
@@ -29,10 +30,13 @@ def find_checkpoint(out: str, place: Place, say: Say) -> Checkpoint | None:
     return found if place.is_first or step == NONE else read_checkpoint(out, step)
 
 
-def save(this: Training, model: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> Checkpoint:
+def save(
+    this: Training, model: nn.Module, optimizer: torch.optim.Optimizer, position: Position, counts: Counts
+) -> Checkpoint:
     """A checkpoint of whole tensors: all ranks give their pieces, the first one writes."""
     weights = gather(weights_of(model), this.place)
     state = gather(optimizer_state_of(optimizer, model), this.place)
+    counted = counts.of_all_ranks(this.place)
     if this.log is not None:
         this.log.sync()
         save_checkpoint(
@@ -42,6 +46,7 @@ def save(this: Training, model: nn.Module, optimizer: torch.optim.Optimizer, pos
             weights=weights,
             optimizer_state=state,
             keep=this.recipe.records.keep_checkpoints,
+            counts=counted,
         )
     value_of_first(position.step, this.place)  # the others wait until it is there
     return read_checkpoint(this.recipe.out, position.step)

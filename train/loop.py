@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -23,13 +23,16 @@ from florenz.train import preflight
 from florenz.train.building import load_model, make_optimizer, make_stream, prepare
 from florenz.train.caches import fill_caches
 from florenz.train.checkpoint import Checkpoint, Position, remove_unfinished
-from florenz.train.distributed import has_bfloat16, process_group, sum_over_ranks
+from florenz.train.counts import Counts, restored
+from florenz.train.data.processor import Processor
+from florenz.train.distributed import has_bfloat16, process_group
 from florenz.train.keeping import MODEL_FOLDER, find_checkpoint, save, save_model
 from florenz.train.log import TrainingLog, has_tensorboard
 from florenz.train.model.parts import set_modes, train_only
 from florenz.train.recipe import Recipe
 from florenz.train.schedule import learning_rate
 from florenz.train.settings import Stage
+from florenz.train.share import share_of
 from florenz.train.speed import Speed, make_record
 from florenz.train.state import load_optimizer_state, trained_parameters
 from florenz.train.step import Batch, take_step
@@ -106,16 +109,23 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
     caches = fill_caches(this, stage, model, stream, validation)
     runner = prepare(model, this)
     optimizer = make_optimizer(model, recipe.optimizer)
+    counts = Counts()
     if checkpoint is not None and checkpoint.position.stage == number:
         position = checkpoint.position
         load_optimizer_state(optimizer, model, checkpoint.optimizer_state())
+        counts = restored(checkpoint.counts, place)
+        stream.skipped = counts.skipped
     noise = partial(processor.with_noise, share=stage.unigram_noise) if stage.unigram_noise else None
     this.say(describe_stage(stage, position, model))
     speed = Speed()
+    share = share_of(stage.num_micro_batches, rank=place.rank, world_size=place.world_size)
     with contextlib.closing(cast(Generator[Batch, None, None], stream.batches(position.micro_batch))) as batches:
         while position.stage_step < stage.steps:
             rate = learning_rate(position.stage_step, steps=stage.steps, peak=stage.peak_rate, warmup=stage.warmup)
-            micro_batches = [next(batches) for _ in range(stage.num_micro_batches // place.world_size)]
+            micro_batches = [next(batches) for _ in range(share.per_step)]
+            counts.skipped = stream.skipped
+            counts.truncated += sum(processor.num_truncated(batch) for batch in micro_batches)
+            counts.examples += sum(len(batch["labels"]) for batch in micro_batches)
             outcome = take_step(this, runner, optimizer, position, rate, micro_batches, caches.training, noise)
             position = position.next(stage.num_micro_batches)
             speed.add(outcome)
@@ -128,12 +138,23 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
             if validation and (is_end or position.step % recipe.validation.every_steps == 0):
                 validate(this, validation, model, runner, position, caches.validation)  # before the checkpoint after it
             if is_saved:
-                checkpoint = save(this, model, optimizer, position)
-    num_skipped = int(sum_over_ranks(torch.tensor(stream.skipped, device=place.device), place))
-    if num_skipped:
-        this.say(f"warning: stage {stage.name}: {num_skipped} samples could not be read and were left out")
+                checkpoint = save(this, model, optimizer, position, counts)
+    warn_of(counts.of_all_ranks(place), stage, processor, this.say)
     assert checkpoint is not None
     return checkpoint
+
+
+def warn_of(counts: Mapping[str, Sequence[int]], stage: Stage, processor: Processor, say: Say) -> None:
+    """What is worth a word at the end of a stage."""
+    skipped, truncated, examples = (sum(counts[name]) for name in ("skipped", "truncated", "examples"))
+    if skipped:
+        say(f"warning: stage {stage.name}: {skipped} samples could not be read and were left out")
+    if truncated:
+        limits, cut = processor.settings, f"{truncated:,} of {examples:,} examples"
+        say(
+            f"warning: stage {stage.name}: {cut} were cut, to {limits.max_prompt_tokens} "
+            f"tokens of the prompt and {limits.max_text_tokens} of the text"
+        )
 
 
 def open_log(recipe: Recipe, checkpoint: Checkpoint | None, say: Say) -> TrainingLog:

@@ -21,12 +21,13 @@ from florenz.train.checkpoint import identity_of_newest
 from florenz.train.data.mix import Mix
 from florenz.train.data.prompts import PREFIX_WORDS
 from florenz.train.distributed import Place, find_place
+from florenz.train.model.family import SIZES
 from florenz.train.model.loading import LANGUAGES
 from florenz.train.model.parts import PARTS
-from florenz.train.model.sizes import SIZES
 from florenz.train.recipe import Recipe
 from florenz.train.scores.sets import dataset
 from florenz.train.settings import Stage
+from florenz.train.share import divides
 
 # Counts up when the same recipe comes to learn something else. 2: the mix counts images, not texts, and frozen modules
 # stay out of training mode.
@@ -196,7 +197,8 @@ def _goes_on(recipe: Recipe, manifest: Manifest) -> bool:
 
 def _ranks(recipe: Recipe, place: Place) -> Iterator[str]:
     for stage in recipe.stages:
-        if stage.num_micro_batches % place.world_size:
+        too_small = stage.size_of_micro_batch * stage.num_micro_batches < place.world_size
+        if too_small or not divides(stage.num_micro_batches, place.world_size):
             yield (
                 f"[stages.{stage.name}] a step has {stage.num_micro_batches} micro-batches, which do not divide among "
                 f"{place.world_size} ranks: set micro_batch_size to {max(stage.batch_size // place.world_size, 1)}"

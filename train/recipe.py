@@ -19,8 +19,10 @@ from florenz.recipes.checks import below_1
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields, show
 from florenz.train.data.prompts import Prompts
+from florenz.train.model.family import SIZES
 from florenz.train.settings import (
     LATER,
+    PICTURE_PARTS,
     Compute,
     ModelSettings,
     OptimizerSettings,
@@ -72,10 +74,18 @@ class Recipe(TrainingSettings):
             **_deciding(self.model),
             "seed": self.seed,
             **_deciding(self.optimizer),
-            **({} if prompts == Prompts() else {f"prompts.{k}": v for k, v in dataclasses.asdict(prompts).items()}),
+            **_deciding_prompts(prompts),
             **({"validation": _deciding(self.validation)} if self.validation.keep != "last" else {}),
             **{f"{stage.name}.{key}": value for stage in self.stages for key, value in _deciding(stage).items()},
         }
+
+
+def _deciding_prompts(prompts: Prompts) -> dict[str, Any]:
+    """None for the default ones; the wording, which came later, only where it is not at its default."""
+    if prompts == Prompts():
+        return {}
+    values = dataclasses.asdict(prompts)
+    return {f"prompts.{k}": v for k, v in values.items() if k != "wording" or v != Prompts().wording}
 
 
 def _deciding(settings: Any) -> dict[str, Any]:
@@ -111,7 +121,7 @@ def recipe_of(table: dict[str, Any], path: str, overrides: Mapping[str, str] | N
     values = reader.values(TrainingSettings, table, "")
     words = _read_words(reader, table.get("prompts"))
     sections: dict[str, Any] = {name: reader.read(kind, table.get(name, {}), name) for name, kind in SECTIONS.items()}
-    stages = _read_stages(reader, table.get("stages", []))
+    stages = _read_stages(reader, table.get("stages", []), sections["model"])
     if problems := reader.problems + _problems(values):
         raise RecipeError([f"{path}: {problem}" for problem in problems])
     if num_steps is not None:
@@ -153,8 +163,9 @@ def _override(table: dict[str, Any], overrides: Mapping[str, str], problems: lis
     return num_steps
 
 
-def _read_stages(reader: SectionReader, tables: Any) -> list[Stage]:
+def _read_stages(reader: SectionReader, tables: Any, model: ModelSettings | None) -> list[Stage]:
     """The stages that could be read; what is wrong with the others stands in the reader's problems."""
+    size = SIZES.get(model.size) if model else None  # an unknown one is for preflight to refuse
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         reader.problems.append("there is no stage: add one under [[stages]]")
         return []
@@ -167,7 +178,11 @@ def _read_stages(reader: SectionReader, tables: Any) -> list[Stage]:
         reader.problems += [f"[{section}.mix] {problem}" for problem in problems]
         if settings is not None and not problems:
             weights = {pair: float(weight) for pair, weight in mix.items()}
-            stages.append(Stage(**dataclasses.asdict(settings), mix=weights))
+            values = dataclasses.asdict(settings) | {"mix": weights}
+            if settings.parts is None:
+                parts = (size or SIZES["playground"]).trained_parts
+                values["parts"] = tuple(part for part in parts if settings.images or part not in PICTURE_PARTS)
+            stages.append(Stage(**values))
     names = [stage.name for stage in stages]
     reader.problems += [f"[stages.{name}] is there twice: rename one" for name in names if names.count(name) > 1][:1]
     return stages

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
 from florenz.recipes.checks import below_1, raise_if
-from florenz.train.data.prompts import LanguageIn, PrefixKind, Prompts, prompts_for
+from florenz.train.data.prompts import LanguageIn, PrefixKind, Prompts, Wording, prompts_for
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 PARALLELS = ("ddp", "fsdp")
+ATTENTIONS = ("auto", "eager", "blocks", "sdpa")
 PREFIXES = get_args(PrefixKind)
 WHERE_NAMED = get_args(LanguageIn)
+WORDINGS = get_args(Wording)
 STOPS = ("last", "best")
 PICTURE_PARTS = ("vision", "projector")
 LATER = "later"  # marks a key that recipes did not always have: it enters a training's identity only off its default
@@ -84,6 +86,9 @@ class PromptSettings:
     translation: str | None = None
     """The same for translations, with {language} and {text}."""
 
+    wording: str = "florenz"
+    """Whose sentences and forced words: florenz, or paper for those of the paper's released code (data/prompts.py)."""
+
     learn_prefix: bool = True
     """Whether language tokens are learned too. Then a model that is asked without prefix begins with the token of the
     language that it would go on in; but it also learns which languages captions come in."""
@@ -91,6 +96,8 @@ class PromptSettings:
     def __post_init__(self) -> None:
         if self.language_in not in WHERE_NAMED:
             raise ValueError(f"language_in is '{self.language_in}': choose {', '.join(WHERE_NAMED)}")
+        if self.wording not in WORDINGS:
+            raise ValueError(f"wording is '{self.wording}': choose {' or '.join(WORDINGS)}")
         self.prompts({})
 
     def prompts(self, words: Mapping[str, str]) -> Prompts:
@@ -102,6 +109,7 @@ class PromptSettings:
             translation=self.translation,
             words=words,
             learn_prefix=self.learn_prefix,
+            wording=cast(Wording, self.wording),
         )
 
 
@@ -115,8 +123,9 @@ class StageSettings:
     steps: int
     """Optimizer steps."""
 
-    parts: tuple[str, ...]
-    """The parts of the model that are trained (`train/parts.py` lists them); all others are frozen."""
+    parts: tuple[str, ...] | None = None
+    """The parts of the model that are trained (`train/model/parts.py` lists them); all others are frozen. None:
+    what the size trains (`train/model/family.py`), for the paper's sizes what the paper trained."""
 
     images: bool
     """Whether the encoder sees the pictures. Without them, there are translations only and no JPEG is read."""
@@ -160,9 +169,9 @@ class StageSettings:
         )
         if not self.name.strip():
             problems.append("name is empty: give each stage one, like text")
-        if not self.parts:
-            problems.append("parts is empty: name what this stage trains, like decoder")
-        if not self.images and (parts := [part for part in self.parts if part in PICTURE_PARTS]):
+        if self.parts is not None and not self.parts:
+            problems.append("parts is empty: name what this stage trains, like decoder, or leave it out")
+        if not self.images and (parts := [part for part in self.parts or () if part in PICTURE_PARTS]):
             problems.append(f"parts has {' and '.join(parts)}, which see nothing: set images = true or leave them out")
         if not problems and self.batch_size % self.size_of_micro_batch:
             problems.append(
@@ -191,7 +200,9 @@ class StageSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(StageSettings):
-    """A stage with the mix that [stages.mix] gives it."""
+    """A stage with the mix that [stages.mix] gives it, and with its parts, those of its size if it names none."""
+
+    parts: tuple[str, ...]
 
     mix: dict[str, float]
     """"task/language" -> weight. Empty: the same share for every pair that the dataset has and the stage can use."""
@@ -235,6 +246,11 @@ class Compute:
     parallel: str = "ddp"
     """With more than one rank: ddp (a whole model each) or fsdp (weights, gradients and optimizer split up)."""
 
+    attention: str = "auto"
+    """How the decoder attends: eager (exact, all scores at once), blocks (exact, a block of queries at a time, for long
+    inputs) or sdpa (fused; it leaves out the soft cap of Gemma-2's scores). auto: for Gemma-2 eager up to 384 px and
+    blocks above, else sdpa."""
+
     compile: bool = False
     """torch.compile: minutes at the start, faster steps."""
 
@@ -249,7 +265,7 @@ class Compute:
         problems = below_1(cpu_threads=self.cpu_threads)
         if self.picture_cache_gib < 0:
             problems.append(f"picture_cache_gib is {self.picture_cache_gib}: choose 0 for none, or more")
-        for name, known in (("precision", PRECISIONS), ("parallel", PARALLELS)):
+        for name, known in (("precision", PRECISIONS), ("parallel", PARALLELS), ("attention", ATTENTIONS)):
             value = getattr(self, name)
             if value not in known:
                 problems.append(f"{name} is '{value}': choose {', '.join(known)}")

@@ -21,6 +21,7 @@ from florenz.train.checkpoint import Position
 from florenz.train.distributed import Place, gradient_sync, sum_over_ranks, whole
 from florenz.train.features import PictureCache
 from florenz.train.model.florenz import IGNORED
+from florenz.train.share import share_of
 from florenz.train.training import Training
 
 Batch = dict[str, torch.Tensor]
@@ -50,22 +51,24 @@ def take_step(
     noise: what is done to each micro-batch, with random numbers of its own.
     """
     place, recipe = this.place, this.recipe
+    num_micro_batches = recipe.stages[position.stage].num_micro_batches
+    share = share_of(num_micro_batches, rank=place.rank, world_size=place.world_size)
     for group in optimizer.param_groups:
         group["lr"] = rate
     counts = torch.tensor([[count_tokens(batch), count_images(batch)] for batch in micro_batches], dtype=torch.float64)
     totals = sum_over_ranks(counts.sum(0).to(place.device), place)
     loss_of_step = torch.zeros((), device=place.device)
     for place_in_step, batch in enumerate(micro_batches):
-        index = position.micro_batch + place_in_step * place.world_size + place.rank
-        torch.manual_seed(seed_of(recipe.seed, position.stage, index))
+        index = position.micro_batch + place_in_step * share.step + share.first
+        torch.manual_seed(seed_of(recipe.seed, position.stage, *share.seed_words(index)))
         is_last = place_in_step == len(micro_batches) - 1
         noisy = noise(batch) if noise else batch
         with gradient_sync(runner, is_last=is_last), arithmetic(place, is_bfloat16=this.is_bfloat16):
             on_device = {name: tensor.to(place.device, non_blocking=True) for name, tensor in noisy.items()}
             if cache is not None:
                 on_device = cache.seen(on_device)
-            share = (counts[place_in_step, 0].to(place.device) / totals[0]).float()  # of the step's tokens
-            loss = runner(**on_device).loss * share
+            weight = (counts[place_in_step, 0].to(place.device) / totals[0]).float()  # of the step's tokens
+            loss = runner(**on_device).loss * weight
             (loss * place.world_size).backward()  # the ranks' gradients are averaged, and a sum is wanted
         loss_of_step += loss.detach()
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]

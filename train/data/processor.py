@@ -147,6 +147,15 @@ class Processor:
         texts = self.decoder_tokenizer.batch_decode(ids_BT, skip_special_tokens=True)
         return [text.strip() for text in texts]
 
+    def without_forced_words(self, question: Question, answer: str) -> str:
+        """The answer as it is scored: without the words that it was made to begin with, its first letter a capital, as
+        in the paper's code. A language token is no part of an answer, which is then as it was."""
+        if self.settings.prefix != "words":
+            return answer
+        words = decoder_prefix(question.task, question.language, "words", self.settings.prompts)
+        rest = answer.removeprefix(words).strip() if words else answer
+        return rest[:1].upper() + rest[1:] if words else rest
+
     def with_noise(self, batch: Batch, share: float) -> Batch:
         """The batch with unigram noise on what the decoder reads; labels stay."""
         ids_BT = unigram_noise(

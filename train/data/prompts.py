@@ -29,6 +29,7 @@ from florenz.languages.codes import name_of
 
 PrefixKind = Literal["token", "words"]
 LanguageIn = Literal["both", "encoder", "prefix"]
+Wording = Literal["florenz", "paper"]
 
 _HOW_OF_STYLE = {"short": "", "detailed": " in detail", "paragraph": " with a paragraph"}
 
@@ -44,6 +45,21 @@ SENTENCES: dict[LanguageIn, tuple[str, str]] = {
     "encoder": ("Describe this image{style} in {language}.", "Translate to {language}: {text}"),
     "prefix": ("caption{style}", "{text}"),
 }
+# The paper's released code (spravil/caption-via-translation, Apache-2.0: the processor of Florence-2, and eval.py).
+PAPER_STYLES = {
+    "short": "What does the image describe?", "detailed": "Describe in detail what is shown in the image.",
+    "paragraph": "Describe with a paragraph what is shown in the image.",
+}  # fmt: skip
+PAPER_SENTENCES = (
+    "The target language is {language}. {style}",
+    "The target language is {language}. Translate the following text: {text}",
+)
+PAPER_WORDS = {
+    "en": "The image shows", "de": "Das Bild zeigt", "fr": "La photo montre", "es": "La imagen muestra",
+    "ru": "На картинке изображен", "zh": "图为",
+}  # fmt: skip
+_PAPER_NAMES = {"zh": "simplified Chinese"}
+
 _BLANKS = {"caption": ("style", "language"), "translation": ("text", "language")}
 
 
@@ -53,6 +69,7 @@ class Prompts:
 
     caption, translation: sentences with blanks, {style} and {language} in the one, {text} and {language} in the other.
     words: language -> what its captions begin with, beside or instead of PREFIX_WORDS; of a prefix of words alone.
+    wording: whose names of styles and languages fill the blanks, and whose words captions begin with.
     learn_prefix: whether a language token is a label in training, so that a model asked without prefix names the
     language that it would go on in; if not, it is given only, and which language goes with which task is not learned.
     `ValueError` with a line for each fault.
@@ -63,6 +80,7 @@ class Prompts:
     translation: str = SENTENCES["both"][1]
     words: Mapping[str, str] = field(default_factory=dict)
     learn_prefix: bool = True
+    wording: Wording = "florenz"
 
     def __post_init__(self) -> None:
         if self.language_in not in SENTENCES:
@@ -94,7 +112,17 @@ class Prompts:
 
     def words_of(self, language: str) -> str | None:
         """What captions in the language begin with, None where nobody has said."""
-        return self.words.get(language, PREFIX_WORDS.get(language))
+        usual = PAPER_WORDS if self.wording == "paper" else PREFIX_WORDS
+        return self.words.get(language, usual.get(language))
+
+    def name_of(self, language: str) -> str:
+        """What the sentence calls a language. `ValueError` for an unknown one."""
+        name = name_of(language)
+        return _PAPER_NAMES.get(language, name) if self.wording == "paper" else name
+
+    def style_of(self, style: str) -> str:
+        """What the sentence for captions says of a style that is known."""
+        return (PAPER_STYLES if self.wording == "paper" else _HOW_OF_STYLE)[style]
 
 
 def prompts_for(
@@ -104,15 +132,19 @@ def prompts_for(
     translation: str | None = None,
     words: Mapping[str, str] | None = None,
     learn_prefix: bool = True,
+    wording: Wording = "florenz",
 ) -> Prompts:
-    """Prompts that name the language there; None: the usual sentence for that."""
+    """Prompts that name the language there; None: the usual sentence for that, in that wording."""
     sentences = SENTENCES.get(language_in, SENTENCES["both"])  # a word that is none is for Prompts to refuse
+    if wording == "paper" and language_in != "prefix":
+        sentences = PAPER_SENTENCES
     return Prompts(
         language_in=language_in,
         caption=sentences[0] if caption is None else caption,
         translation=sentences[1] if translation is None else translation,
         words=dict(words or {}),
         learn_prefix=learn_prefix,
+        wording=wording,
     )
 
 
@@ -129,7 +161,7 @@ def encoder_prompt(
     Raises:
         ValueError: unknown task, language or style; a caption with a source text, a translation without.
     """
-    name = name_of(language)
+    name = prompts.name_of(language)
     if task == "translation":
         if not source_text:
             raise ValueError(f"a translation into {name} needs a text to translate")
@@ -140,7 +172,7 @@ def encoder_prompt(
         raise ValueError("a caption has no text to translate: leave it out, or ask for the task translation")
     if style not in _HOW_OF_STYLE:
         raise ValueError(f"unknown caption style '{style}': it is one of {', '.join(_HOW_OF_STYLE)}")
-    return prompts.caption.format(language=name, style=_HOW_OF_STYLE[style])
+    return prompts.caption.format(language=name, style=prompts.style_of(style))
 
 
 def decoder_prefix(task: str, language: str, kind: PrefixKind = "token", prompts: Prompts = PAPER) -> str:

@@ -79,6 +79,8 @@ class Stream:
         prefetch_batches: int = 4,
         rank: int = 0,
         world_size: int = 1,
+        part: int = 0,
+        num_parts: int = 1,
         max_skips: int = 0,
         max_images: int | None = None,
         shuffle_pictures: bool = False,
@@ -88,10 +90,12 @@ class Stream:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """image_px: side of the pictures, None leaves images out. bucket_batches: how many batches are sorted by length
-        together. prefetch_batches: for each worker. max_skips: of one rank. max_images: the first so many of the split,
-        None for all. shuffle_pictures: each text comes with the picture of another image, always the same one.
-        name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of remote shards."""
-        assert 0 <= rank < world_size and num_workers >= 0 and prefetch_batches >= 1 and max_skips >= 0
+        together. prefetch_batches: for each worker. part, num_parts: of each micro-batch one slice alone. max_skips: of
+        one rank. max_images: the first so many of the split, None for all. shuffle_pictures: each text comes with the
+        picture of another image, always the same one. name_pictures: batches have picture_ids (B,), equal for the same
+        picture alone. cache: of remote shards."""
+        assert 0 <= rank < world_size and 0 <= part < num_parts
+        assert num_workers >= 0 and prefetch_batches >= 1 and max_skips >= 0
         manifest = manifest_with(out, split)
         shard_samples = _first([shard.samples for shard in manifest.shards_of(split)], max_images)
         order = SampleOrder(
@@ -121,6 +125,7 @@ class Stream:
         self._collate = collate
         self._num_workers, self._prefetch_batches, self._pin_memory = num_workers, prefetch_batches, pin_memory
         self._rank, self._world_size = rank, world_size
+        self._part, self._num_parts = part, num_parts
         self._max_skips = max_skips
 
     def batches(self, first: int = 0) -> Generator[Batch, None, None]:
@@ -148,7 +153,12 @@ class Stream:
 
     def _batches(self, first: int) -> Generator[Batch, None, None]:
         source = _MicroBatches(
-            self._windows, self._collate, self._reading, first=first + self._rank, step=self._world_size
+            self._windows,
+            self._collate,
+            self._reading,
+            first=first + self._rank,
+            step=self._world_size,
+            part=(self._part, self._num_parts),
         )
         num_prefetched = self._num_workers * self._prefetch_batches
         ahead = ReadAhead(
@@ -314,9 +324,19 @@ class _Reading:
 class _MicroBatches(IterableDataset[Delivery]):
     """The endless deliveries of one rank; in a worker, that worker's part of them."""
 
-    def __init__(self, windows: _Windows, collate: Collate, reading: _Reading, *, first: int, step: int) -> None:
+    def __init__(
+        self,
+        windows: _Windows,
+        collate: Collate,
+        reading: _Reading,
+        *,
+        first: int,
+        step: int,
+        part: tuple[int, int],
+    ) -> None:
+        """part: which slice of each micro-batch, and of how many."""
         self._windows, self._collate, self._reading = windows, collate, reading
-        self._first, self._step = first, step
+        self._first, self._step, self._part = first, step, part
 
     def __iter__(self) -> Iterator[Delivery]:
         worker = get_worker_info()
@@ -329,6 +349,7 @@ class _MicroBatches(IterableDataset[Delivery]):
 
     def _deliver(self, number: int) -> Delivery:
         samples, num_passed_over = self._windows.micro_batch(number)
+        samples = self._slice(samples, number)
         examples: list[TrainingExample] = []
         ids: list[int] = []
         problems: list[str] = []
@@ -345,6 +366,14 @@ class _MicroBatches(IterableDataset[Delivery]):
         if ids:
             batch["picture_ids"] = torch.tensor(ids)
         return Delivery(batch, tuple(problems), passed_over=num_passed_over)
+
+    def _slice(self, samples: list[Chosen], number: int) -> list[Chosen]:
+        part, num_parts = self._part
+        if len(samples) < num_parts:
+            raise StreamError(
+                f"micro-batch {number} has {len(samples)} samples for {num_parts} ranks: choose a larger batch size"
+            )
+        return samples[even_parts(len(samples), num_parts)[part]]
 
 
 def _picture_id(key: str) -> int:

@@ -131,6 +131,8 @@ class GemmaDecoder(Gemma2PreTrainedModel):
 
     def __init__(self, config: Gemma2Config, *, encoder_width: int) -> None:
         super().__init__(config)
+        if config.attn_logit_softcapping is not None and config._attn_implementation == "sdpa":
+            config._attn_implementation = "eager"  # the fused one leaves out the soft cap, without a word
         self.embed_tokens = Gemma2TextScaledWordEmbedding(
             config.vocab_size, config.hidden_size, config.pad_token_id, embed_scale=config.hidden_size**0.5
         )

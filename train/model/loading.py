@@ -20,6 +20,7 @@ from transformers import (
 
 from florenz.train.data.processor import Processor, Settings, add_language_tokens
 from florenz.train.data.prompts import PAPER, PREFIX_WORDS, PrefixKind, Prompts
+from florenz.train.model.family import size_named
 from florenz.train.model.florenz import Florenz, FlorenzConfig
 from florenz.train.model.gemma import GemmaDecoder
 from florenz.train.model.parts import parts_of
@@ -28,7 +29,6 @@ from florenz.train.model.sizes import (
     TINY_WIDTH,
     bart_with_vocabulary,
     florenz_config,
-    size_named,
     tiny_gemma2_config,
 )
 from florenz.train.model.vocabulary import added_rows, mean_rows

@@ -173,7 +173,10 @@ def _ask(
         answers.loss += float(loss) * num_tokens
         answers.num_tokens += num_tokens
     if _has_prefix(processor, pair):
-        answers.with_prefix += write(model, processor, examples, max_new_tokens=max_new_tokens)
+        written = write(model, processor, examples, max_new_tokens=max_new_tokens)
+        answers.with_prefix += [
+            processor.without_forced_words(one, text) for one, text in zip(examples, written, strict=True)
+        ]
     if pair.task == "caption" and _begins_by_itself(processor):
         answers.without_prefix += write(model, processor, examples, max_new_tokens=max_new_tokens, with_prefix=False)
 

@@ -1,0 +1,55 @@
+"""What the playground trained it goes on training: identities and first losses of shipped recipes, as pinned."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from shards_dataset import write_dataset
+from training_examples import ROOT, metrics
+
+from florenz.train import loop
+from florenz.train.recipe import Recipe, load_recipe
+
+# Of the version before recipes of the paper came: checkpoints that were made then go on.
+IDENTITIES = {
+    ("train", "playground"): "f2fed700b39ccd22",
+    ("train", "playground-gemma"): "a3cdfbbfff5ad503",
+    ("train_both", "playground"): "b8f40809867eafb1",
+    ("train_both", "playground-gemma"): "ba2a9250ecf3e817",
+    ("train_staged", "playground"): "73a22688b561fa90",
+    ("train_staged", "playground-gemma"): "99108fa3219a64cc",
+}
+LOSSES = {
+    ("train", "playground"): [10.726753, 8.672890, 7.772790],
+    ("train_both", "playground-gemma"): [7.417519, 6.954958, 6.708215],
+}
+
+
+@pytest.mark.parametrize(("name", "size"), IDENTITIES)
+def test_a_checkpoint_from_before_fits_the_shipped_recipe(name: str, size: str) -> None:
+    identity = load_recipe(str(ROOT / "configs" / f"{name}.toml"), {"SIZE": size}).identity()
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    assert digest[:16] == IDENTITIES[name, size]
+
+
+def shipped(name: str, size: str, folder: Path) -> Recipe:
+    write_dataset(str(folder / "data"), 40)
+    text = (ROOT / "configs" / f"{name}.toml").read_text().replace('precision = "auto"', 'precision = "float32"')
+    (folder / "recipe.toml").write_text(text)
+    variables = {"DATA": str(folder / "data"), "OUT": str(folder / "out"), "STEPS": "3", "DEVICE": "cpu"}
+    recipe = load_recipe(str(folder / "recipe.toml"), {**variables, "WORKERS": "0", "SIZE": size})
+    return dataclasses.replace(
+        recipe, records=dataclasses.replace(recipe.records, log_every_steps=1, tensorboard=False)
+    )
+
+
+@pytest.mark.parametrize(("name", "size"), LOSSES)
+def test_the_shipped_recipe_learns_what_it_learned(name: str, size: str, tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    loop.train(shipped(name, size, tmp_path), lambda text: None)
+    torch.set_num_threads(threads)
+    steps = [line for line in metrics(tmp_path / "out") if "loss" in line]
+    assert [line["loss"] for line in steps] == pytest.approx(LOSSES[name, size], rel=1e-4)
