@@ -23,6 +23,7 @@ from florenz.train.evaluate import main
 from florenz.train.generate import write
 from florenz.train.model.florenz import Florenz
 from florenz.train.scores import table
+from florenz.train.scores.asking import Asking
 from florenz.train.scores.scoring import evaluate
 from florenz.train.scores.sets.dataset import Set
 from florenz.train.scores.table import Evaluation, markdown, record, screen_table
@@ -32,6 +33,7 @@ VAL, WITHHELD = "val-000000.tar", "heldout-000000.tar"
 COLOURS = {"en": ("red", "blue", "green"), "de": ("rotes", "blaues", "grünes"), "fr": ("rouge", "bleue", "verte")}
 STYLES = ("short", "detailed")
 NUM_NEW_TOKENS = 12
+ASKING = Asking(max_new_tokens=NUM_NEW_TOKENS)
 
 
 def text_of(language: str, number: int, style: str) -> str:
@@ -72,7 +74,7 @@ def model_and_processor() -> tuple[Florenz, Processor]:
 
 @pytest.fixture(scope="module")
 def evaluation(data: str, model_and_processor: tuple[Florenz, Processor]) -> Evaluation:
-    return evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS)
+    return evaluate(*model_and_processor, Set(folder=data), asking=ASKING)
 
 
 def names(evaluation: Evaluation) -> list[tuple[str, str, bool]]:
@@ -150,7 +152,7 @@ def test_the_texts_scored_are_the_models_with_and_without_prefix(
 def test_the_batch_size_changes_no_score(
     batch_size: int, evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
 ) -> None:
-    other = evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS, batch_size=batch_size)
+    other = evaluate(*model_and_processor, Set(folder=data), asking=ASKING, batch_size=batch_size)
     assert other.images == evaluation.images
     for mine, its in zip(evaluation.pairs, other.pairs, strict=True):
         assert its.cross_entropy == pytest.approx(mine.cross_entropy, rel=1e-5)
@@ -161,27 +163,27 @@ def test_the_same_model_gives_the_same_scores(
     evaluation: Evaluation, data: str, model_and_processor: tuple[Florenz, Processor]
 ) -> None:
     torch.manual_seed(7)
-    assert evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS) == evaluation
+    assert evaluate(*model_and_processor, Set(folder=data), asking=ASKING) == evaluation
 
 
 def test_fewer_images_are_the_first_ones_of_each_split(
     data: str, model_and_processor: tuple[Florenz, Processor], tmp_path: Path
 ) -> None:
-    few = evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS, max_images=2)
+    few = evaluate(*model_and_processor, Set(folder=data), asking=ASKING, max_images=2)
     assert few.images == {"val": 2, "heldout": 2}
     write_dataset(str(tmp_path))
     for shard, edit in ((VAL, covered), (WITHHELD, withheld)):
         edit_samples(
             tmp_path, shard, lambda samples, edit=edit: [edit(one, place) for place, one in enumerate(samples[:2])]
         )
-    whole = evaluate(*model_and_processor, Set(folder=str(tmp_path)), max_new_tokens=NUM_NEW_TOKENS)
+    whole = evaluate(*model_and_processor, Set(folder=str(tmp_path)), asking=ASKING)
     assert few == whole
 
 
 def test_without_pictures_translations_alone_are_scored(
     data: str, model_and_processor: tuple[Florenz, Processor], evaluation: Evaluation
 ) -> None:
-    blind = evaluate(*model_and_processor, Set(folder=data), max_new_tokens=NUM_NEW_TOKENS, has_pictures=False)
+    blind = evaluate(*model_and_processor, Set(folder=data), asking=ASKING, has_pictures=False)
     assert names(blind) == [("translation", "de", False), ("translation", "fr", False)]
     assert blind.pairs[0].cross_entropy != pytest.approx(evaluation.pairs[3].cross_entropy, rel=1e-4)
 
@@ -191,7 +193,7 @@ def test_a_dataset_that_withholds_nothing_has_no_held_out_rows(
 ) -> None:
     write_dataset(str(tmp_path))
     edit_samples(tmp_path, WITHHELD, lambda samples: [])
-    found = evaluate(*model_and_processor, Set(folder=str(tmp_path)), max_new_tokens=3)
+    found = evaluate(*model_and_processor, Set(folder=str(tmp_path)), asking=Asking(max_new_tokens=3))
     assert not any(pair.is_held_out for pair in found.pairs) and len(found.pairs) == 4
 
 
@@ -202,7 +204,7 @@ def test_a_language_without_words_to_begin_with_is_scored_without_prefix(tmp_pat
         WITHHELD,
         lambda samples: [replace(one, examples=(caption("it", "Una macchina."),)) for one in samples],
     )
-    found = evaluate(*miniature("florence", prefix="words"), Set(folder=str(tmp_path)), max_new_tokens=8)
+    found = evaluate(*miniature("florence", prefix="words"), Set(folder=str(tmp_path)), asking=Asking(max_new_tokens=8))
     italian, german = pair_of(found, "caption", "it"), pair_of(found, "caption", "de")
     assert italian.with_prefix is None and italian.without_prefix is not None
     assert german.with_prefix is not None and german.with_prefix != german.without_prefix
@@ -310,7 +312,7 @@ def test_an_unknown_benchmark_is_refused_with_the_nearest_name(
 ) -> None:
     said = refusal(capsys, 2, str(training), "BENCHMARK=datset", f"BENCHMARK_DATA={training.parent}")
     assert said == "florenz: BENCHMARK=datset: there is no such set: did you mean 'dataset'?\n"
-    assert "known are dataset" in refusal(capsys, 2, str(training), "BENCHMARK=xm3600", "BENCHMARK_DATA=.")
+    assert "did you mean 'xm3600'" in refusal(capsys, 2, str(training), "BENCHMARK=xm360", "BENCHMARK_DATA=.")
 
 
 def test_what_a_benchmark_lacks_is_said_under_its_own_variable(

@@ -24,6 +24,7 @@ from florenz.train.evaluate import main
 from florenz.train.generate import write
 from florenz.train.model.florenz import IGNORED, Florenz
 from florenz.train.scores import sets
+from florenz.train.scores.asking import Asking
 from florenz.train.scores.scoring import evaluate
 from florenz.train.scores.sets.contract import Item
 from florenz.train.scores.table import screen_table
@@ -157,7 +158,7 @@ def test_both_right_texts_count_and_what_means_nothing_is_left_open(tmp_path: Pa
     """Answers and losses are found here without the code that scores: by the model itself, one text after the other."""
     model, processor = miniature("florence")
     cards = TestCards.module.Set(folder=str(write_cards(tmp_path / "cards")))
-    found = evaluate(model, processor, cards, max_new_tokens=NUM_NEW_TOKENS, batch_size=2)
+    found = evaluate(model, processor, cards, asking=Asking(max_new_tokens=NUM_NEW_TOKENS), batch_size=2)
     german = found.pairs[0]
     asked = [_example(item, processor.image_px) for item in cards.items("test") if item.language == "de"]
     references = [row[2:] for row in ROWS if row[1] == "de"]

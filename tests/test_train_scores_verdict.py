@@ -13,6 +13,7 @@ from model_examples import miniature
 from PIL import Image
 from shards_dataset import ENGLISH, jpeg_of, write_dataset
 
+from florenz.train.scores.asking import Asking
 from florenz.train.scores.scoring import evaluate
 from florenz.train.scores.sets import dataset
 from florenz.train.scores.sets.contract import Item, Judge, judge_of
@@ -102,7 +103,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_scoring_leaves_a_page_beside_the_table(data: str, tmp_path: Path) -> None:
     model, processor = miniature("florence")
     showcase, said = Showcase(), list[str]()
-    found = evaluate(model, processor, dataset.Set(folder=data), max_new_tokens=5, showcase=showcase)
+    found = evaluate(model, processor, dataset.Set(folder=data), asking=Asking(max_new_tokens=5), showcase=showcase)
     record(found, str(tmp_path), said.append, showcase=showcase)
     page = (tmp_path / "captions.html").read_text()
     assert page.count("<img") == 3 and page.count("<tr") == 9  # en, de and held-out fr of each picture
@@ -124,11 +125,11 @@ class Judged(dataset.Set):
 
 def test_a_judge_of_the_set_counts_meaning(data: str) -> None:
     model, processor = miniature("florence")
-    found = evaluate(model, processor, Judged(folder=data), max_new_tokens=20)
+    found = evaluate(model, processor, Judged(folder=data), asking=Asking(max_new_tokens=20))
     asked = {(pair.task, pair.language): pair for pair in found.pairs}
     french, german = asked["caption", "fr"].with_prefix, asked["caption", "de"].with_prefix
     assert french is not None and french.meaning == 0.0 and german is not None and german.meaning is not None
-    plain = evaluate(model, processor, dataset.Set(folder=data), max_new_tokens=20)
+    plain = evaluate(model, processor, dataset.Set(folder=data), asking=Asking(max_new_tokens=20))
     assert judge_of(dataset.Set(folder=data)) is None and all(
         one.with_prefix.meaning is None for one in plain.pairs if one.with_prefix
     )

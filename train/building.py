@@ -14,9 +14,8 @@ from florenz.train.checkpoint import Checkpoint
 from florenz.train.data.processor import Processor
 from florenz.train.data.stream import Stream
 from florenz.train.distributed import repeated_layers, spread
-from florenz.train.model.attention import attend_as
 from florenz.train.model.florenz import Florenz
-from florenz.train.model.loading import LANGUAGES, build
+from florenz.train.model.loading import LANGUAGES, build, start_from
 from florenz.train.recipe import Recipe
 from florenz.train.settings import OptimizerSettings, Stage
 from florenz.train.share import share_of
@@ -33,18 +32,21 @@ def load_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint | None
     """
     torch.manual_seed(seed_of(recipe.seed))  # for what is new in it
     languages = dict.fromkeys([*LANGUAGES, *manifest.languages])
+    settings = dataclasses.asdict(recipe.model)
+    init = settings.pop("init")
     try:
         model, processor = build(
-            **dataclasses.asdict(recipe.model),
+            **settings,
             languages=list(languages),
             prompts=recipe.prompts.prompts(recipe.words),
             styles=recipe.styles,
         )
+        if init is not None and checkpoint is None:
+            start_from(init, model)
     except ValueError as problem:
         raise RecipeError([f"[model] {problem}"]) from problem
     if checkpoint is not None:
         load_weights(model, checkpoint.weights())
-    attend_as(model, recipe.compute.attention, processor.image_px)
     return model.train(), processor
 
 
@@ -58,11 +60,17 @@ def prepare(model: Florenz, this: Training) -> nn.Module:
     return spread(model, this.place, parallel=this.recipe.compute.parallel, is_bfloat16=this.is_bfloat16)
 
 
-def make_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """AdamW over the parts that are trained, with decay for matrices and without for all else."""
+def make_optimizer(
+    model: nn.Module, settings: OptimizerSettings, weight_decay: float | None = None
+) -> torch.optim.Optimizer:
+    """AdamW over the parts that are trained, with decay for matrices and without for all else.
+
+    weight_decay: a stage's own; None for the settings'.
+    """
+    decay = settings.weight_decay if weight_decay is None else weight_decay
     trained = [parameter for _, parameter in trained_parameters(model)]
     groups = [
-        {"params": [parameter for parameter in trained if parameter.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [parameter for parameter in trained if parameter.ndim >= 2], "weight_decay": decay},
         {"params": [parameter for parameter in trained if parameter.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(
@@ -80,7 +88,7 @@ def make_stream(this: Training, stage: Stage, processor: Processor) -> Stream:
         seed=recipe.seed,
         mix=preflight.stage_mix(stage, this.manifest),
         collate=processor.collate,
-        image_px=processor.image_px if stage.images else None,
+        image_px=(stage.image_px or processor.image_px) if stage.images else None,
         num_workers=recipe.workers,
         rank=share.first,
         world_size=share.step,

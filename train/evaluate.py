@@ -6,7 +6,8 @@ OUT/evaluation.json, a picture into OUT/evaluation.png, and OUT/captions.html sh
 says about them.
 
 BENCHMARK names another evaluation set (train/scores/sets/) and BENCHMARK_DATA the folder with its files; the name then
-stands in the names of the three files too.
+stands in the names of the files too. All of its pictures are asked about, with a beam search of BEAMS (4), with
+baselines and intervals; docs/benchmarks.md says which sets there are and where their files come from.
 
 Exit codes: 0 done; 1 stopped on the way; 2 the input is wrong and nothing was written; 130 Ctrl-C.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -25,11 +26,15 @@ from transformers.utils import logging as transformers_logging
 from florenz.console import fail, quiet_libraries
 from florenz.recipes.kinds import kinds_in, load_kind
 from florenz.recipes.sections import nearest
+from florenz.train.best import read_best
+from florenz.train.checkpoint import newest_checkpoint
 from florenz.train.data.stream import StreamError
 from florenz.train.distributed import find_place
 from florenz.train.keeping import MODEL_FOLDER
+from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import load
 from florenz.train.recipe import Recipe, load_recipe
+from florenz.train.scores.asking import Asking
 from florenz.train.scores.scoring import MAX_IMAGES, evaluate
 from florenz.train.scores.sets import dataset
 from florenz.train.scores.sets.contract import EvaluationSet
@@ -39,8 +44,10 @@ from florenz.train.scores.texts import check_tools
 
 USAGE = (
     "usage: florenz evaluate RECIPE [DATA=folder] [OUT=folder] [DEVICE=auto] [MAX_IMAGES=n] "
-    "[BENCHMARK=name BENCHMARK_DATA=folder] ..."
+    "[BENCHMARK=name BENCHMARK_DATA=folder BEAMS=4] ..."
 )
+BEAMS = 4  # of a published benchmark, as in the paper
+PUBLISHED = ("bleu", "cider", "contrast")  # metrics of those
 SETS = "train.scores.sets"
 
 
@@ -53,9 +60,17 @@ class Benchmark:
 
 
 def evaluate_training(
-    recipe: Recipe, say: Say, *, max_images: int = MAX_IMAGES, benchmark: Benchmark | None = None
+    recipe: Recipe,
+    say: Say,
+    *,
+    max_images: int | None = None,
+    benchmark: Benchmark | None = None,
+    num_beams: int | None = None,
 ) -> Evaluation:
     """Score the finished model of a training, tell the table, and write all files into recipe.out.
+
+    max_images: of each part; None: MAX_IMAGES, of a published benchmark all. num_beams: None: greedy, for a
+    published benchmark BEAMS.
 
     Raises:
         ValueError: no dataset, no model, a GPU that is not there. StreamError, OSError: stopped on the way.
@@ -72,11 +87,34 @@ def evaluate_training(
     model.to(device).eval()  # type: ignore[arg-type]
     has_pictures = any(stage.images for stage in recipe.stages)
     showcase = Showcase()
+    is_published = bool(set(PUBLISHED) & set(evaluation_set.metrics))
+    num_beams = num_beams or (BEAMS if is_published else 1)
     evaluation = evaluate(
-        model, processor, evaluation_set, has_pictures=has_pictures, max_images=max_images, showcase=showcase
+        model,
+        processor,
+        evaluation_set,
+        has_pictures=has_pictures,
+        max_images=max_images or (sys.maxsize if is_published else MAX_IMAGES),
+        asking=Asking(num_beams=num_beams, is_benchmark=is_published),
+        showcase=showcase,
     )
+    if is_published:
+        evaluation = replace(evaluation, model=_about(recipe, model, num_beams))
     record(evaluation, recipe.out, say, benchmark=benchmark.name if benchmark else "", showcase=showcase)
     return evaluation
+
+
+def _about(recipe: Recipe, model: Florenz, num_beams: int) -> dict[str, int]:
+    """What the scores are of: how long the model was trained, on how much, and how large it is."""
+    newest = newest_checkpoint(recipe.out, lambda text: None)
+    best = read_best(recipe.out, newest.identity) if newest and recipe.validation.keep == "best" else None
+    step = best.step if best else newest.position.step if newest else recipe.total_steps
+    samples, left = 0, step
+    for stage in recipe.stages:
+        samples += min(left, stage.steps) * stage.batch_size
+        left -= min(left, stage.steps)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return {"step": step, "samples_seen": samples, "parameters": parameters, "num_beams": num_beams}
 
 
 def _whole_set(recipe: Recipe, benchmark: Benchmark | None) -> EvaluationSet:
@@ -103,10 +141,11 @@ def main(arguments: Sequence[str]) -> int:
     transformers_logging.disable_progress_bar()
     variables = dict(word.split("=", 1) for word in arguments[1:])
     try:
-        max_images = _max_images(variables.pop("MAX_IMAGES", ""))
+        max_images = _number("MAX_IMAGES", variables.pop("MAX_IMAGES", ""))
+        num_beams = _number("BEAMS", variables.pop("BEAMS", ""))
         benchmark = _benchmark(variables.pop("BENCHMARK", ""), variables.pop("BENCHMARK_DATA", ""))
         recipe = load_recipe(arguments[0], variables)
-        evaluate_training(recipe, print, max_images=max_images, benchmark=benchmark)
+        evaluate_training(recipe, print, max_images=max_images, benchmark=benchmark, num_beams=num_beams)
     except (StreamError, OSError) as problem:
         return fail(str(problem), 1)
     except ValueError as problem:
@@ -116,11 +155,11 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _max_images(text: str) -> int:
+def _number(name: str, text: str) -> int | None:
     if not text.strip():
-        return MAX_IMAGES
+        return None
     if not text.strip().isdecimal() or not int(text):
-        raise ValueError(f"MAX_IMAGES must be a whole number above 0, got '{text}'")
+        raise ValueError(f"{name} must be a whole number above 0, got '{text}'")
     return int(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -63,6 +64,9 @@ def save_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint, say: 
         load_weights(model, best_weights(recipe.out))
         if best is not None:
             say(f"kept the weights after step {best.step}, the best on covered pairs ({best.score:.4f} nats per token)")
+    pictured = [stage.image_px or processor.image_px for stage in recipe.stages if stage.images]
+    if pictured:  # it is asked at the size that it was trained on last
+        processor.settings = dataclasses.replace(processor.settings, image_px=pictured[-1])
     model.save_pretrained(partial)
     processor.save_pretrained(partial)
     shutil.rmtree(folder, ignore_errors=True)

@@ -28,6 +28,7 @@ from florenz.train.data.processor import Processor
 from florenz.train.distributed import has_bfloat16, process_group
 from florenz.train.keeping import MODEL_FOLDER, find_checkpoint, save, save_model
 from florenz.train.log import TrainingLog, has_tensorboard
+from florenz.train.model.attention import attend_as
 from florenz.train.model.parts import set_modes, train_only
 from florenz.train.recipe import Recipe
 from florenz.train.schedule import learning_rate
@@ -104,11 +105,12 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
     model, processor = load_model(recipe, this.manifest, checkpoint)
     train_only(model, stage.parts)
     set_modes(model)
+    attend_as(model, recipe.compute.attention, stage.image_px or processor.image_px)
     stream = make_stream(this, stage, processor)
     validation = make_validation(this, stage, processor)
     caches = fill_caches(this, stage, model, stream, validation)
     runner = prepare(model, this)
-    optimizer = make_optimizer(model, recipe.optimizer)
+    optimizer = make_optimizer(model, recipe.optimizer, stage.weight_decay)
     counts = Counts()
     if checkpoint is not None and checkpoint.position.stage == number:
         position = checkpoint.position

@@ -39,6 +39,7 @@ VARIABLES = {
     "DATA": "data",
     "OUT": "out",
     "SIZE": "model.size",
+    "INIT": "model.init",
     "SEED": "seed",
     "WORKERS": "workers",
     "DEVICE": "device",

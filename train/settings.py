@@ -59,6 +59,9 @@ class ModelSettings:
     prefix: str | None = None
     """How texts are made to begin in their language: token or words."""
 
+    init: str | None = later(None)
+    """Folder of a finished Florenz (OUT/model) to start from instead, as fine-tuning does; of the same size."""
+
     random_parts: tuple[str, ...] = later(())
     """Parts (`train/model/parts.py` lists them) that start from random weights although there are trained ones."""
 
@@ -142,6 +145,12 @@ class StageSettings:
     warmup: float = 0.1
     """Share of the steps in which the rate rises to its peak."""
 
+    image_px: int | None = later(None)
+    """Side of the pictures in this stage. None: that of [model]."""
+
+    weight_decay: float | None = later(None)
+    """Of this stage. None: that of [optimizer]."""
+
     styles: tuple[str, ...] = later(())
     """Texts of these styles alone, like ["short"]. Empty: of all styles."""
 
@@ -166,7 +175,10 @@ class StageSettings:
             batch_size=self.batch_size,
             micro_batch_size=self.micro_batch_size,
             max_images=self.max_images,
+            image_px=self.image_px,
         )
+        if self.weight_decay is not None and self.weight_decay < 0:
+            problems.append(f"weight_decay is {self.weight_decay}: choose 0 or more")
         if not self.name.strip():
             problems.append("name is empty: give each stage one, like text")
         if self.parts is not None and not self.parts:

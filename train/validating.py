@@ -23,7 +23,7 @@ def make_validation(this: Training, stage: Stage, processor: Processor) -> Valid
     if not settings.every_steps:
         return None
     asked = dataset.Set(folder=this.recipe.data, use="choose", choosing=settings.split)
-    image_px = processor.image_px if stage.images else None
+    image_px = (stage.image_px or processor.image_px) if stage.images else None
     return Validation(asked, processor, this.place, image_px=image_px, max_images=settings.max_images)
 
 

@@ -5,7 +5,7 @@ its parts are in memory twice.
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -108,6 +108,38 @@ def load(folder: str) -> tuple[Florenz, Processor]:
     """A model and its processor as `save_pretrained` of both left them. `ValueError` if the folder holds none."""
     processor = Processor.from_pretrained(folder)
     return _load(Florenz, folder, torch.float32), processor
+
+
+def start_from(folder: str, model: Florenz) -> None:
+    """Give a model the weights of a finished one. `ValueError` if the folder holds none, or one of other sizes."""
+    config = FlorenzConfig.from_pretrained(folder)
+    if problem := fault_of_init(folder, config.to_dict(), model.config.to_dict()):
+        raise ValueError(problem)
+    model.load_state_dict(_load(Florenz, folder, model.dtype).state_dict())
+
+
+# What makes two models' weights fit each other: key of the configuration -> what it is called in a message.
+_SHAPES = {
+    "model_type": "kind of decoder", "hidden_size": "width", "d_model": "width", "num_hidden_layers": "layers",
+    "vocab_size": "words of vocabulary",
+}  # fmt: skip
+
+
+def fault_of_init(folder: str, found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Why a model of one configuration cannot start from one of another; "" if nothing speaks against it."""
+    for part, name in (("decoder_config", "decoder"), ("florence_config", "encoder")):
+        its, own = found.get(part) or {}, wanted.get(part) or {}
+        if part == "florence_config":
+            its, own = its.get("text_config") or {}, own.get("text_config") or {}
+        for key, words in _SHAPES.items():
+            if key in own and its.get(key) != own[key]:
+                return (
+                    f"init {folder!r} is of another size: its {name} has the {words} {its.get(key)}, this size's "
+                    f"{own[key]}: choose the SIZE that it was trained with"
+                )
+    if found.get("num_latents", 0) != wanted.get("num_latents", 0):
+        return f"init {folder!r} has {found.get('num_latents')} latents, this recipe {wanted.get('num_latents')}"
+    return ""
 
 
 def _forget(model: Florenz, parts: Sequence[str]) -> None:

@@ -17,15 +17,22 @@ import torch
 from tqdm import tqdm
 
 from florenz.train.data.processor import Processor
-from florenz.train.data.prompts import decoder_prefix
 from florenz.train.data.stream import TrainingExample
-from florenz.train.generate import write
 from florenz.train.model.florenz import IGNORED, Florenz
+from florenz.train.scores.asking import (
+    Asking,
+    begins_by_itself,
+    can_be_asked,
+    english_answers,
+    has_prefix,
+    losses_of,
+    written_by,
+)
 from florenz.train.scores.items import example_of, picture_of
 from florenz.train.scores.sets.contract import EvaluationSet, Item, Judge, judge_of
 from florenz.train.scores.showcase import Showcase, Shown
 from florenz.train.scores.table import Evaluation
-from florenz.train.scores.texts import PairScores, References, TextScores, chance, score_texts
+from florenz.train.scores.texts import PairScores, References, TextScores, chance, interval_of_mean, score_texts
 
 MAX_IMAGES = 500
 BATCH_SIZE = 32
@@ -49,6 +56,7 @@ class Question(NamedTuple):
     references: References
     truth: str
     image: str
+    wrong: str = ""
 
 
 @dataclass(kw_only=True)
@@ -64,6 +72,9 @@ class Answers:
     styles: list[str] = field(default_factory=list)
     with_prefix: list[str] = field(default_factory=list)
     without_prefix: list[str] = field(default_factory=list)
+    translated: list[str] = field(default_factory=list)
+    copied: list[str] = field(default_factory=list)
+    contrasts: list[bool] = field(default_factory=list)
     loss: float = 0.0
     num_tokens: int = 0
 
@@ -76,20 +87,21 @@ def evaluate(
     has_pictures: bool = True,
     max_images: int = MAX_IMAGES,
     batch_size: int = BATCH_SIZE,
-    max_new_tokens: int | None = None,
+    asking: Asking | None = None,
     showcase: Showcase | None = None,
 ) -> Evaluation:
     """The scores of a model (in eval mode) on an evaluation set, a row for each pair.
 
     has_pictures: without, translations alone, of text alone. max_images: of each part, the first in the order of the
-    set. batch_size: texts at once; changes nothing but the time. max_new_tokens: None for as long as the longest text
-    that the model was trained on. showcase: gets the first pictures with what was answered about them. Texts of styles
-    that the model was not trained on are left out.
+    set. batch_size: texts at once; changes nothing but the time. showcase: gets the first pictures with their
+    answers. Texts of styles that the model was not trained on are left out, and in a benchmark languages that it
+    has no prefix for.
 
     Raises:
         ValueError: no data, a language that the model lacks. StreamError: what can't be read on the way.
     """
     assert not model.training
+    asking = asking or Asking()
     image_px = processor.image_px if has_pictures else None
     answers: dict[Pair, Answers] = {}
     num_images = {part: min(number, max_images) for part, number in evaluation_set.parts().items()}
@@ -99,8 +111,10 @@ def evaluate(
                 if showcase is not None:
                     showcase.add_pictures({items[0].image: items[0].picture for items in chunk})
                 for pair, of_pair in _by_pair(chunk, image_px, processor.settings.styles).items():
+                    if asking.is_benchmark and not can_be_asked(processor, pair.task, pair.language):
+                        continue
                     for batch in _chunks(of_pair, batch_size):
-                        _ask(model, processor, answers.setdefault(pair, Answers()), batch, pair, max_new_tokens)
+                        _ask(model, processor, answers.setdefault(pair, Answers()), batch, pair, asking)
                 bar.update(len(chunk))
     if not answers:
         styles = ", ".join(processor.settings.styles)
@@ -113,7 +127,7 @@ def evaluate(
     return Evaluation(
         dataset=evaluation_set.version(),
         images=num_images,
-        pairs=tuple(_score(pair, answers[pair], evaluation_set.metrics, judge) for pair in ordered),
+        pairs=tuple(_score(pair, answers[pair], evaluation_set.metrics, judge, asking) for pair in ordered),
     )
 
 
@@ -147,7 +161,7 @@ def _by_pair(
 
 
 def _question(item: Item, picture_CHW: torch.Tensor | None) -> Question:
-    return Question(example_of(item, picture_CHW), item.references, item.truth, item.image)
+    return Question(example_of(item, picture_CHW), item.references, item.truth, item.image, item.wrong)
 
 
 @torch.inference_mode()
@@ -157,7 +171,7 @@ def _ask(
     answers: Answers,
     batch: list[Question],
     pair: Pair,
-    max_new_tokens: int | None,
+    asking: Asking,
 ) -> None:
     """Add what the model makes of a batch of one pair: the loss of the right texts, and its own."""
     answers.references += [question.references for question in batch]
@@ -172,38 +186,31 @@ def _ask(
         loss = model(**{name: tensor.to(model.device) for name, tensor in collated.items()}).loss
         answers.loss += float(loss) * num_tokens
         answers.num_tokens += num_tokens
-    if _has_prefix(processor, pair):
-        written = write(model, processor, examples, max_new_tokens=max_new_tokens)
-        answers.with_prefix += [
-            processor.without_forced_words(one, text) for one, text in zip(examples, written, strict=True)
-        ]
-    if pair.task == "caption" and _begins_by_itself(processor):
-        answers.without_prefix += write(model, processor, examples, max_new_tokens=max_new_tokens, with_prefix=False)
+    if has_prefix(processor, pair.task, pair.language):
+        answers.with_prefix += written_by(model, processor, examples, asking)
+    if pair.task == "caption" and begins_by_itself(processor):
+        answers.without_prefix += written_by(model, processor, examples, asking, with_prefix=False)
+    if asking.is_benchmark:
+        english = english_answers(model, processor, examples, asking)
+        answers.copied += english.copied
+        answers.translated += english.translated
+        if all(question.wrong for question in batch):
+            wrong = [replace(question.example, text=question.wrong) for question in batch]
+            right_losses, wrong_losses = (losses_of(model, processor, texts) for texts in (examples, wrong))
+            answers.contrasts += [bool(one < other) for one, other in zip(right_losses, wrong_losses, strict=True)]
 
 
-def _begins_by_itself(processor: Processor) -> bool:
-    """Whether asking without prefix means anything: not where the model has always been given its first token, nor
-    where nothing is ever forced."""
-    settings = processor.settings
-    return settings.prompts.language_in != "encoder" and (settings.prefix == "words" or settings.prompts.learn_prefix)
-
-
-def _has_prefix(processor: Processor, pair: Pair) -> bool:
-    """Where the prefix is of words, there are some for a few languages only."""
-    try:
-        decoder_prefix(pair.task, pair.language, processor.settings.prefix, processor.settings.prompts)
-    except ValueError:
-        return False
-    return True
-
-
-def _score(pair: Pair, answers: Answers, metrics: Sequence[str], judge: Judge | None) -> PairScores:
+def _score(pair: Pair, answers: Answers, metrics: Sequence[str], judge: Judge | None, asking: Asking) -> PairScores:
     def scores(texts: Sequence[str]) -> TextScores | None:
         if not texts:
             return None
         asked = zip(answers.truths, texts, strict=True) if judge else ()
         verdicts = [judge(truth, pair.language, text) for truth, text in asked if judge]
-        return score_texts(texts, answers.references, pair.language, metrics, verdicts=verdicts)
+        return score_texts(
+            texts, answers.references, pair.language, metrics, verdicts=verdicts, with_intervals=asking.is_benchmark
+        )
+
+    contrasts = [float(one) for one in answers.contrasts]
 
     return PairScores(
         **pair._asdict(),
@@ -213,6 +220,10 @@ def _score(pair: Pair, answers: Answers, metrics: Sequence[str], judge: Judge | 
         with_prefix=scores(answers.with_prefix),
         without_prefix=scores(answers.without_prefix),
         chance=chance(answers.references, answers.styles, pair.language, metrics),
+        translated=scores(answers.translated),
+        copied=scores(answers.copied),
+        contrast=sum(contrasts) / len(contrasts) if contrasts else None,
+        contrast_interval=interval_of_mean(contrasts) if contrasts else None,
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from florenz.stores import files
+from florenz.train.scores.benchmark_table import benchmark_table
 from florenz.train.scores.plot import draw, has_matplotlib
 from florenz.train.scores.showcase import Showcase
 from florenz.train.scores.texts import PairScores, TextScores
@@ -35,6 +36,8 @@ class Evaluation:
     dataset: str
     images: dict[str, int]
     pairs: tuple[PairScores, ...]
+    model: dict[str, int] = field(default_factory=dict)
+    """Of a published benchmark: step, samples_seen, parameters, num_beams; else empty."""
 
 
 def record(
@@ -47,12 +50,13 @@ def record(
     """
     mark = f"-{benchmark}" if benchmark else ""
     json_name, table_name, plot_name = f"evaluation{mark}.json", f"EVALUATION{mark}.md", f"evaluation{mark}.png"
-    say(screen_table(evaluation))
+    text = benchmark_table(evaluation) if evaluation.model else ""
+    say(text or screen_table(evaluation))
     sentence = verdict(evaluation.pairs)
     if sentence:
         say(f"\n{sentence}\n")
     _write(folder, json_name, json.dumps(asdict(evaluation), indent=1) + "\n")
-    _write(folder, table_name, markdown(evaluation))
+    _write(folder, table_name, f"# {benchmark}\n\n```\n{text}\n```\n" if text else markdown(evaluation))
     if has_matplotlib():
         draw(evaluation.pairs, files.join(folder, plot_name))
         say(f"scores in {files.join(folder, json_name)}, {table_name} and {plot_name}")

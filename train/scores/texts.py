@@ -16,14 +16,21 @@ answers' share (it is chance's).
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import Any
+
+import numpy as np
 
 from florenz.languages.identification import LanguageIdentifier
+from florenz.train.scores.cider import cider
 
-METRICS = ("exact_match", "chrf", "language_fidelity")
+# contrast: whether the right text is likelier than a wrong one (`Item.wrong`), which the model is asked, not its texts.
+METRICS = ("exact_match", "chrf", "language_fidelity", "bleu", "cider", "contrast")
+USUAL = METRICS[:3]  # of a set that names none of its own
 References = tuple[str, ...]
+RESAMPLES = 1000  # of a bootstrap
 NUM_OTHERS = 4  # references of other images for each one: enough for a steady figure, and chrF takes its time
 
 
@@ -32,14 +39,18 @@ class TextScores:
     """exact_match: share of answers that are their reference, 0 to 1. chrf: of the whole corpus, 0 to 100.
 
     language_fidelity: share of answers that language ID places in the asked language, 0 to 1; None for a language that
-    it does not know. meaning: share of answers that say what the picture shows, in whatever words, 0 to 1. Each is None
-    where its set does not count it.
+    it does not know. meaning: share of answers that say what the picture shows, in whatever words, 0 to 1. bleu: of the
+    corpus, 0 to 100. cider: CIDEr-D times 100. Each is None where its set does not count it. intervals: metric -> 95%
+    of bootstrap samples lie between these; empty where they were not asked for.
     """
 
     exact_match: float | None
     chrf: float | None
     language_fidelity: float | None
     meaning: float | None = None
+    bleu: float | None = None
+    cider: float | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +59,10 @@ class PairScores:
 
     cross_entropy: nats per token of the references, ends included, forced beginnings not; teacher-forced. num_tokens:
     what it is the mean of. with_prefix: None where there are no words to begin with. without_prefix: None for
-    translations. chance: None where no two images share a style.
+    translations. chance: None where no two images share a style. translated: the model's own English caption,
+    translated by the model. copied: the English text as the answer, the source of a translation or the model's own
+    caption. Both None where they were not asked for. contrast: the share of right texts that are likelier than the
+    wrong ones beside them, with its interval; None where there are none.
     """
 
     task: str
@@ -60,25 +74,33 @@ class PairScores:
     with_prefix: TextScores | None
     without_prefix: TextScores | None
     chance: TextScores | None
+    translated: TextScores | None = None
+    copied: TextScores | None = None
+    contrast: float | None = None
+    contrast_interval: tuple[float, float] | None = None
 
 
 def score_texts(
     answers: Sequence[str],
     references: Sequence[References],
     language: str,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = USUAL,
     *,
     verdicts: Sequence[bool] = (),
+    with_intervals: bool = False,
 ) -> TextScores:
     """The scores of answers in `language`, each against the references in its place; at least one.
 
-    verdicts: a judge's, answer by answer; empty: there is no judge.
+    verdicts: a judge's, answer by answer; empty: there is no judge. with_intervals: by bootstrap, which takes a while.
     """
     return TextScores(
         exact_match=exact_match(answers, references) if "exact_match" in metrics else None,
         chrf=chrf(answers, references) if "chrf" in metrics else None,
         language_fidelity=language_fidelity(answers, language) if "language_fidelity" in metrics else None,
         meaning=sum(verdicts) / len(verdicts) if verdicts else None,
+        bleu=bleu(answers, references, language) if "bleu" in metrics else None,
+        cider=float(cider(answers, references).mean()) if "cider" in metrics else None,
+        intervals=intervals(answers, references, language, metrics) if with_intervals else {},
     )
 
 
@@ -99,6 +121,43 @@ def chrf(answers: Sequence[str], references: Sequence[References]) -> float:
     return float(CHRF().corpus_score(list(answers), first_second_and_so_on).score)
 
 
+def bleu(answers: Sequence[str], references: Sequence[References], language: str) -> float:
+    """sacrebleu's BLEU of the corpus, 0 to 100: words of 13a, Chinese in characters."""
+    return float(_bleu(language).corpus_score(list(answers), list(zip_longest(*references))).score)
+
+
+def intervals(
+    answers: Sequence[str], references: Sequence[References], language: str, metrics: Sequence[str] = USUAL
+) -> dict[str, tuple[float, float]]:
+    """Metric -> where 95% of RESAMPLES bootstrap samples of the texts lie; BLEU and chrF by sacrebleu's own."""
+    from sacrebleu.metrics import CHRF
+
+    found: dict[str, tuple[float, float]] = {}
+    streams = list(zip_longest(*references))
+    for name, metric in (("bleu", _bleu(language)), ("chrf", CHRF())):
+        if name in metrics:
+            score = metric.corpus_score(list(answers), streams, n_bootstrap=RESAMPLES)
+            found[name] = float(score._mean - score._ci), float(score._mean + score._ci)
+    if "cider" in metrics:
+        found["cider"] = interval_of_mean(cider(answers, references))
+    return found
+
+
+def interval_of_mean(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """Where 95% of the means of RESAMPLES bootstrap samples lie; the same twice."""
+    array = np.asarray(values, dtype=float)
+    draws = np.random.Generator(np.random.Philox(0))
+    means = [array[draws.integers(len(array), size=len(array))].mean() for _ in range(RESAMPLES)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _bleu(language: str) -> Any:
+    from sacrebleu.metrics import BLEU
+
+    return BLEU(tokenize="zh" if language == "zh" else "13a")
+
+
 def language_fidelity(answers: Sequence[str], language: str) -> float | None:
     """The share of answers whose likeliest language is `language`; an answer without letters is in none.
 
@@ -111,7 +170,7 @@ def language_fidelity(answers: Sequence[str], language: str) -> float | None:
 
 
 def chance(
-    references: Sequence[References], styles: Sequence[str], language: str, metrics: Sequence[str] = METRICS
+    references: Sequence[References], styles: Sequence[str], language: str, metrics: Sequence[str] = USUAL
 ) -> TextScores | None:
     """What the first references score when each answers for up to NUM_OTHERS others, the next ones in its style.
 
@@ -126,6 +185,8 @@ def chance(
         exact_match=exact_match(answers, asked) if "exact_match" in metrics else None,
         chrf=chrf(answers, asked) if "chrf" in metrics else None,
         language_fidelity=language_fidelity(own, language) if "language_fidelity" in metrics else None,
+        bleu=bleu(answers, asked, language) if "bleu" in metrics else None,
+        cider=float(cider(answers, asked).mean()) if "cider" in metrics else None,
     )
 
 

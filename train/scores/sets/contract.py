@@ -22,7 +22,8 @@ class Item:
     and have the same picture. picture: the bytes of its file; None for a translation of text alone, and then for all
     items of that task and language. task: "caption" or "translation". style: one that prompts know. source_text: ""
     for captions. references: at least one. is_held_out: never trained on. where: file and place, for messages. truth:
-    what a judge goes by, for a set that has one: the English caption of the picture in this style.
+    what a judge goes by, for a set that has one: the English caption of the picture in this style. wrong: a text that
+    must be less likely than the first reference, for sets that ask that; "" for all others.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Item:
     is_held_out: bool
     where: str
     truth: str = ""
+    wrong: str = ""
 
 
 class EvaluationSet(Protocol):

@@ -1,0 +1,194 @@
+"""What a training needs, before anything is allocated: `python -m train.plan RECIPE [GPUS=8] [GPU=h200] ...`.
+
+The model of the recipe's size is built without memory for its weights (torch's meta device), one example goes through
+it forward and backward, and torch counts the arithmetic and what is kept for the backward pass. Hours follow from the
+GPU's peak and the share of it that is reached, MFU, 40% unless told: nothing here was measured on a GPU.
+
+Exit codes: 0 it fits; 2 it does not, or the input is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from florenz.console import fail, quiet_libraries
+from florenz.recipes.recipe_file import RecipeError
+from florenz.recipes.sections import nearest
+from florenz.train.model.attention import attend_as
+from florenz.train.model.family import SIZES
+from florenz.train.model.florenz import Florenz
+from florenz.train.model.parts import set_modes, train_only
+from florenz.train.model.sizes import config_of
+from florenz.train.recipe import Recipe, load_recipe
+from florenz.train.settings import Stage
+from florenz.train.share import share_of
+
+USAGE = "usage: python -m train.plan RECIPE [GPUS=8] [GPU=h200] [MFU=0.4] [SIZE=...] [STEPS=...] ..."
+GIB = 1 << 30
+# Name -> memory in GiB, as torch sees it, and dense bfloat16 peak in FLOP/s, of NVIDIA's data sheets.
+GPUS = {
+    "h200": (139.0, 989e12), "h100": (79.0, 989e12), "a100": (79.0, 312e12), "a100-40": (39.0, 312e12),
+    "l40s": (44.0, 362e12), "l4": (22.0, 121e12),
+}  # fmt: skip
+RESERVED = 0.08  # of a GPU's memory: CUDA itself, the allocator's gaps, buffers of the ranks' exchange
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Of one example. flops: forward and backward. kept_bytes: for the backward pass, in bfloat16."""
+
+    parameters: int
+    trained: int
+    flops: int
+    kept_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """Of one GPU, in GiB, and of all together, in hours."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+    hours: float
+
+    @property
+    def memory(self) -> float:
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+def work_of(recipe: Recipe, stage: Stage) -> Work:
+    """Counted on a model without memory, with the longest prompt and text."""
+    size = SIZES[recipe.model.size]
+    image_px = stage.image_px or recipe.model.image_px or size.image_px
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.device("meta"):
+            model = Florenz(config_of(recipe.model.size))
+    finally:
+        torch.set_default_dtype(default)
+    train_only(model, stage.parts)
+    set_modes(model)
+    attend_as(model, recipe.compute.attention, image_px)
+    if recipe.compute.activation_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    with torch.device("meta"):
+        batch = {
+            "input_ids": torch.zeros(1, size.max_prompt_tokens, dtype=torch.long),
+            "decoder_input_ids": torch.zeros(1, size.max_text_tokens, dtype=torch.long),
+            "labels": torch.zeros(1, size.max_text_tokens, dtype=torch.long),
+        }
+        if stage.images:
+            batch["pixel_values"] = torch.zeros(1, 3, image_px, image_px, dtype=torch.uint8)
+    own = {tensor.untyped_storage()._cdata for tensor in model.parameters()}
+    kept: dict[int, torch.UntypedStorage] = {}  # held, so that no two have the same address
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage
+        return tensor
+
+    with FlopCounterMode(display=False) as counter:
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = model(**batch).loss
+        kept_bytes = sum(storage.nbytes() for storage in kept.values())
+        loss.backward()
+    parameters = list(model.parameters())
+    return Work(
+        parameters=sum(one.numel() for one in parameters),
+        trained=sum(one.numel() for one in parameters if one.requires_grad),
+        flops=counter.get_total_flops(),
+        kept_bytes=kept_bytes,
+    )
+
+
+def need_of(recipe: Recipe, stage: Stage, work: Work, *, num_gpus: int, peak: float, mfu: float) -> Need:
+    """Weights, gradients and both of Adam's moments are float32; bfloat16 arithmetic keeps a copy of the weights."""
+    share = share_of(stage.num_micro_batches, rank=0, world_size=num_gpus)
+    at_once = stage.size_of_micro_batch / share.num_parts
+    split = num_gpus if recipe.compute.parallel == "fsdp" else 1
+    is_single = recipe.compute.precision == "float32"
+    copies = 0 if is_single or split > 1 else 2 * work.parameters
+    flops = work.flops * stage.batch_size * stage.steps
+    return Need(
+        weights=(4 * work.parameters / split + copies) / GIB,
+        gradients=4 * work.trained / split / GIB,
+        optimizer=8 * work.trained / split / GIB,
+        activations=at_once * work.kept_bytes * (2 if is_single else 1) / GIB,
+        hours=flops / (num_gpus * peak * mfu) / 3600,
+    )
+
+
+def advice_of(recipe: Recipe, stage: Stage) -> str:
+    """What makes a training smaller, those of it that are not done yet."""
+    ways = [f"a micro_batch_size below {stage.size_of_micro_batch}"] if stage.size_of_micro_batch > 1 else []
+    ways += ['parallel = "fsdp"'] if recipe.compute.parallel != "fsdp" else ["more GPUs"]
+    ways += ["activation_checkpointing = true"] if not recipe.compute.activation_checkpointing else []
+    return ", ".join(ways)
+
+
+def fault(recipe: Recipe, stage: Stage, need: Need, *, num_gpus: int, has_gib: float, name: str) -> str:
+    """One line if a stage does not fit into a GPU's memory; "" if it does."""
+    room = has_gib * (1 - RESERVED)
+    if need.memory <= room:
+        return ""
+    return (
+        f"[stages.{stage.name}] needs {need.memory:,.0f} GiB on each of {num_gpus} GPUs, and {name} has {room:,.0f} to "
+        f"give: choose {advice_of(recipe, stage)}"
+    )
+
+
+def report(recipe: Recipe, stage: Stage, work: Work, need: Need, *, num_gpus: int, name: str, mfu: float) -> list[str]:
+    has_gib, peak = GPUS[name]
+    return [
+        f"stage {stage.name}: {stage.steps:,} steps of {stage.batch_size:,} examples on {num_gpus} x {name}, "
+        f"{recipe.compute.parallel}",
+        f"  parameters: {work.parameters / 1e9:.2f} B, of which {work.trained / 1e9:.2f} B are trained",
+        f"  memory of each GPU: weights {need.weights:.1f} + gradients {need.gradients:.1f} + optimizer "
+        f"{need.optimizer:.1f} + activations {need.activations:.1f} = {need.memory:.1f} GiB, of {has_gib:.0f}",
+        f"  arithmetic: {work.flops / 1e12:.2f} TFLOP an example, forward and backward",
+        f"  time: {need.hours:.1f} hours at {mfu:.0%} of {peak / 1e12:.0f} TFLOP/s (assumed, not measured)",
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    if not arguments or any("=" not in word for word in arguments[1:]):
+        return fail(USAGE, 2)
+    quiet_libraries()
+    variables = dict(word.split("=", 1) for word in arguments[1:])
+    try:
+        num_gpus, mfu = int(variables.pop("GPUS", "8")), float(variables.pop("MFU", "0.4"))
+        name = variables.pop("GPU", "h200")
+        if name not in GPUS:
+            raise ValueError(f"GPU is '{name}': {nearest(name, GPUS)}")
+        if num_gpus < 1 or not 0 < mfu <= 1:
+            raise ValueError(f"GPUS is {num_gpus}, MFU {mfu}: choose 1 or more GPUs, and a share of their peak")
+        recipe = load_recipe(arguments[0], variables)
+        if recipe.model.size not in SIZES:
+            raise ValueError(f"size (SIZE) is '{recipe.model.size}': {nearest(recipe.model.size, SIZES)}")
+        faults = [_plan(recipe, stage, num_gpus=num_gpus, name=name, mfu=mfu) for stage in recipe.stages]
+    except (RecipeError, ValueError) as problem:
+        return fail(str(problem), 2)
+    faults = [line for line in faults if line]
+    return fail("\n".join(faults), 2) if faults else 0
+
+
+def _plan(recipe: Recipe, stage: Stage, *, num_gpus: int, name: str, mfu: float) -> str:
+    """Says what a stage needs; what is wrong with it."""
+    work = work_of(recipe, stage)
+    has_gib, peak = GPUS[name]
+    need = need_of(recipe, stage, work, num_gpus=num_gpus, peak=peak, mfu=mfu)
+    print("\n".join(report(recipe, stage, work, need, num_gpus=num_gpus, name=name, mfu=mfu)), flush=True)
+    return fault(recipe, stage, need, num_gpus=num_gpus, has_gib=has_gib, name=name)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
