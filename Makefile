@@ -10,8 +10,9 @@ RECIPE := configs/playground.toml
 VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS REPLACE LICENCE STRIP_EXIF BUDGET \
 	RUNNER PROJECT REGION FLINK_MASTER FLINK_JAR JOB_ENDPOINT
 TRAIN_RECIPE := configs/train.toml
-TRAIN_VARIABLES := DATA OUT SIZE SEED STEPS WORKERS DEVICE
-EVALUATE_VARIABLES := MAX_IMAGES BENCHMARK BENCHMARK_DATA
+TRAIN_VARIABLES := DATA OUT SIZE INIT SEED STEPS WORKERS DEVICE
+EVALUATE_VARIABLES := MAX_IMAGES BENCHMARK BENCHMARK_DATA BEAMS
+PLAN_TRAIN_VARIABLES := GPUS GPU MFU
 
 # What was typed on make's command line. An environment has an OUT or a LANG that nobody meant.
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
@@ -27,6 +28,7 @@ KNOWN_dataset := RECIPE $(VARIABLES)
 KNOWN_plan := $(KNOWN_dataset) SAMPLE
 KNOWN_retry := $(KNOWN_dataset) REASON
 KNOWN_train := TRAIN_RECIPE $(TRAIN_VARIABLES)
+KNOWN_plan-train := $(KNOWN_train) $(PLAN_TRAIN_VARIABLES)
 KNOWN_evaluate := $(KNOWN_train) $(EVALUATE_VARIABLES)
 KNOWN_emergence := DATA OUT REPORT RUNS
 KNOWN_law := DATA OUT REPORT
@@ -55,10 +57,10 @@ ROOMS := $(patsubst %/__init__.py,%,$(filter-out florenz/% installation/% benchm
 TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/florenz/*.py build/types/florenz/ && \
 	ln -s $(ROOMS:%=$(CURDIR)/%) build/types/florenz/ && $(PYTHON_ENV) -m mypy
 
-.PHONY: help typed env doctor lock dataset plan retry train evaluate emergence law decoder verify progress report preview sample \
+.PHONY: help typed env doctor lock dataset plan retry train plan-train evaluate emergence law decoder verify progress report preview sample \
 	export publish remove test test-readers test-engines test-fresh check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-report bench-ledger bench-scale bench-translate bench-caption \
-	bench-stream bench-generate bench-train bench-filters torture bench-hostile bench-damage bench-load fuzz clean
+	bench-stream bench-generate bench-train bench-loss bench-filters torture bench-hostile bench-damage bench-load fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -91,7 +93,10 @@ retry: env  ## ask again for what was rejected, all of it or REASON=...; other v
 train: env  ## train Florenz on the dataset of make dataset, and score it: make train DATA=... OUT=... SIZE=... STEPS=...
 	@$(FLORENZ) train $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN)
 
-evaluate: env  ## score what make train has made, with the same variables, and MAX_IMAGES, BENCHMARK, BENCHMARK_DATA
+plan-train: env  ## memory and hours of a training before it starts: TRAIN_RECIPE=configs/paper_3.5b.toml GPUS=8 GPU=h200
+	@$(PYTHON_ENV) -m train.plan $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(PLAN_TRAIN_VARIABLES))
+
+evaluate: env  ## score what make train has made, with the same variables, and MAX_IMAGES, BENCHMARK, BENCHMARK_DATA, BEAMS
 	@$(FLORENZ) evaluate $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(EVALUATE_VARIABLES))
 
 emergence: env  ## the default training and its controls, three seeds each, into docs/emergence.md; goes on after a kill
@@ -181,6 +186,9 @@ bench-generate: env  ## generation with a key-value cache against without
 
 bench-train: env  ## training from the stream against training from memory
 	@$(PYTHON_ENV) -m benchmarks.train
+
+bench-loss: env  ## peak memory of the loss over 256,000 words, chunked against whole
+	@$(PYTHON_ENV) -m benchmarks.loss
 
 bench-hostile: env  ## all that once got through, as files and servers, each in a run of its own (about ten minutes)
 	@$(PYTHON_ENV) -m benchmarks.hostile

@@ -15,7 +15,7 @@ from florenz.shards.schema import Example, Sample
 from florenz.train import building, preflight
 from florenz.train.__main__ import main
 from florenz.train.checkpoint import Position, save_checkpoint
-from florenz.train.model.sizes import SIZES
+from florenz.train.model.family import SIZES
 from florenz.train.recipe import load_recipe
 from florenz.train.training import Training
 

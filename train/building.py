@@ -23,6 +23,8 @@ from florenz.train.state import load_weights, trained_parameters
 from florenz.train.step import seed_of
 from florenz.train.training import Training
 
+EVEN_BATCHES = 32  # in a window of lengths: more, so that fewer of a window's batches hold its longest texts
+
 
 def load_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint | None) -> tuple[Florenz, Processor]:
     """The model of the recipe with the weights of the checkpoint, or as training begins with it; on the CPU.
@@ -94,6 +96,8 @@ def make_stream(this: Training, stage: Stage, processor: Processor) -> Stream:
         world_size=share.step,
         part=share.part,
         num_parts=share.num_parts,
+        bucket_batches=EVEN_BATCHES if stage.even_lengths else 8,
+        is_even=stage.even_lengths,
         max_skips=recipe.max_skips,
         max_images=stage.max_images,
         shuffle_pictures=stage.shuffle_pictures,

@@ -22,6 +22,7 @@ from florenz.recipes.sections import nearest
 from florenz.train.model.attention import attend_as
 from florenz.train.model.family import SIZES
 from florenz.train.model.florenz import Florenz
+from florenz.train.model.loss import NUM_CHUNKS
 from florenz.train.model.parts import set_modes, train_only
 from florenz.train.model.sizes import config_of
 from florenz.train.recipe import Recipe, load_recipe
@@ -35,17 +36,20 @@ GPUS = {
     "h200": (139.0, 989e12), "h100": (79.0, 989e12), "a100": (79.0, 312e12), "a100-40": (39.0, 312e12),
     "l40s": (44.0, 362e12), "l4": (22.0, 121e12),
 }  # fmt: skip
+LOGIT_BYTES = 2 + 3 * 4  # bfloat16, float32, its softmax, its gradient
 RESERVED = 0.08  # of a GPU's memory: CUDA itself, the allocator's gaps, buffers of the ranks' exchange
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Of one example. flops: forward and backward. kept_bytes: for the backward pass, in bfloat16."""
+    """Of one example. flops: forward and backward. kept_bytes: for the backward pass, in bfloat16. logits: tokens times
+    words, of which the loss makes one of NUM_CHUNKS parts at a time."""
 
     parameters: int
     trained: int
     flops: int
     kept_bytes: int
+    logits: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +60,12 @@ class Need:
     gradients: float
     optimizer: float
     activations: float
+    loss: float
     hours: float
 
     @property
     def memory(self) -> float:
-        return self.weights + self.gradients + self.optimizer + self.activations
+        return self.weights + self.gradients + self.optimizer + self.activations + self.loss
 
 
 def work_of(recipe: Recipe, stage: Stage) -> Work:
@@ -83,7 +88,6 @@ def work_of(recipe: Recipe, stage: Stage) -> Work:
         batch = {
             "input_ids": torch.zeros(1, size.max_prompt_tokens, dtype=torch.long),
             "decoder_input_ids": torch.zeros(1, size.max_text_tokens, dtype=torch.long),
-            "labels": torch.zeros(1, size.max_text_tokens, dtype=torch.long),
         }
         if stage.images:
             batch["pixel_values"] = torch.zeros(1, 3, image_px, image_px, dtype=torch.uint8)
@@ -92,21 +96,24 @@ def work_of(recipe: Recipe, stage: Stage) -> Work:
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage._cdata not in own:
+        is_logits = tensor.ndim > 0 and tensor.shape[-1] == model.config.vocab_size  # the loss goes without them
+        if storage._cdata not in own and not is_logits:
             kept[storage._cdata] = storage
         return tensor
 
     with FlopCounterMode(display=False) as counter:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            loss = model(**batch).loss
+            logits_BTV = model(**batch).logits
         kept_bytes = sum(storage.nbytes() for storage in kept.values())
-        loss.backward()
+        logits_BTV.sum().backward()
+    again = 2 * logits_BTV.numel() * model.lm_head.in_features  # the loss projects once more (model/loss.py)
     parameters = list(model.parameters())
     return Work(
         parameters=sum(one.numel() for one in parameters),
         trained=sum(one.numel() for one in parameters if one.requires_grad),
-        flops=counter.get_total_flops(),
+        flops=counter.get_total_flops() + again,
         kept_bytes=kept_bytes,
+        logits=logits_BTV.numel(),
     )
 
 
@@ -123,6 +130,7 @@ def need_of(recipe: Recipe, stage: Stage, work: Work, *, num_gpus: int, peak: fl
         gradients=4 * work.trained / split / GIB,
         optimizer=8 * work.trained / split / GIB,
         activations=at_once * work.kept_bytes * (2 if is_single else 1) / GIB,
+        loss=at_once * work.logits / NUM_CHUNKS * LOGIT_BYTES / GIB,
         hours=flops / (num_gpus * peak * mfu) / 3600,
     )
 
@@ -153,7 +161,8 @@ def report(recipe: Recipe, stage: Stage, work: Work, need: Need, *, num_gpus: in
         f"{recipe.compute.parallel}",
         f"  parameters: {work.parameters / 1e9:.2f} B, of which {work.trained / 1e9:.2f} B are trained",
         f"  memory of each GPU: weights {need.weights:.1f} + gradients {need.gradients:.1f} + optimizer "
-        f"{need.optimizer:.1f} + activations {need.activations:.1f} = {need.memory:.1f} GiB, of {has_gib:.0f}",
+        f"{need.optimizer:.1f} + activations {need.activations:.1f} + loss {need.loss:.1f} = "
+        f"{need.memory:.1f} GiB, of {has_gib:.0f}",
         f"  arithmetic: {work.flops / 1e12:.2f} TFLOP an example, forward and backward",
         f"  time: {need.hours:.1f} hours at {mfu:.0%} of {peak / 1e12:.0f} TFLOP/s (assumed, not measured)",
     ]

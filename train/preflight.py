@@ -21,6 +21,7 @@ from florenz.train.checkpoint import identity_of_newest
 from florenz.train.data.mix import Mix
 from florenz.train.data.prompts import PREFIX_WORDS
 from florenz.train.distributed import Place, find_place
+from florenz.train.fitting import init_problems, memory_problems, picture_problems
 from florenz.train.model.family import SIZES
 from florenz.train.model.loading import LANGUAGES
 from florenz.train.model.parts import PARTS
@@ -48,6 +49,10 @@ def check(recipe: Recipe) -> tuple[Manifest, Place]:
         problems += _ranks(recipe, place)
     except ValueError as problem:
         problems.append(str(problem))
+    if recipe.model.size in SIZES:
+        problems += [*init_problems(recipe), *picture_problems(recipe)]
+    if place is not None and not problems:
+        problems += memory_problems(recipe, place)
     if manifest is not None and not problems:
         problems += [*_languages(recipe, manifest), *_earlier_training(recipe, manifest)]
     if problems:

@@ -166,6 +166,10 @@ class StageSettings:
     shuffle_pictures: bool = later(False)
     """Show each text with the picture of another image: a control, which must learn nothing from pictures."""
 
+    even_lengths: bool = later(False)
+    """Whether the micro-batches of a step are of like length, so that ranks do not wait for each other. An epoch has
+    the same samples, in another order."""
+
     unigram_noise: float = later(0.0)
     """Chance of each token that the decoder has written so far to be replaced by one of the batch's (data/noise.py)."""
 

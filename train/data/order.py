@@ -40,6 +40,8 @@ class SampleOrder:
     bucket_batches: int = 8
     shards_per_group: int = 4
     max_lanes: int = 16
+    is_even: bool = False
+    """Whether all lanes permute the batches of their windows alike, so that those of one step are of like length."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "bucket_batches", "shards_per_group", "max_lanes"):
@@ -81,8 +83,15 @@ class SampleOrder:
 
     def batch_at(self, window: Window, place: int) -> int:
         """Which of a window's batches, counted from the shortest, stands at this place."""
-        key = self._key("batches", window.epoch, window.first_batch)
+        where = self._number_in_lane(window) if self.is_even else window.first_batch
+        key = self._key("batches", window.epoch, where)
         return int(_permutation(window.num_batches, key)[place])
+
+    def _number_in_lane(self, window: Window) -> int:
+        """Which window of its lane it is, from 0."""
+        lanes = even_parts(self.batches_per_epoch, self.num_lanes)
+        start = next(lane.start for lane in lanes if lane.start <= window.first_batch < lane.stop)
+        return (window.first_batch - int(start)) // self.bucket_batches
 
     def _sequence(self, epoch: int, start: int, end: int) -> list[tuple[int, int]]:
         starts_G = _epoch_layout(self, epoch)[1]

@@ -75,6 +75,7 @@ class Stream:
         split: str = "train",
         mix: Mix | None = None,
         bucket_batches: int = 8,
+        is_even: bool = False,
         num_workers: int = 0,
         prefetch_batches: int = 4,
         rank: int = 0,
@@ -90,10 +91,11 @@ class Stream:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """image_px: side of the pictures, None leaves images out. bucket_batches: how many batches are sorted by length
-        together. prefetch_batches: for each worker. part, num_parts: of each micro-batch one slice alone. max_skips: of
-        one rank. max_images: the first so many of the split, None for all. shuffle_pictures: each text comes with the
-        picture of another image, always the same one. name_pictures: batches have picture_ids (B,), equal for the same
-        picture alone. cache: of remote shards."""
+        together. is_even: batches in a row are of like length, for ranks that wait for each other. prefetch_batches:
+        for each worker. part, num_parts: of each micro-batch one slice alone. max_skips: of one rank. max_images: the
+        first so many of the split, None for all. shuffle_pictures: each text comes with the picture of another image,
+        always the same one. name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of
+        remote shards."""
         assert 0 <= rank < world_size and 0 <= part < num_parts
         assert num_workers >= 0 and prefetch_batches >= 1 and max_skips >= 0
         manifest = manifest_with(out, split)
@@ -105,6 +107,7 @@ class Stream:
             shard_samples=shard_samples,
             batch_size=batch_size,
             bucket_batches=bucket_batches,
+            is_even=is_even,
         )
         cache = ShardCache(folder=cache_folder, max_bytes=cache_bytes)
         self._order = order

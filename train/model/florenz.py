@@ -22,6 +22,7 @@ from florenz.train.model.bart import FlorenceDecoder
 from florenz.train.model.encoder import Encoder
 from florenz.train.model.gemma import GemmaDecoder
 from florenz.train.model.latents import LatentQueries
+from florenz.train.model.loss import LARGE_VOCABULARY, chunked_cross_entropy
 
 IGNORED = -100  # the label of padding, and of what is given instead of predicted
 
@@ -148,7 +149,7 @@ class Florenz(FlorenzPreTrainedModel, GenerationMixin):
         **_: Any,  # what `generate` hands on: output_attentions, return_dict ...
     ) -> Seq2SeqLMOutput:
         """Logits (B, T, V) for `decoder_input_ids` (B, T), and the mean cross-entropy over `labels` (B, T) that are
-        not IGNORED.
+        not IGNORED. In training mode with a large vocabulary there is the loss alone, without logits (`loss.py`).
 
         input_ids, attention_mask: (B, S), padded on the right. pixel_values: uint8 (B, 3, H, W); None: only text.
         picture_features: what `Encoder.look` has made of the pixels, instead of them.
@@ -173,6 +174,12 @@ class Florenz(FlorenzPreTrainedModel, GenerationMixin):
             encoder_attention_mask=self.encoder.mask_of_states(states_BND, attention_mask),
             past_key_values=past_key_values,
         )
+        if labels is not None and self.training and self.config.vocab_size >= LARGE_VOCABULARY:
+            is_target_BT = labels != IGNORED
+            loss = chunked_cross_entropy(
+                hidden_BTD[is_target_BT], self.lm_head.weight, labels[is_target_BT], cap=self._cap
+            )
+            return Seq2SeqLMOutput(loss=loss, encoder_last_hidden_state=states_BND)
         logits_BTV = self._logits(hidden_BTD[:, -logits_to_keep:])
         loss = None
         if labels is not None:
@@ -183,8 +190,12 @@ class Florenz(FlorenzPreTrainedModel, GenerationMixin):
 
     def _logits(self, hidden_BTD: torch.Tensor) -> torch.Tensor:
         logits_BTV = self.lm_head(hidden_BTD)
-        cap = getattr(self.config.decoder_config, "final_logit_softcapping", None)
-        return logits_BTV if cap is None else torch.tanh(logits_BTV / cap) * cap
+        return logits_BTV if self._cap is None else torch.tanh(logits_BTV / self._cap) * self._cap
+
+    @property
+    def _cap(self) -> float | None:
+        cap: float | None = getattr(self.config.decoder_config, "final_logit_softcapping", None)
+        return cap
 
 
 def _positions(

@@ -137,7 +137,7 @@ def fault_of_init(folder: str, found: dict[str, Any], wanted: dict[str, Any]) ->
                     f"init {folder!r} is of another size: its {name} has the {words} {its.get(key)}, this size's "
                     f"{own[key]}: choose the SIZE that it was trained with"
                 )
-    if found.get("num_latents", 0) != wanted.get("num_latents", 0):
+    if "num_latents" in wanted and found.get("num_latents", 0) != wanted["num_latents"]:
         return f"init {folder!r} has {found.get('num_latents')} latents, this recipe {wanted.get('num_latents')}"
     return ""
 
