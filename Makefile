@@ -94,7 +94,7 @@ train: env  ## train Florenz on the dataset of make dataset, and score it: make 
 	@$(FLORENZ) train $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN)
 
 plan-train: env  ## memory and hours of a training before it starts: TRAIN_RECIPE=configs/paper_3.5b.toml GPUS=8 GPU=h200
-	@$(PYTHON_ENV) -m train.plan $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(PLAN_TRAIN_VARIABLES))
+	@$(FLORENZ) plan-train $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(PLAN_TRAIN_VARIABLES))
 
 evaluate: env  ## score what make train has made, with the same variables, and MAX_IMAGES, BENCHMARK, BENCHMARK_DATA, BEAMS
 	@$(FLORENZ) evaluate $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(EVALUATE_VARIABLES))

@@ -6,6 +6,14 @@ HELPS = {
 Opens every shard of the current build and proves what the manifest says: counts, checksums, coverage, that no caption
 is in a language that is held out, and that the ledger's parts are what was written. Lists all problems.
 Exit codes: 0 everything holds; 1 there are problems; 2 it could not be looked at.""",
+    "plan-train": """usage: florenz plan-train RECIPE [NAME=value ...]
+
+Says what a training needs in memory and hours, before anything is allocated.
+  GPUS  how many there are
+  GPU   which, like h200
+  MFU   the share of its peak that is reached, 0.4 unless told
+  DATA, OUT, SIZE, SEED, STEPS as for florenz train
+Exit codes: 0 it fits; 2 it does not, or the input is wrong.""",
     "evaluate": """usage: florenz evaluate RECIPE [NAME=value ...]
 
 Scores what a training has made, on the validation split of its dataset or on another set.
@@ -14,6 +22,7 @@ Scores what a training has made, on the validation split of its dataset or on an
   MAX_IMAGES      at most so many images
   BENCHMARK       another set, by its name
   BENCHMARK_DATA  the folder where that lies
+  BEAMS           of the search for answers; 4 for a published set
   SIZE, SEED, STEPS, WORKERS, DEVICE as for florenz train""",
     "generate": """usage: florenz generate CHECKPOINT IMAGE... --task caption --language fr
 

@@ -34,7 +34,7 @@ MAX_REJECTS = 20
 class RunFacts:
     """One run, as told to its user. `asked`: questions put to the models by this run. `seconds`: step -> wall time.
     `timeline`: the steps as they ran, one that ran twice twice. `tables`: language -> fingerprint of the alignment that
-    was learned for it; None where the recipe has it off, or nobody knows. `loads`: how full each model was that was asked.
+    was learned for it; None where the recipe has it off, or nobody knows. `loads`: how full each asked model was.
     """
 
     out: str

@@ -1,4 +1,4 @@
-"""What a training needs, before anything is allocated: `python -m train.plan RECIPE [GPUS=8] [GPU=h200] ...`.
+"""What a training needs, before anything is allocated: `florenz plan-train RECIPE [GPUS=8] [GPU=h200] ...`.
 
 The model of the recipe's size is built without memory for its weights (torch's meta device), one example goes through
 it forward and backward, and torch counts the arithmetic and what is kept for the backward pass. Hours follow from the
@@ -29,7 +29,7 @@ from florenz.train.recipe import Recipe, load_recipe
 from florenz.train.settings import Stage
 from florenz.train.share import share_of
 
-USAGE = "usage: python -m train.plan RECIPE [GPUS=8] [GPU=h200] [MFU=0.4] [SIZE=...] [STEPS=...] ..."
+USAGE = "usage: florenz plan-train RECIPE [GPUS=8] [GPU=h200] [MFU=0.4] [SIZE=...] [STEPS=...] ..."
 GIB = 1 << 30
 # Name -> memory in GiB, as torch sees it, and dense bfloat16 peak in FLOP/s, of NVIDIA's data sheets.
 GPUS = {
