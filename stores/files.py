@@ -58,7 +58,7 @@ def local_path(path: str) -> str | None:
 
 def pinned(folder: str) -> AbstractContextManager[None]:
     """While the block runs, `WriteError` for what would write or list below this local folder if it is gone, or another
-    one is in its place. An object store has nothing to pin.
+    one is in its place, and for what is not found there. An object store has nothing to pin.
     """
     local = local_path(folder)
     return nullcontext() if local is None else pinned_folder(local)

@@ -178,7 +178,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_with_room_it_goes_on(
     for requests_before, num_bytes, place, workers in (
         (0, 0, "/ledger/translations/", 1),
         (2, 4096, "/ledger/translations/", 2),
-        (4, 40_000, ".tar", 1),
+        (4, 40_000, "/assembling/", 1),
     ):
         world.translator.forget()
         world.translator.rule = at_request(requests_before + 1, lambda room=num_bytes: world.disk.leave_free(room))

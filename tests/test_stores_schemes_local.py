@@ -58,6 +58,17 @@ def test_a_file_in_the_way_of_a_folder_is_no_lost_race(tmp_path: Path) -> None:
         local.create(str(tmp_path / "file" / "a.bin"), b"1")
 
 
+def test_what_is_missing_below_a_pinned_folder_that_is_gone_is_not_just_a_missing_file(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with pinned_folder(str(folder)):
+        with pytest.raises(FileNotFoundError):
+            local.read_bytes(str(folder / "part"))
+        folder.rename(tmp_path / "elsewhere")
+        with pytest.raises(WriteError, match="is gone, or another folder is in its place"):
+            local.read_bytes(str(folder / "part"))
+
+
 def test_nothing_is_created_below_a_pinned_folder_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pinned_folder(str(tmp_path / "out")):

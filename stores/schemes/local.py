@@ -25,7 +25,12 @@ def system_path(path: str) -> str:
 
 
 def open_read(path: str) -> BinaryIO:
-    return open(system_path(path), "rb")
+    """`WriteError` for what is missing below a pinned folder that is gone."""
+    try:
+        return open(system_path(path), "rb")
+    except FileNotFoundError:
+        check_pinned(system_path(path))
+        raise
 
 
 def read_bytes(path: str) -> bytes:
