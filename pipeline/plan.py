@@ -58,9 +58,10 @@ def missing_by_model(
     makers: Makers,
     measured: Mapping[str, Sequence[Measurement]],
     given: PlanSettings,
+    assembling_rate: Rate | None = None,
 ) -> list[Missing]:
     """For each captioner and each language's translators, and what comes after. A caption that is missing will have to
-    be translated too.
+    be translated too. assembling_rate: as a sample showed it, where no assembly was measured.
     """
 
     def rate(maker: Maker, per_s: float | None) -> Rate | None:
@@ -108,7 +109,7 @@ def missing_by_model(
         where="filtered and written",
         model=ASSEMBLE,
         items=found.images if captions or found.translations().questions or found.rephrasings().questions else 0,
-        rate=known_rate(measured, ASSEMBLE) or Rate(per_s=ASSEMBLED_PER_S, fixed_s=0.0, chars=0.0),
+        rate=known_rate(measured, ASSEMBLE) or assembling_rate or Rate(per_s=ASSEMBLED_PER_S, fixed_s=0.0, chars=0.0),
     )
     return [*captioning, *translations, *rephrasings, assembling]
 
@@ -174,7 +175,13 @@ def plan(recipe: Recipe, say: Callable[[str], None], *, sample: int = 0) -> None
         keys = _first_lacking(this.survey(index), recipe, this.answers, sample)
         for some in (keys[: len(keys) // 4], keys):  # two sizes tell a step's own time from that of its items
             ask(this, index, some)
-        missing = missing_by_model(this.survey(index), this.makers, read_rates(recipe.out), recipe.plan)
+        measured, assembling = read_rates(recipe.out), None
+        if keys and ASSEMBLE not in measured:
+            from florenz.pipeline.assemble.build import assembly_of
+            from florenz.pipeline.plan_assembly import assembly_rate
+
+            assembling = assembly_rate(assembly_of(recipe, this.makers), index, this.answers, set(keys))
+        missing = missing_by_model(this.survey(index), this.makers, measured, recipe.plan, assembling)
         image_bytes = _image_bytes(this.source_files())
         tell(say, images=index.num_images, missing=missing, image_bytes=image_bytes, given=recipe.plan)
 

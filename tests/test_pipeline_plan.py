@@ -1,9 +1,17 @@
 """Plans and budgets: what is worked out from measured steps, and words that say how much may be used."""
 
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from pipeline_examples import answers_for, index_of, makers_for, recipe_for, write_ledger, write_pictures
+
+from florenz.filters.alignment_check import MIN_PAIRS
+from florenz.pipeline.answers.survey import survey
+from florenz.pipeline.assemble.build import assembly_of
 from florenz.pipeline.budget import UNLIMITED, Budget, parse_budget
-from florenz.pipeline.plan import Missing, hours_of, in_words, tell
+from florenz.pipeline.plan import Missing, hours_of, in_words, missing_by_model, tell
+from florenz.pipeline.plan_assembly import assembly_rate
 from florenz.pipeline.rates import KEPT, Measurement, PlanSettings, Rate, note_rate, rate_of, rates_path, read_rates
 
 
@@ -99,3 +107,37 @@ def test_a_budget_that_says_nothing_is_refused(text: str) -> None:
 
 def test_times_in_words() -> None:
     assert [in_words(hours) for hours in (0.01, 0.5, 3.25, 1234)] == ["36 s", "30 min", "3.2 h", "1,234.0 h"]
+
+
+def test_a_sample_s_images_tell_how_long_the_assembly_takes_and_learning_is_its_own_time(tmp_path: Path) -> None:
+    keys = write_pictures(tmp_path / "pictures", 8)
+    recipe = recipe_for(tmp_path / "out", tmp_path / "pictures")
+    write_ledger(recipe, keys)
+    index = index_of(recipe)
+    assembly, answers = assembly_of(recipe, makers_for(recipe)), answers_for(recipe).fitted(index.digits)
+    rate = assembly_rate(assembly, index, answers, set(keys[:5]))
+    assert rate is not None and rate.per_s > 0 and rate.fixed_s == 0, "too few pairs to learn from"
+    many = replace(index, parts=tuple(replace(part, images=MIN_PAIRS) for part in index.parts))
+    learning = assembly_rate(assembly, many, answers, set(keys[:5]))
+    assert learning is not None and learning.fixed_s > 0
+    off = replace(assembly, filters=replace(assembly.filters, alignment="off"))
+    silent = assembly_rate(off, many, answers, set(keys[:5]))
+    assert silent is not None and silent.fixed_s == 0
+    assert assembly_rate(assembly, index, answers, set()) is None
+    assert not (tmp_path / "out" / "shards").exists() and not (tmp_path / "out" / "assembling").exists()
+
+
+def test_an_assembly_that_was_measured_goes_before_one_that_a_sample_showed(tmp_path: Path) -> None:
+    keys = write_pictures(tmp_path / "pictures", 4)
+    recipe = recipe_for(tmp_path / "out", tmp_path / "pictures")
+    write_ledger(recipe, keys[:3])
+    index = index_of(recipe)
+    found = survey(recipe, index, answers_for(recipe).fitted(index.digits))
+    shown = Rate(per_s=3.0, fixed_s=7.0, chars=0.0)
+
+    def rate(measured: dict[str, list[Measurement]], shown: Rate | None) -> Rate | None:
+        return missing_by_model(found, makers_for(recipe), measured, PlanSettings(), shown)[-1].rate
+
+    assert rate({}, shown) == shown and rate({}, None) != shown
+    measured = rate({"assemble": [Measurement(items=10, seconds=2.0, chars=0)]}, shown)
+    assert measured is not None and measured.per_s == 5.0

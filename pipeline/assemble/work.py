@@ -229,7 +229,7 @@ class _Samples:
             if self.is_withheld and not image.withheld:
                 continue
             try:
-                picture = _picture(image, self.assembly)
+                picture = picture_of(image, self.assembly)
             except BadImage as bad:
                 self._count(rejected(bad.reason))
                 if not self.is_withheld:
@@ -267,7 +267,8 @@ def _notes(image: CoveredImage) -> Iterator[str]:
         yield f"alt text: {image.about.alt}"
 
 
-def _picture(image: CoveredImage, assembly: Assembly) -> ShardImage:
+def picture_of(image: CoveredImage, assembly: Assembly) -> ShardImage:
+    """As it goes into the shard. Raises BadImage."""
     data = read_image_bytes(ImageRef(uri=image.source), max_bytes=assembly.max_bytes, limits=assembly.limits)
     if key_of(data) != image.key:
         raise BadImage("unreadable_file", "its bytes have changed since it was captioned")

@@ -1,0 +1,68 @@
+"""How long filters and shards will take, measured on the images of a plan's sample: nothing is written.
+
+Three parts of an assembly are tried on the sample's answers in this process: filtering and covering, making the shards'
+pictures, and learning word alignment, which a run of this size may do and a sample never does. What it leaves out (the
+engine's own work, index, checksums) is a tenth to a fifth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+
+from florenz.filters.alignment import FOLDS, learn_pair_model
+from florenz.filters.alignment_check import MAX_PAIRS, MIN_PAIRS, NO_TABLES
+from florenz.filters.chain import FilterChain
+from florenz.pipeline.answers.current import CurrentAnswers
+from florenz.pipeline.answers.ranges import work_of
+from florenz.pipeline.assemble.alignment import is_learning, pairs_of
+from florenz.pipeline.assemble.filtering import ImageTexts
+from florenz.pipeline.assemble.work import Assembly, covered, picture_of, texts_of
+from florenz.pipeline.image_index import Index, read_range
+from florenz.pipeline.rates import Rate
+
+OWN_SHARE = 1.15  # of the engine, the index and the checksums
+
+
+def assembly_rate(assembly: Assembly, index: Index, answers: CurrentAnswers, keys: Collection[str]) -> Rate | None:
+    """For a run over all images of the index; None without an image of these keys."""
+    texts = [
+        one
+        for work in work_of(index, answers, keys)
+        for one in texts_of(read_range(assembly.out, work.range), answers.of(work.range, work.listed).all(), assembly)
+        if one.key in keys
+    ]
+    if not texts:
+        return None
+    chain = FilterChain(assembly.filters)
+    covered(texts[:1], chain, NO_TABLES, assembly)  # models are loaded once
+    started = time.monotonic()
+    images = covered(texts, chain, NO_TABLES, assembly)
+    for image in images:
+        if image.examples:
+            picture_of(image, assembly)
+    per_image_s = (time.monotonic() - started) / len(texts) * OWN_SHARE
+    num_pairs = index.num_images * len(assembly.styles)
+    learns = is_learning(assembly.filters) and num_pairs >= MIN_PAIRS
+    fixed_s = learning_s(texts, assembly.languages, num_pairs) if learns else 0.0
+    return Rate(per_s=1 / max(per_image_s, 1e-9), fixed_s=fixed_s, chars=0.0)
+
+
+def learning_s(texts: Sequence[ImageTexts], languages: Sequence[str], num_pairs: int) -> float:
+    """Of so many pairs in each language: a model for each fold from the pairs of all others, then all pairs and as many
+    shuffled ones are scored, and what is kept is scored once more.
+    """
+    seconds = 0.0
+    for language in languages:
+        pairs = [pair for one in texts for its_language, pair in pairs_of(one) if its_language == language]
+        if not pairs:
+            continue
+        started = time.monotonic()
+        model = learn_pair_model(pairs, language)
+        learned = time.monotonic()
+        model.scores(pairs)
+        scored = time.monotonic()
+        learned_from = min(num_pairs, MAX_PAIRS)
+        seconds += (learned - started) * (FOLDS - 1) * learned_from / len(pairs)
+        seconds += (scored - learned) * (2 * learned_from + num_pairs) / len(pairs)
+    return seconds
