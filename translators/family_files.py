@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,10 +76,10 @@ def recipe_family(name: str, text: str) -> Family:
     if family is None:
         raise FamilyError("\n".join(f"{label}: {problem}" for problem in problems))
     if "example" in table and not family.needs_chat_template:
-        example = family.example
-        (prompt,) = family.prompts([example.text], example.language, NAMES)
-        if prompt != example.prompt:
-            raise FamilyError(f"{label}: its example is asked as {show(prompt)}, not as {show(example.prompt)}")
+        example = asdict(family.example)
+        (prompt,) = family.prompts([example["text"]], example["language"], NAMES)
+        if prompt != example["prompt"]:
+            raise FamilyError(f"{label}: its example is asked as {show(prompt)}, not as {show(example['prompt'])}")
     return family
 
 
