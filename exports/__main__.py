@@ -5,10 +5,12 @@ Exit codes: 0 done; 1 stopped, what is complete is kept; 2 the input is wrong an
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Sequence
 
-from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, leave
+from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, leave, tell
 from florenz.exports.formats.contract import ONE_TASK, format_names, load_format
 from florenz.out_command import read_words
 
@@ -53,7 +55,7 @@ def _export(out: str, typed: dict[str, str]) -> int:
         manifest = read_manifest(out)
         selection = read_selection(typed, manifest, one_task=kind.TASKS == ONE_TASK)
         to = typed.get("TO", "").rstrip("/") or "-".join((out, name, *_named(typed)))
-        if f"{to}/".startswith(f"{out}/"):
+        if f"{_place(to)}/".startswith(f"{_place(out)}/"):
             return fail(f"TO is {to}, inside OUT, whose readers would take it for the dataset: choose another", REFUSED)
     except (ManifestError, SelectionError, StoreError) as problem:
         return fail(str(problem), REFUSED)
@@ -67,12 +69,21 @@ def _export(out: str, typed: dict[str, str]) -> int:
         return fail(f"{in_words(problem)}\nstopped; what is complete is kept: run the same command to go on", STOPPED)
     samples, texts = sum(one.piece.samples for one in written), sum(one.texts for one in written)
     print(f"exported   {samples} samples with {texts} texts of build {manifest.build}, read back and compared")
-    print(f"in         {to}")
+    tell(f"in         {to}")
     return 0
 
 
+def _place(path: str) -> str:
+    """Where it lies, however it is spelled."""
+    from florenz.stores import files
+
+    local = files.local_path(path)
+    return path if local is None else os.path.realpath(local)
+
+
 def _named(typed: dict[str, str]) -> list[str]:
-    return [typed[name].replace(",", "-") for name in ("TASK", "LANGS", "STYLES", "SPLITS") if typed.get(name)]
+    """What of the choice stands in the name of the folder."""
+    return [re.sub(r"[^\w-]+", "-", typed[name]) for name in ("TASK", "LANGS", "STYLES", "SPLITS") if typed.get(name)]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, leave, quiet_libraries
+from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, leave, quiet_libraries, tell
 from florenz.out_command import read_words
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _publish(out: str, typed: dict[str, str]) -> int:
             planned = plan(out, typed["REPO"])
             _say(planned)
             if not is_upload:
-                print(f"dry run    nothing was uploaded: look at {planned.stage}, then give UPLOAD=1")
+                tell(f"dry run    nothing was uploaded: look at {planned.stage}, then give UPLOAD=1")
                 return 0
             return _upload(planned, is_public=typed.get("PUBLIC") == "1")
     except (ManifestError, PublishError, OutInUse, StoreError, WrongCount) as problem:
@@ -89,7 +89,7 @@ def _upload(planned: Plan, *, is_public: bool) -> int:
         said = f"{problem} {problem.__cause__ or ''}".replace(token, "***")  # "Error while uploading", and why
         words = " ".join(said.split())
         return fail(f"{words or type(problem).__name__}\nstopped: run the same command to go on", STOPPED)
-    print(f"published  {url}")
+    tell(f"published  {url}")
     return 0
 
 

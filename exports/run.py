@@ -65,12 +65,16 @@ def export(out: str, manifest: Manifest, to: str, name: str, kind: Format, selec
     """Export a build into the folder `to`; what is complete there is not made again.
 
     Raises:
-        ExportError: `to` holds another export or other files, or the proof failed.
+        ExportError: `to` holds another export or other files, nothing is chosen, or the proof failed.
     """
     plan: dict[str, object] = {"build": manifest.build, "format": name, **selection.to_dict()}
     _claim(to, plan)
     shards = selection.shards(manifest)
     written = [one for shard in shards if (one := _piece(out, manifest, to, kind, selection, shard))]
+    if not written:
+        raise ExportError(
+            f"nothing is chosen: no text of the style {', '.join(selection.styles)} in build {manifest.build}"
+        )
     over_all = kind.finish(to, [one.piece for one in written])
     _prove(to, kind, written, selection.num_texts(shards))
     record = {**plan, "pieces": [asdict(one) for one in written], "files": over_all}

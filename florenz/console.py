@@ -43,6 +43,11 @@ def say(text: str) -> None:
         sys.stdout.flush()
 
 
+def tell(text: str) -> None:
+    """To standard output, at once; names and servers' words as `printable` shows them: a name may be no UTF-8."""
+    print(printable_lines(text), flush=True)
+
+
 def fail(text: str, code: int) -> int:
     """One `florenz: ` line on stderr for each line of the text; the exit code."""
     if is_first_rank():

@@ -1,10 +1,12 @@
 """Columns beside the image bytes of a Parquet file: url, licence and alt text, as sidecars have them (`sidecars.py`).
 
-Columns of text are read as dictionaries: one value that a million rows repeat is in memory once. They lie within the
-limits of the image column; what is beyond them, or damaged, says nothing, and costs no picture.
+Columns of text are read as dictionaries: one value that a million rows repeat is in memory once. All of a row group
+together may unpack to as much as one page of pictures; what is beyond that, or damaged, says nothing, and costs no
+picture.
 """
 
 import codecs
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -13,7 +15,7 @@ import pyarrow.parquet as pq
 
 from florenz.images.bad_image import BadImage
 from florenz.images.parquet_files import check_row_group, opened_parquet, parquet_faults, version_of
-from florenz.images.parquet_pages import repeated_bytes
+from florenz.images.parquet_pages import NotThrift, check_texts
 from florenz.images.references import Cell
 from florenz.images.sidecars import MAX_BYTES, NAMES, About, about_of
 from florenz.images.source_files import file_faults, open_file
@@ -23,8 +25,10 @@ WORDS = {name for names in NAMES.values() for name in names}
 
 
 def cell_about(path: str, cell: Cell, limits: Limits = Limits()) -> About:  # noqa: B008 - frozen
-    """What the row of an image says about it. Raises OSError where the file is out of reach."""
-    columns = _row_group_texts(path, version_of(path), cell.row_group, cell.column, limits)
+    """What the row of an image says about it. Raises BadImage for a file that has gone, OSError for no network."""
+    with file_faults():
+        version = version_of(path)
+    columns = _row_group_texts(path, version, cell.row_group, cell.column, limits)
     return about_of({name: _text(column[cell.row]) for name, column in columns.items() if cell.row < len(column)})
 
 
@@ -40,17 +44,19 @@ def _row_group_texts(
             if not names or row_group >= file.num_row_groups:
                 return {}
             check_row_group(file, row_group, limits)
-            repeated_bytes(opened, row_group, names, limits)
+            check_texts(opened, row_group, names, limits)
             table = pq.ParquetFile(opened, read_dictionary=names).read_row_group(row_group, columns=names)
             return dict(zip(table.column_names, table.columns, strict=True))
-    except BadImage:
+    except (BadImage, NotThrift):
         return {}
 
 
 def _text_columns(schema: pa.Schema, image_column: str) -> list[str]:
-    """Those of text with a name of WORDS; one that is there twice is none."""
-    found = [name for name in schema.names if name.lower() in WORDS and name != image_column]
-    return [name for name in found if found.count(name) == 1 and _is_text(schema.field(name).type)]
+    """Those of text with a name of WORDS, in any case; a name that is there twice is none: which would be meant?"""
+    names = schema.names
+    times = Counter(name.lower() for name in names)
+    found = [name for name in names if name.lower() in WORDS and times[name.lower()] == 1 and name != image_column]
+    return [name for name in found if _is_text(schema.field(name).type)]
 
 
 def _is_text(kind: pa.DataType) -> bool:

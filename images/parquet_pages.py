@@ -38,14 +38,30 @@ def repeated_bytes(file: BinaryIO, row_group: int, columns: Collection[str], lim
     Raises TooLarge for a page or a column chunk that would unpack to more than the limits. 0 where the headers are not
     understood: the library reads the same bytes next, and says what is wrong.
     """
-    num_bytes = file.seek(0, os.SEEK_END)
     try:
-        chunks = _chunks(file, num_bytes, row_group, columns)
-        return sum(_checked_chunk(file, start, min(end, num_bytes), limits) for start, end in chunks)
+        return sum(repeated for _, repeated in _walked(file, row_group, columns, limits))
     except NotThrift:
         return 0
     finally:
         file.seek(0)
+
+
+def check_texts(file: BinaryIO, row_group: int, columns: Collection[str], limits: Limits) -> None:
+    """Leaves `file` at its start. Raises TooLarge where these columns unpack to more than one page may, all together,
+    and NotThrift where nobody can tell.
+    """
+    try:
+        num_bytes = sum(unpacked for unpacked, _ in _walked(file, row_group, columns, limits))
+    finally:
+        file.seek(0)
+    check(f"{', '.join(columns)}, unpacked,", num_bytes, limits.parquet_page_bytes, "bytes", PAGE)
+
+
+def _walked(file: BinaryIO, row_group: int, columns: Collection[str], limits: Limits) -> Iterator[tuple[int, int]]:
+    """What each chunk of these columns unpacks to, and what its dictionary's values would add if they were repeated."""
+    num_bytes = file.seek(0, os.SEEK_END)
+    for start, end in _chunks(file, num_bytes, row_group, columns):
+        yield _checked_chunk(file, start, min(end, num_bytes), limits)
 
 
 def _chunks(file: BinaryIO, num_bytes: int, row_group: int, columns: Collection[str]) -> Iterator[tuple[int, int]]:
@@ -69,8 +85,8 @@ def _chunks(file: BinaryIO, num_bytes: int, row_group: int, columns: Collection[
             yield min(starts), min(starts) + max(size, 0)
 
 
-def _checked_chunk(file: BinaryIO, start: int, end: int, limits: Limits) -> int:
-    """Bytes that the dictionary's values would add if they were repeated, none larger than all of it."""
+def _checked_chunk(file: BinaryIO, start: int, end: int, limits: Limits) -> tuple[int, int]:
+    """Bytes of its pages, unpacked; and what the dictionary's values would add if they were repeated, at most."""
     allowed = min(limits.parquet_chunk_bytes, FREE_BYTES + limits.parquet_ratio * (end - start))
     key = CHUNK if allowed == limits.parquet_chunk_bytes else RATIO
     num_bytes = dictionary_bytes = num_repeated = 0
@@ -88,7 +104,7 @@ def _checked_chunk(file: BinaryIO, start: int, end: int, limits: Limits) -> int:
             dictionary_bytes = max(dictionary_bytes, unpacked)
         num_repeated += _num_repeated(header)
         start += header_bytes + packed
-    return dictionary_bytes * num_repeated
+    return num_bytes, dictionary_bytes * num_repeated
 
 
 def _num_repeated(page: dict[int, Any]) -> int:

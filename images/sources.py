@@ -79,11 +79,11 @@ def read_image_bytes(ref: ImageRef, *, max_bytes: int, limits: Limits = DEFAULTS
 def read_about(ref: ImageRef, limits: Limits = DEFAULTS) -> About:
     """What stands beside an image about it; nothing without that, or where it is too large or can't be read."""
     path, inner = parse_uri(ref.uri)
-    if isinstance(inner, Cell):
-        return cell_about(path, inner, limits)
-    if not ref.sidecar:
-        return NOTHING
     try:
+        if isinstance(inner, Cell):
+            return cell_about(path, inner, limits)
+        if not ref.sidecar:
+            return NOTHING
         return parse_sidecar(read_image_bytes(ImageRef(uri=ref.sidecar), max_bytes=MAX_SIDECAR_BYTES, limits=limits))
     except BadImage:
         return NOTHING

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, leave, quiet_libraries
+from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, leave, quiet_libraries, tell
 from florenz.out_command import read_words
 
 USAGE = """usage: florenz remove OUT KEYS=file
@@ -62,9 +62,9 @@ def _remove(out: str, path: str) -> int:
     if unknown := max(0, len(named) - done.listed):
         print(f"unknown    {unknown} of {len(named)} keys are of no image that was listed here; they stay out as well")
     if lost := sorted(addresses - found.keys()):
-        print(f"unknown    {len(lost)} of {len(addresses)} addresses, like {lost[0]}: nothing keeps their images out")
+        tell(f"unknown    {len(lost)} of {len(addresses)} addresses, like {lost[0]}: nothing keeps their images out")
     print("elsewhere  exports and copies that were made before still hold them: make them anew")
-    print(f"next       make verify OUT={out}")
+    tell(f"next       make verify OUT={out}")
     return 0
 
 

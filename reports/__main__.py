@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from florenz.console import INTERRUPTED, REFUSED, fail, leave
+from florenz.console import INTERRUPTED, REFUSED, fail, leave, tell
 from florenz.out_command import read_words
 from florenz.stores import files
 
@@ -70,7 +70,7 @@ def _report(out: str, typed: Mapping[str, str]) -> int:
         except (ValueError, RecursionError) as problem:
             raise SampleError(f"VERDICTS {path} is not JSON: give the file that a sample's page saved") from problem
         add_answers(out, record)
-    print(_draw(out))
+    tell(_draw(out))
     return 0
 
 
@@ -87,7 +87,7 @@ def _preview(out: str, typed: Mapping[str, str]) -> int:
 
     if not typed.get("KEY"):
         return fail(PREVIEW.splitlines()[0], REFUSED)
-    print(write_preview(out, typed["KEY"]))
+    tell(write_preview(out, typed["KEY"]))
     return 0
 
 
@@ -100,7 +100,7 @@ def _sample(out: str, typed: Mapping[str, str]) -> int:
     if not typed.get("LANGS") or "," in typed["LANGS"]:
         return fail("LANGS: name the one language that your reader reads, like LANGS=fr", REFUSED)
     name = draw_sheet(out, number=int(number), language=typed["LANGS"], reason=typed.get("REASON", ""))
-    print(files.join(out, SAMPLES, f"{name}.html"))
+    tell(files.join(out, SAMPLES, f"{name}.html"))
     return 0 if typed.get("SERVE") == "0" else _serve(out, name)
 
 
@@ -112,7 +112,7 @@ def _serve(out: str, name: str) -> int:
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            print(f"report     {_draw(out)}")
+            tell(f"report     {_draw(out)}")
     return INTERRUPTED
 
 

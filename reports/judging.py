@@ -14,10 +14,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from florenz.recipes.sections import nearest
 from florenz.reports.entries import Entry, Text, ranked, read_entries, spread_shards
 from florenz.reports.page import Shown, funnels, read_report, render
 from florenz.reports.pictures import thumbnail
@@ -27,6 +29,7 @@ from florenz.stores import files
 
 ANSWERS = ("right", "wrong", "unclear")
 SAMPLES, VERDICTS = "samples", "verdicts"
+NAME = re.compile(r"[a-z0-9]+-[\w-]{1,150}", re.ASCII)  # of a sheet, and of its files
 SIDE_PX = 320
 Z = 1.96
 
@@ -88,6 +91,9 @@ def draw_sheet(out: str, *, number: int, language: str, reason: str = "") -> str
     """
     manifest = read_manifest(out)
     splits = [split for split in SPLITS if split != HELDOUT]
+    reasons = sorted({name for by_reason in manifest.rejected.values() for name in by_reason})
+    if reason and reason not in reasons:  # it enters the names of files
+        raise SampleError(f"REASON: {nearest(reason, reasons)}" if reasons else "REASON: this build rejected nothing")
     entries = read_entries(out, manifest, spread_shards(out, manifest, splits))
     pairs = _candidates(entries, language, reason)
     kept, lost = [pair for pair in pairs if pair[1].verdict == "kept"], [p for p in pairs if p[1].verdict != "kept"]
@@ -183,12 +189,13 @@ def add_answers(out: str, record: Any) -> str:
     if not isinstance(record, Mapping) or not isinstance(record.get("answers"), Mapping):
         raise SampleError('verdicts are an object with "sample" and "answers", as the page saves them')
     name, answers = str(record.get("sample", "")), record["answers"]
-    if "/" in name or name.startswith("."):
-        raise SampleError(f"{name!r} is not the name of a sheet")
+    if not NAME.fullmatch(name):
+        raise SampleError(f"{name[:80]!r} is not the name of a sheet")
     items = {item.item for item in read_sheet(out, name).items}
     for item, answer in answers.items():
         if item not in items or answer not in ANSWERS:
-            raise SampleError(f"{item!r}: {answer!r} is not an answer to sheet {name}: {', '.join(ANSWERS)}")
+            said = f"{str(item)[:80]!r}: {str(answer)[:80]!r}"
+            raise SampleError(f"{said} is not an answer to sheet {name}: {', '.join(ANSWERS)}")
     _write_answers(out, name, {**read_answers(out, name), **answers})
     return name
 

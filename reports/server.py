@@ -53,7 +53,7 @@ def _handler(page: bytes, token: str, keep: Callable[[object], str]) -> type[Bas
                 or not secrets.compare_digest(given.encode(), token.encode())
             ):
                 return self._answer(HTTPStatus.FORBIDDEN)
-            if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
                 return self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             try:
                 keep(json.loads(self.rfile.read(int(length))))

@@ -115,6 +115,7 @@ def test_another_export_is_never_mixed_in(out: Path, tmp_path: Path) -> None:
         (["FORMAT=webdataset", "TASK=caption,translation"], "TASK: this format holds one text a sample"),
         (["FORMAT=mds", "TOO=x"], "unknown variable TOO: did you mean 'TO'?"),
         (["FORMAT=mds", "TO={out}/export"], "inside OUT"),
+        (["FORMAT=mds", "TO={out}/../{out.name}/export"], "inside OUT"),
     ],
 )
 def test_bad_input_is_one_line(out: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,6 +124,14 @@ def test_bad_input_is_one_line(out: Path, words: list[str], said: str, capsys: p
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
     assert bytes_below(out.parent) == before
+
+
+def test_a_style_that_no_text_has_is_refused_and_leads_nowhere_else(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(out), "FORMAT=mds", "STYLES=../../shrot"]) == 2
+    assert "no text of the style ../../shrot" in capsys.readouterr().err
+    assert [path.name for path in out.parent.iterdir() if path != out] == ["out-mds--shrot"]
 
 
 def test_the_command_says_what_it_did_and_where(out: Path) -> None:

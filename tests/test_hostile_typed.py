@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from pipeline_examples import MODELS, bytes_of, published_pictures
 
+from florenz.__main__ import main as florenz
 from florenz.pipeline.__main__ import main
-from florenz.shards.manifest import read_manifest
+from florenz.shards.manifest import read_manifest, shard_path
+from florenz.shards.reader import iter_members
 from florenz.shards.verify import main as verify_main
 
 RECIPE = f"""
@@ -51,6 +53,25 @@ def test_out_is_taken_literally_and_shown_escaped(tmp_path: Path, name: str, cap
 def test_images_and_out_below_a_folder_that_is_no_utf8_are_read_and_written(tmp_path: Path) -> None:
     out = published_pictures(tmp_path / os.fsdecode(b"b\xffc"), 6).out
     assert read_manifest(out).build and verify_main([out]) == 0
+
+
+def test_commands_about_an_out_that_is_no_utf8_say_where_it_lies(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Escaped: Python's own print fails for a name that is none, and obeys one with control codes."""
+    out = published_pictures(tmp_path, 6, out=os.fsdecode(b"b\xff\x1b[2Jc")).out
+    manifest = read_manifest(out)
+    key, _ = next(iter_members(shard_path(out, manifest.build, manifest.shards[0].path)))
+    (tmp_path / "keys").write_text(key)
+    commands = [
+        ["report", out], ["preview", out, f"KEY={key}"], ["sample", out, "LANGS=de", "SERVE=0"],
+        ["export", out, "FORMAT=webdataset"], ["publish", out, "REPO=a/b"],
+        ["remove", out, f"KEYS={tmp_path / 'keys'}"],
+    ]  # fmt: skip
+    for words in commands:
+        assert florenz(words) == 0, words
+        said = capfd.readouterr().out
+        assert "\\udcff\\x1b[2Jc" in said and all(line.isprintable() for line in said.split("\n")), words
 
 
 @pytest.mark.parametrize("out", ["/", "//", "/tmp/..", str(Path.home())])

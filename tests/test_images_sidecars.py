@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from pipeline_examples import jpeg_of, key_of, published, recipe_for, write_ledg
 
 from florenz.exports.index import read_index
 from florenz.images import parquet_pages
+from florenz.images.parquet_about import _text_columns
 from florenz.images.references import ImageRef, Reject
-from florenz.images.sidecars import MAX_BYTES, MAX_CHARS, NOTHING, About, about_from, about_text, parse_sidecar
+from florenz.images.sidecars import MAX_BYTES, MAX_CHARS, NAMES, NOTHING, About, about_from, about_text, parse_sidecar
 from florenz.images.sources import list_sources, read_about, read_image_bytes, read_source
 from florenz.limits.table import Limits
 from florenz.shards.manifest import shard_path
@@ -173,6 +175,32 @@ def test_a_text_that_all_rows_repeat_is_in_memory_once(tmp_path: Path) -> None:
     before = pa.total_allocated_bytes()
     assert about_of(tmp_path / "a.parquet") == [About(alt="y" * MAX_CHARS)] * 300
     assert pa.total_allocated_bytes() - before < 20_000_000
+
+
+def test_columns_without_number_are_looked_at_once_and_those_of_one_name_say_nothing(tmp_path: Path) -> None:
+    names = ["jpg", *(["url"] * 30_000), "URL", "caption"]
+    table = pa.table([[jpeg_of(0)], *[["https://a.example/"]] * 30_001, ["a cat"]], names=names)
+    pq.write_table(table, tmp_path / "a.parquet", compression="none", use_dictionary=False)
+    started = time.process_time()
+    assert _text_columns(table.schema, "jpg") == ["caption"]
+    assert time.process_time() - started < 5, "comparing each with each would take a minute"
+
+
+def test_all_columns_together_lie_within_the_limit(tmp_path: Path) -> None:
+    names = [name for group in NAMES.values() for name in group]
+    columns: dict[str, object] = {name: ["x" * 1000] * 3 for name in names}
+    path = write_parquet(tmp_path / "a.parquet", columns, use_dictionary=False)
+    (file,) = list_sources(str(path))
+    ref = next(ref for ref in read_source(file) if isinstance(ref, ImageRef))
+    assert read_about(ref, Limits(parquet_page_bytes=3100)) == NOTHING, "each alone has 3,000 bytes"
+    assert read_about(ref, Limits(parquet_page_bytes=40_000)).alt == "x" * 1000
+
+
+def test_a_file_that_has_gone_says_nothing(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", dict(TEXTS))
+    refs = [ref for ref in read_source(list_sources(str(path))[0]) if isinstance(ref, ImageRef)]
+    path.unlink()
+    assert [read_about(ref) for ref in refs] == [NOTHING] * 3
 
 
 def test_a_damaged_column_of_texts_costs_no_picture_and_is_read_once(

@@ -92,16 +92,24 @@ def test_answers_reach_the_report(out: str, tmp_path: Path, capsys: pytest.Captu
     [
         ([], "verdicts are an object"),
         ({"sample": "../../etc", "answers": {}}, "not the name of a sheet"),
-        ({"sample": "none", "answers": {}}, "no sheet 'none'"),
+        ({"sample": "0-none", "answers": {}}, "no sheet '0-none'"),
+        ({"sample": "0-\0", "answers": {}}, "not the name of a sheet"),
+        ({"sample": "0-\ud800", "answers": {}}, "not the name of a sheet"),
+        ({"sample": "0-" + "x" * 5000, "answers": {}}, "not the name of a sheet"),
+        ({"sample": "{name}", "answers": {"{item}": ["right"]}}, "is not an answer"),
+        ({"sample": "{name}", "answers": {"x" * 5000: "right"}}, "is not an answer"),
         ({"sample": "{name}", "answers": {"x": "right"}}, "is not an answer"),
     ],
 )
 def test_answers_to_no_sheet_are_refused(out: str, record: object, said: str) -> None:
     name = draw_sheet(out, number=4, language="de")
     if isinstance(record, dict):
-        record = {**record, "sample": record["sample"].replace("{name}", name)}
-    with pytest.raises(SampleError, match=said):
+        item = read_sheet(out, name).items[0].item
+        answers = {key.replace("{item}", item): answer for key, answer in record["answers"].items()}
+        record = {"sample": record["sample"].replace("{name}", name), "answers": answers}
+    with pytest.raises(SampleError, match=said) as caught:
         add_answers(out, record)
+    assert len(str(caught.value)) < 500
 
 
 @pytest.fixture
@@ -135,6 +143,7 @@ def test_the_server_keeps_clicks_of_its_own_page_alone(server: tuple[ThreadingHT
     assert ask(found, "GET", "/", Host="evil.example")[0] == 404
     assert ask(found, "GET", "/../manifest.json")[0] == 404
     assert ask(found, "POST", "/answers", "x" * 5000, X_Florenz=token)[0] == 413
+    assert ask(found, "POST", "/answers", click, X_Florenz=token, Content_Length="\xb2")[0] == 413, "a digit, says str"
     assert ask(found, "POST", "/answers", "[" * 3000, X_Florenz=token)[0] == 400
     assert read_answers(out, name) == {}
     assert ask(found, "POST", "/answers", click, X_Florenz=token)[0] == 204
@@ -148,6 +157,7 @@ def test_the_server_keeps_clicks_of_its_own_page_alone(server: tuple[ThreadingHT
         (["LANGS=xx"], "has no text in 'xx'"),
         (["LANGS=fr,de"], "name the one language"),
         (["LANGS=fr", "N=0"], "N is '0'"),
+        (["LANGS=de", "REASON=../../../x"], "REASON: "),
         ([], "name the one language"),
     ],
 )
