@@ -46,7 +46,7 @@ class Limits:
     """The images of one row group, unpacked."""
 
     parquet_page_bytes: int = 256 * MIB
-    """One page of a column, unpacked: it is in memory as a whole."""
+    """One page of a column, unpacked: it is in memory as a whole. Of texts beside images: a row group's, all together."""
 
     parquet_ratio: int = 16
     """Bytes that a packed byte of such a column may become, beyond the first 256 MiB: pictures are packed already."""

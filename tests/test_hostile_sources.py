@@ -120,6 +120,16 @@ def test_a_dictionary_of_one_value_is_unpacked_once_and_not_for_each_row(
     assert pool.bytes_allocated() - before < 20_000_000
 
 
+def test_a_page_whose_header_is_lists_within_lists_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": [bytes(100_000)]}), path, compression="none", use_dictionary=False)
+    start = pq.ParquetFile(path).metadata.row_group(0).column(0).data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start : start + 50_000] = b"\x19" * 50_000
+    path.write_bytes(content)
+    assert refusal(path, Limits())
+
+
 def test_lists_within_lists_in_a_header_end_the_reading_of_it() -> None:
     """A list that holds a list, as long as a header may be: each byte is one more."""
     with pytest.raises(parquet_pages.NotThrift, match="too deep"):

@@ -39,6 +39,34 @@ def page_of_two_gigabytes(place: Place) -> Iterator[tuple[Done, str]]:
 
 
 @case
+def a_text_that_all_rows_repeat(place: Place) -> Iterator[tuple[Done, str]]:
+    """A column of alt texts beside the pictures, 2.4 GiB in a few KB; the pictures stay."""
+    jpeg = photo_like(random.Random(7))
+    columns = {"jpg": [jpeg] * 40, "caption": ["a" * 64_000_000] * 40}
+    schema = pa.schema([("jpg", pa.binary()), ("caption", pa.string())])
+    with pq.ParquetWriter(place.images / "texts.parquet", schema, compression="zstd", store_schema=False,
+                          dictionary_pagesize_limit=1 << 30) as writer:  # fmt: skip
+        writer.write_table(pa.table(columns, schema=schema))
+    del columns
+    done = place.run()
+    found = [source for source in done.pictures() if "texts.parquet" in source] if done.code == 0 else []
+    yield done, fault(done, 0) or ("" if found else "its pictures are not in a shard")
+
+
+@case
+def lists_within_lists_in_a_page(place: Place) -> Iterator[tuple[Done, str]]:
+    """A page's header in which each byte is a list within the one before."""
+    path = place.images / "lists.parquet"
+    pq.write_table(pa.table({"jpg": [os.urandom(100_000)]}), path, compression="none", use_dictionary=False)
+    column = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    content = bytearray(path.read_bytes())
+    content[column.data_page_offset : column.data_page_offset + 50_000] = b"\x19" * 50_000
+    path.write_bytes(content)
+    done = place.run()
+    yield done, reasons(done, ("lists.parquet", "unreadable_source"))
+
+
+@case
 def long_names_in_a_tar(place: Place) -> Iterator[tuple[Done, str]]:
     """A thousand members whose names have a megabyte each."""
     jpeg = next(place.images.glob("*.jpg")).read_bytes()
