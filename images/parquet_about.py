@@ -17,7 +17,7 @@ from florenz.images.bad_image import BadImage
 from florenz.images.parquet_files import check_row_group, opened_parquet, parquet_faults, version_of
 from florenz.images.parquet_pages import NotThrift, check_texts
 from florenz.images.references import Cell
-from florenz.images.sidecars import MAX_BYTES, NAMES, About, about_of
+from florenz.images.sidecars import NAMES, About, about_of
 from florenz.images.source_files import file_faults, open_file
 from florenz.limits.table import Limits
 
@@ -29,7 +29,13 @@ def cell_about(path: str, cell: Cell, limits: Limits = Limits()) -> About:  # no
     with file_faults():
         version = version_of(path)
     columns = _row_group_texts(path, version, cell.row_group, cell.column, limits)
-    return about_of({name: _text(column[cell.row]) for name, column in columns.items() if cell.row < len(column)})
+    return about_of(
+        {
+            name: _text(column[cell.row], limits.sidecar_bytes)
+            for name, column in columns.items()
+            if cell.row < len(column)
+        }
+    )
 
 
 @lru_cache(maxsize=2)
@@ -65,13 +71,13 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _text(cell: pa.Scalar) -> str:
+def _text(cell: pa.Scalar, max_bytes: int) -> str:
     """Its beginning, as long as a sidecar may be; "" for null, and for no UTF-8, which Parquet does not check."""
     value = cell.value if isinstance(cell, pa.DictionaryScalar) else cell
     if not cell.is_valid or not value.is_valid:
         return ""
     buffer = value.as_buffer()
     try:
-        return codecs.utf_8_decode(buffer[:MAX_BYTES].to_pybytes(), "strict", buffer.size <= MAX_BYTES)[0]
+        return codecs.utf_8_decode(buffer[:max_bytes].to_pybytes(), "strict", buffer.size <= max_bytes)[0]
     except UnicodeDecodeError:
         return ""

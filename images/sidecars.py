@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-MAX_BYTES = 64 * 1024  # of one sidecar; img2dataset's have about 1 KB
-MAX_CHARS = 2000  # of one of its texts
+from florenz.limits.table import SIDECAR_CHARS
+
 JOINERS = "\u200c\u200d"
 NAMES = {
     "url": ("url", "image_url", "source_url"),
@@ -43,9 +43,7 @@ def about_from(text: str | None) -> About:
 
 
 def parse_sidecar(content: bytes) -> About:
-    """What the JSON says; nothing where it is too large, no JSON or no object."""
-    if len(content) > MAX_BYTES:
-        return NOTHING
+    """What the JSON says; nothing where it is no JSON or no object."""
     try:
         record = json.loads(content.decode())
     except (ValueError, RecursionError):
@@ -72,5 +70,5 @@ def one_line(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     return "".join(letter for letter in " ".join(value.split()) if letter.isprintable() or letter in JOINERS)[
-        :MAX_CHARS
+        :SIDECAR_CHARS
     ]

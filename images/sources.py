@@ -13,7 +13,6 @@ from florenz.images.folders import SourceFile, list_sources, read_file
 from florenz.images.parquet import cell_bytes, read_parquet
 from florenz.images.parquet_about import cell_about
 from florenz.images.references import Cell, ImageRef, Reject, parse_uri, uri_of
-from florenz.images.sidecars import MAX_BYTES as MAX_SIDECAR_BYTES
 from florenz.images.sidecars import NOTHING, About, parse_sidecar
 from florenz.images.source_files import check_bytes, file_faults, open_file
 from florenz.images.tars import read_tar
@@ -84,7 +83,8 @@ def read_about(ref: ImageRef, limits: Limits = DEFAULTS) -> About:
             return cell_about(path, inner, limits)
         if not ref.sidecar:
             return NOTHING
-        return parse_sidecar(read_image_bytes(ImageRef(uri=ref.sidecar), max_bytes=MAX_SIDECAR_BYTES, limits=limits))
+        sidecar = ImageRef(uri=ref.sidecar)
+        return parse_sidecar(read_image_bytes(sidecar, max_bytes=limits.sidecar_bytes, limits=limits))
     except BadImage:
         return NOTHING
 

@@ -33,6 +33,9 @@ class Limits:
     name_bytes: int = 4 * KIB
     """The name of a tar's member; one with a longer name is rejected."""
 
+    sidecar_bytes: int = 64 * KIB
+    """What stands beside an image about it: a larger sidecar says nothing, of a longer cell the beginning counts."""
+
     folder_depth: int = 64
     """Folders within each other below IMAGES."""
 
@@ -46,7 +49,7 @@ class Limits:
     """The images of one row group, unpacked."""
 
     parquet_page_bytes: int = 256 * MIB
-    """One page of a column, unpacked: it is in memory as a whole. Of texts beside images: a row group's, all together."""
+    """One page of a column, unpacked: it is in memory as a whole. Of texts beside images: a row group's, together."""
 
     parquet_ratio: int = 16
     """Bytes that a packed byte of such a column may become, beyond the first 256 MiB: pictures are packed already."""
@@ -68,6 +71,7 @@ class Limits:
 RECIPE_BYTES = MIB
 RECIPE_DEPTH = 32  # tables and lists within each other
 FAMILY_BYTES = 256 * KIB  # the file of a translator family
+SIDECAR_CHARS = 2000  # of an address, a licence, an alt text: what is longer is cut
 MANIFEST_BYTES = 256 * MIB  # 400 bytes a shard
 CONFIG_BYTES = 16 * MIB  # a model's config.json
 LOG_BYTES = 4 * MIB  # what is looked at of a server's log
