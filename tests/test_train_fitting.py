@@ -92,13 +92,13 @@ def test_a_training_starts_from_another_ones_model_and_keeps_its_last_picture_si
         train_quietly(first)
         init = f"{first.out}/model"
         change = ('size = "playground"', f'size = "playground"\ninit = "{init}"')
-        larger = ("images = true\n", "images = true\nimage_px = 128\nweight_decay = 0.5\n")
+        larger = ("images = true\n", "images = true\nimage_px = 64\nweight_decay = 0.5\n")
         second = recipe_in(tmp_path, change, larger, OUT=str(tmp_path / "second"))
         train_quietly(second)
     assert losses(second.out)[0] < losses(first.out)[0]  # it has seen these texts before
     start, _ = load(init)
     end, processor = load(f"{second.out}/model")
-    assert processor.image_px == 128
+    assert processor.image_px == 64
     frozen = [model.encoder.text_encoder.layernorm_embedding.weight for model in (start, end)]
     assert torch.equal(*frozen)
     assert not torch.equal(end.lm_head.weight, start.lm_head.weight)

@@ -6,11 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from shards_dataset import break_first_sample
 from training_examples import losses, metrics, recipe_in, train_quietly
 
 from florenz.stores.seals import SEAL
 from florenz.train import building
+from florenz.train.checkpoint import newest_checkpoint
 from florenz.train.data.processor import Processor
+from florenz.train.data.stream import StreamError
 from florenz.train.log import METRICS, StepRecord, TrainingLog, cut_log
 from florenz.train.model.florenz import Florenz
 from florenz.train.preflight import RULES
@@ -119,3 +122,50 @@ def test_a_training_that_an_earlier_version_began_goes_on_and_is_told_apart(fini
     assert sum("begun by an earlier version" in line for line in said) == 1
     assert losses(out) == losses(finished.out)
     assert not any("earlier version" in line for line in train_quietly(dataclasses.replace(finished, out=str(out))))
+
+
+def test_skips_and_cut_texts_of_before_a_stop_count_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that may skip a few samples must not get as many again each time it is started."""
+    changes = (
+        ("workers = 0", "workers = 0\nmax_skips = 100"),
+        ("steps = 3\nimages = false", "steps = 8\nimages = false"),
+    )
+    whole = recipe_in(tmp_path, *changes, OUT=str(tmp_path / "whole"))
+    break_first_sample(tmp_path / "data", "train-000000.tar")
+    cut_at_nine(monkeypatch)
+    told = [line for line in train_quietly(whole) if line.startswith("warning: stage text")]
+    skips, cuts = told
+    num_skipped = int(skips.split()[3])
+    assert num_skipped >= 2 and "could not be read" in skips and "examples were cut, to 112 tokens" in cuts
+    part = recipe_in(tmp_path, *changes, OUT=str(tmp_path / "part"))
+    write = TrainingLog.write
+
+    def kill_after(log: TrainingLog, record: StepRecord) -> None:
+        write(log, record)
+        if record.step == 5:
+            raise Killed
+
+    monkeypatch.setattr(TrainingLog, "write", kill_after)
+    with pytest.raises(Killed):
+        train_quietly(part)
+    monkeypatch.setattr(TrainingLog, "write", write)
+    assert [line for line in train_quietly(part) if line.startswith("warning: stage text")] == told
+    kept = newest_checkpoint(part.out, pytest.fail)
+    assert kept is not None and set(kept.counts) == {"skipped", "truncated", "examples"}
+    few = ("workers = 0", f"workers = 0\nmax_skips = {num_skipped - 1}"), longer
+    stopped = recipe_in(tmp_path, *few, OUT=str(tmp_path / "few"))
+    for _ in range(2):  # the second time it goes on, and may still not skip more
+        with pytest.raises(StreamError, match=f"{num_skipped - 1} skips are allowed"):
+            train_quietly(stopped)
+
+
+def cut_at_nine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts of the miniature datasets end after nine tokens."""
+    build = building.build
+
+    def with_short_texts(*arguments: object, **options: object) -> tuple[Florenz, Processor]:
+        model, processor = build(*arguments, **options)  # type: ignore[arg-type]
+        processor.settings = dataclasses.replace(processor.settings, max_text_tokens=9)
+        return model, processor
+
+    monkeypatch.setattr(building, "build", with_short_texts)

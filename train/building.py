@@ -84,7 +84,8 @@ def make_stream(this: Training, stage: Stage, processor: Processor) -> Stream:
     recipe, place = this.recipe, this.place
     share = share_of(stage.num_micro_batches, rank=place.rank, world_size=place.world_size)
     return Stream(
-        recipe.data,
+        recipe.folders,
+        weights=recipe.data_weights,
         split="train",
         batch_size=stage.size_of_micro_batch,
         seed=recipe.seed,

@@ -35,6 +35,7 @@ from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import load
 from florenz.train.recipe import Recipe, load_recipe
 from florenz.train.scores.asking import Asking
+from florenz.train.scores.joined import evaluation_set_of
 from florenz.train.scores.scoring import MAX_IMAGES, evaluate
 from florenz.train.scores.sets import dataset
 from florenz.train.scores.sets.contract import EvaluationSet
@@ -122,7 +123,7 @@ def _whole_set(recipe: Recipe, benchmark: Benchmark | None) -> EvaluationSet:
     if benchmark is None:
         use: dataset.Use = "report" if recipe.validation.every_steps else "all"
         choosing = recipe.validation.split
-        label, evaluation_set = "data (DATA)", dataset.Set(folder=recipe.data, use=use, choosing=choosing)
+        label, evaluation_set = "data (DATA)", evaluation_set_of(recipe.folders, use, choosing)
     else:
         known = kinds_in(SETS)
         if benchmark.name not in known:

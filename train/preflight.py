@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from florenz.train.model.family import SIZES
 from florenz.train.model.loading import LANGUAGES
 from florenz.train.model.parts import PARTS
 from florenz.train.recipe import Recipe
-from florenz.train.scores.sets import dataset
+from florenz.train.scores.joined import evaluation_set_of
 from florenz.train.settings import Stage
 from florenz.train.share import divides
 
@@ -40,8 +40,11 @@ def check(recipe: Recipe) -> tuple[Manifest, Place]:
     problems = [*_size(recipe), *_parts(recipe), *_prompts(recipe), *_out(recipe)]
     manifest = place = None
     try:
-        manifest = read_manifest(recipe.data)
-        problems += [*_shards(recipe.data, manifest), *_mixes(recipe, manifest), *_validation(recipe)]
+        manifests = [read_manifest(folder) for folder in recipe.folders]
+        manifest = joined(manifests)
+        for folder, one in zip(recipe.folders, manifests, strict=True):
+            problems += _shards(folder, one)
+        problems += [*_mixes(recipe, manifest), *_validation(recipe)]
     except (ManifestError, files.StoreError, OSError) as problem:
         problems.append(f"data (DATA): {problem}")
     try:
@@ -59,6 +62,27 @@ def check(recipe: Recipe) -> tuple[Manifest, Place]:
         raise RecipeError(problems)
     assert manifest is not None and place is not None
     return manifest, place
+
+
+def joined(manifests: Sequence[Manifest]) -> Manifest:
+    """One that says of several datasets what a training asks: builds, languages, and which pairs there are."""
+    if len(manifests) == 1:
+        return manifests[0]
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for split, task, language, number in (
+        (split, task, language, number)
+        for manifest in manifests
+        for split, tasks in manifest.counts.items()
+        for task, languages in tasks.items()
+        for language, number in languages.items()
+    ):
+        of_task = counts.setdefault(split, {}).setdefault(task, {})
+        of_task[language] = of_task.get(language, 0) + number
+    languages = tuple(dict.fromkeys(language for manifest in manifests for language in manifest.languages))
+    held_out = tuple(language for language in languages if all(language in one.held_out for one in manifests))
+    build = "+".join(manifest.build for manifest in manifests)
+    shards = tuple(shard for manifest in manifests for shard in manifest.shards)
+    return replace(manifests[0], build=build, languages=languages, held_out=held_out, counts=counts, shards=shards)
 
 
 def identity_of(recipe: Recipe, manifest: Manifest) -> dict[str, object]:
@@ -158,7 +182,7 @@ def _mixes(recipe: Recipe, manifest: Manifest) -> Iterator[str]:
 def _validation(recipe: Recipe) -> Iterator[str]:
     if not recipe.validation.every_steps:
         return
-    asked = dataset.Set(folder=recipe.data, use="choose", choosing=recipe.validation.split)
+    asked = evaluation_set_of(recipe.folders, "choose", recipe.validation.split)
     if next(iter(asked.parts().values())) == 0:
         yield (
             f"[validation] {recipe.data} has no image to choose by, neither in {recipe.validation.split} nor in its "

@@ -37,6 +37,7 @@ from florenz.train.settings import (
 # Make variable -> the key it overrides. STEPS is not a key: it scales the stages.
 VARIABLES = {
     "DATA": "data",
+    "WEIGHTS": "data_weights",
     "OUT": "out",
     "SIZE": "model.size",
     "INIT": "model.init",
@@ -58,6 +59,11 @@ class Recipe(TrainingSettings):
     """[prompts.words]: language -> what its captions are forced to begin with, where the prefix is of words."""
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """Of the datasets."""
+        return tuple(os.path.expanduser(folder.strip()) for folder in self.data.split(","))
+
+    @property
     def total_steps(self) -> int:
         return sum(stage.steps for stage in self.stages)
 
@@ -74,6 +80,7 @@ class Recipe(TrainingSettings):
         return {
             **_deciding(self.model),
             "seed": self.seed,
+            **({"data_weights": list(self.data_weights)} if self.data_weights else {}),
             **_deciding(self.optimizer),
             **_deciding_prompts(prompts),
             **({"validation": _deciding(self.validation)} if self.validation.keep != "last" else {}),
@@ -147,14 +154,20 @@ def _override(table: dict[str, Any], overrides: Mapping[str, str], problems: lis
         if name not in (*VARIABLES, STEPS):
             problems.append(f"unknown variable {name}: {nearest(name, (*VARIABLES, STEPS))}")
             continue
-        value: str | int = text
+        value: str | int | list[float] = text
+        if name == "WEIGHTS":
+            try:
+                value = [float(number) for number in text.split(",")]
+            except ValueError:
+                problems.append(f"WEIGHTS must be numbers with commas between them, got '{text}'")
+                continue
         if name in NUMBERS:
             if not re.fullmatch(r"-?\d+", text):
                 problems.append(f"{name} must be a whole number, got '{text}'")
                 continue
             value = int(text)
         if name == STEPS:
-            num_steps = int(value)
+            num_steps = int(text)
             problems += below_1(STEPS=num_steps)
             continue
         section, _, key = VARIABLES[name].rpartition(".")
@@ -234,6 +247,14 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
     for name, advice in (("data", "name the OUT of make dataset"), ("out", "name the folder to write into")):
         if not values.get(name, "?").strip():
             problems.append(f"{name} ({name.upper()}) is empty: {advice}")
+    folders, weights = values.get("data", "").split(","), values.get("data_weights", ())
+    if weights and (len(weights) != len(folders) or not all(weight > 0 for weight in weights)):
+        problems.append(
+            f"data_weights (WEIGHTS) is {', '.join(map(str, weights))} for {len(folders)} datasets: give each one a "
+            "number above 0, or leave it out"
+        )
+    if values.get("data", "?").strip() and not all(folder.strip() for folder in folders):
+        problems.append(f"data (DATA) is '{values['data']}': there is no name between two commas")
     if "://" in values.get("out", ""):
         problems.append(f"out (OUT) is {values['out']}: a training needs a local folder, for its lock and its log")
     if values.get("workers", 0) < 0:

@@ -350,10 +350,13 @@ class TrainingSettings:
     """What stands above the first [section], and the sections."""
 
     data: str
-    """OUT of `make dataset`: the folder or URI with manifest.json."""
+    """OUT of `make dataset`: the folder or URI with manifest.json; several with commas between them."""
 
     out: str
     """Local folder that checkpoints, metrics and the model are written below."""
+
+    data_weights: tuple[float, ...] = later(())
+    """Of several datasets, how their micro-batches share the turns. Empty: each image comes as often as any other."""
 
     seed: int = 0
     """Decides the new weights, the order of the samples, the mix and the dropout."""

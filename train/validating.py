@@ -9,7 +9,7 @@ from florenz.train.checkpoint import Position
 from florenz.train.data.processor import Processor
 from florenz.train.distributed import value_of_first
 from florenz.train.features import PictureCache
-from florenz.train.scores.sets import dataset
+from florenz.train.scores.joined import evaluation_set_of
 from florenz.train.settings import Stage
 from florenz.train.state import gather, weights_of
 from florenz.train.step import arithmetic
@@ -22,7 +22,7 @@ def make_validation(this: Training, stage: Stage, processor: Processor) -> Valid
     settings = this.recipe.validation
     if not settings.every_steps:
         return None
-    asked = dataset.Set(folder=this.recipe.data, use="choose", choosing=settings.split)
+    asked = evaluation_set_of(this.recipe.folders, "choose", settings.split)
     image_px = (stage.image_px or processor.image_px) if stage.images else None
     return Validation(asked, processor, this.place, image_px=image_px, max_images=settings.max_images)
 

@@ -71,6 +71,14 @@ class Mix:
             counts[f"translation/{SOURCE}"] = num_english
         return counts
 
+    def of_those_in(self, manifest: Manifest, split: str) -> "Mix":
+        """This mix for one of several datasets, which need not have every pair. `ValueError` if it has none."""
+        counts = self.counts(manifest, split)
+        kept = {pair: weight for pair, weight in self.weights.items() if pair in counts}
+        if self.weights and not kept:
+            raise ValueError(f"mix: build {manifest.build} has none of {', '.join(self.weights)}: leave it out of DATA")
+        return replace(self, weights=kept)
+
     def usable(self, examples: Sequence[Example]) -> list[Example]:
         """Those of an image that this mix may choose from: of its styles, with copies if it has them."""
         found = [example for example in examples if not self.styles or example.style in self.styles]

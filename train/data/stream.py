@@ -15,40 +15,30 @@ shards in an object store are copied first, ahead of their turn (train/data/read
 """
 
 import atexit
-import hashlib
 import itertools
 import logging
 import weakref
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
+from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader
 
 from florenz.shards.manifest import Manifest
 from florenz.shards.schema import Example
 from florenz.train.data.counting import count_images, sampled
-from florenz.train.data.examples import (
-    BrokenSample,
-    TrainingExample,
-    manifest_with,
-    read_examples,
-    read_picture,
-    training_example,
-)
+from florenz.train.data.examples import BrokenSample, TrainingExample, manifest_with, read_examples
 from florenz.train.data.interrupts import interrupts_later, quiet_workers
-from florenz.train.data.mix import Mix, choose
-from florenz.train.data.order import SampleOrder, Window, even_parts
+from florenz.train.data.micro_batches import Batch, Collate, Delivery, MicroBatches, Reading, Source
+from florenz.train.data.mix import Mix
+from florenz.train.data.order import SampleOrder
 from florenz.train.data.read_ahead import ReadAhead
 from florenz.train.data.tar_index import CACHE_BYTES, ShardCache, ShardFiles, StreamError
+from florenz.train.data.turns import exactly, turn_of
+from florenz.train.data.windows import Windows
 
 __all__ = ["Batch", "Stream", "StreamError", "TrainingExample"]
-
-Batch = dict[str, torch.Tensor]
-Collate = Callable[[list["TrainingExample"]], Batch]
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +56,9 @@ class Stream:
 
     def __init__(
         self,
-        out: str,
+        out: str | Sequence[str],
         *,
+        weights: Sequence[float] = (),
         batch_size: int,
         seed: int,
         collate: Collate,
@@ -90,41 +81,51 @@ class Stream:
         cache_folder: str = "",
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        """image_px: side of the pictures, None leaves images out. bucket_batches: how many batches are sorted by length
-        together. is_even: batches in a row are of like length, for ranks that wait for each other. prefetch_batches:
-        for each worker. part, num_parts: of each micro-batch one slice alone. max_skips: of one rank. max_images: the
-        first so many of the split, None for all. shuffle_pictures: each text comes with the picture of another image,
-        always the same one. name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of
-        remote shards."""
+        """out: of one dataset or of several. weights: how the micro-batches of several share the turns; empty: so that
+        each image comes as often as any other. Of several, a pair of the mix may be in some alone. image_px: side of
+        the pictures, None leaves images out. bucket_batches: how many batches are sorted by length together. is_even:
+        batches in a row are of like length, for ranks that wait for each other. prefetch_batches: for each worker.
+        part, num_parts: of each micro-batch one slice alone. max_skips: of one rank. max_images: the first so many of
+        the split, None for all. shuffle_pictures: each text comes with the picture of another image, always the same
+        one. name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of remote
+        shards."""
         assert 0 <= rank < world_size and 0 <= part < num_parts
         assert num_workers >= 0 and prefetch_batches >= 1 and max_skips >= 0
-        manifest = manifest_with(out, split)
-        shard_samples = _first([shard.samples for shard in manifest.shards_of(split)], max_images)
-        order = SampleOrder(
-            build=manifest.build,
-            split=split,
-            seed=seed,
-            shard_samples=shard_samples,
-            batch_size=batch_size,
-            bucket_batches=bucket_batches,
-            is_even=is_even,
-        )
         cache = ShardCache(folder=cache_folder, max_bytes=cache_bytes)
-        self._order = order
-        self._shard_samples = shard_samples
-        self.num_samples = order.num_samples
-        self.batches_per_epoch = order.batches_per_epoch
+        folders = [out] if isinstance(out, str) else list(out)
+
+        def source_of(folder: str) -> Source:
+            manifest = manifest_with(folder, split)
+            order = SampleOrder(
+                build=manifest.build,
+                split=split,
+                seed=seed,
+                shard_samples=_first([shard.samples for shard in manifest.shards_of(split)], max_images),
+                batch_size=batch_size,
+                bucket_batches=bucket_batches,
+                is_even=is_even,
+            )
+            files = ShardFiles(folder, manifest, split, cache)
+            own = mix or Mix()
+            if len(folders) > 1:
+                own = own.of_those_in(manifest, split)
+            num_images = _count(manifest, files, own, order)
+            reading = Reading(
+                files=files,
+                image_px=image_px,
+                num_in_shards=order.shard_samples if shuffle_pictures else (),
+                name_pictures=name_pictures and image_px is not None,
+            )
+            windows = Windows(files, order, own, own.pair_weights(manifest, split, num_images))
+            return Source(order=order, windows=windows, reading=reading)
+
+        self._sources = [source_of(folder) for folder in folders]
+        self.num_samples = sum(source.order.num_samples for source in self._sources)
+        self.batches_per_epoch = sum(source.order.batches_per_epoch for source in self._sources)
+        self._weights = exactly(weights or [source.order.batches_per_epoch for source in self._sources])
+        assert len(self._weights) == len(self._sources)
         self.skipped = 0
         self.passed_over = 0
-        mix, files = mix or Mix(), ShardFiles(out, manifest, split, cache)
-        num_images = _count(manifest, files, mix, order)
-        self._windows = _Windows(files, order, mix, mix.pair_weights(manifest, split, num_images))
-        self._reading = _Reading(
-            files=files,
-            image_px=image_px,
-            num_in_shards=shard_samples if shuffle_pictures else (),
-            name_pictures=name_pictures and image_px is not None,
-        )
         self._collate = collate
         self._num_workers, self._prefetch_batches, self._pin_memory = num_workers, prefetch_batches, pin_memory
         self._rank, self._world_size = rank, world_size
@@ -147,45 +148,60 @@ class Stream:
 
         The id is the one that batches call the picture by; only where they have pictures, and names for them.
         """
-        assert self._reading.name_pictures
-        with closing(self._reading.files):
-            for shard, number in enumerate(self._shard_samples):
-                for index in range(number):
-                    with suppress(BrokenSample):  # told when its turn comes
-                        yield self._reading.picture(shard, index)
+        for source in self._sources:
+            reading = source.reading
+            assert reading.name_pictures
+            with closing(reading.files):
+                for shard, number in enumerate(source.order.shard_samples):
+                    for index in range(number):
+                        with suppress(BrokenSample):  # told when its turn comes
+                            yield reading.picture(shard, index)
 
     def _batches(self, first: int) -> Generator[Batch, None, None]:
-        source = _MicroBatches(
-            self._windows,
+        start = first + self._rank
+        micro_batches = MicroBatches(
+            self._sources,
+            self._weights,
             self._collate,
-            self._reading,
-            first=first + self._rank,
+            first=start,
             step=self._world_size,
             part=(self._part, self._num_parts),
         )
         num_prefetched = self._num_workers * self._prefetch_batches
-        ahead = ReadAhead(
-            self._windows.files,
-            self._order,
-            first=first + self._rank,
-            step=self._world_size,
-            num_prefetched=num_prefetched,
-        )
-        with ahead, closing(self._deliveries(source)) as deliveries:
-            ahead.look(first + self._rank)
+        with ExitStack() as stack:
+            ahead = [
+                stack.enter_context(self._read_ahead(number, start, num_prefetched))
+                for number in range(len(self._sources))
+            ]
+            deliveries = stack.enter_context(closing(self._deliveries(micro_batches)))
+            self._look(ahead, start)
             for number, delivery in enumerate(deliveries, 1):
-                ahead.look(first + self._rank + number * self._world_size)
+                self._look(ahead, start + number * self._world_size)
                 self._account(delivery)
                 assert delivery.batch is not None
                 yield delivery.batch
 
-    def _deliveries(self, source: "_MicroBatches") -> Generator["Delivery", None, None]:
+    def _read_ahead(self, number: int, start: int, num_prefetched: int) -> ReadAhead:
+        """Of one of several sources each micro-batch may be this rank's."""
+        source, is_only = self._sources[number], len(self._sources) == 1
+        turns = (turn_of(self._weights, at) for at in itertools.count(start))
+        first = start if is_only else next(own for which, own in turns if which == number)
+        step = self._world_size if is_only else 1
+        return ReadAhead(source.reading.files, source.order, first=first, step=step, num_prefetched=num_prefetched)
+
+    def _look(self, ahead: Sequence[ReadAhead], number: int) -> None:
+        source, own = turn_of(self._weights, number)
+        ahead[source].look(own)
+
+    def _deliveries(self, micro_batches: MicroBatches) -> Generator[Delivery, None, None]:
         if not self._num_workers:
-            with closing(self._windows.files):
-                yield from source
+            with ExitStack() as stack:
+                for source in self._sources:
+                    stack.enter_context(closing(source.reading.files))
+                yield from micro_batches
             return
         loader = DataLoader(
-            source,
+            micro_batches,
             batch_size=None,
             num_workers=self._num_workers,
             prefetch_factor=self._prefetch_batches,
@@ -206,7 +222,7 @@ class Stream:
                     # What dropping it would do, but now: a traceback kept somewhere would keep the workers too.
                     deliveries._shutdown_workers()
 
-    def _account(self, delivery: "Delivery") -> None:
+    def _account(self, delivery: Delivery) -> None:
         self.passed_over += delivery.passed_over
         for problem in delivery.problems:
             self.skipped += 1
@@ -216,172 +232,6 @@ class Stream:
             log.warning("skipped (%d of at most %d): %s", self.skipped, self._max_skips, problem)
         if delivery.failure:
             raise StreamError(delivery.failure)
-
-
-class Delivery(NamedTuple):
-    """What a worker hands over for a micro-batch.
-
-    problems: one line for each sample that was left out. failure: why there is no batch, else "". passed_over: in the
-    window that this micro-batch is the first of.
-    """
-
-    batch: Batch | None
-    problems: tuple[str, ...] = ()
-    failure: str = ""
-    passed_over: int = 0
-
-
-class Chosen(NamedTuple):
-    """What a window keeps of a sample until its turn: where it is, and what the mix chose or why it can't be read."""
-
-    shard: int
-    place: int
-    example: Example | None
-    problem: str = ""
-
-    def length(self) -> tuple[int, int]:
-        if self.example is None:
-            return 0, 0
-        return len(self.example.text), len(self.example.source_text)
-
-
-class _Windows:
-    """Which samples, with which examples, stand in a micro-batch. Windows that were planned are kept for their turn."""
-
-    def __init__(self, files: ShardFiles, order: SampleOrder, mix: Mix, pair_weights: dict[str, float]) -> None:
-        self.files = files
-        self._order = order
-        self._mix = mix
-        self._pair_weights = pair_weights
-        self._planned: OrderedDict[Window, tuple[list[list[Chosen]], int]] = OrderedDict()
-
-    def micro_batch(self, number: int) -> tuple[list[Chosen], int]:
-        """The samples of a micro-batch; how many its window passed over, told with the window's first one only."""
-        window, place = self._order.window_of(number)
-        if window not in self._planned:
-            self._planned[window] = self._plan(window)
-            if len(self._planned) > self._order.num_lanes:
-                self._planned.popitem(last=False)
-        self._planned.move_to_end(window)
-        batches, num_passed_over = self._planned[window]
-        return batches[self._order.batch_at(window, place)], 0 if place else num_passed_over
-
-    def _plan(self, window: Window) -> tuple[list[list[Chosen]], int]:
-        found = [self._choose(shard, index, window.epoch) for shard, index in self._order.samples_of(window)]
-        usable = sorted((one for one in found if one.example or one.problem), key=Chosen.length)
-        if len(usable) < window.num_batches:
-            raise StreamError(
-                f"only {len(usable)} of {len(found)} images in a row have an example of "
-                f"{', '.join(self._pair_weights)}, too few for {window.num_batches} batches: "
-                "add pairs to the mix, or choose a larger batch size"
-            )
-        parts = even_parts(len(usable), window.num_batches)
-        return [usable[part] for part in parts], len(found) - len(usable)
-
-    def _choose(self, shard: int, index: int, epoch: int) -> Chosen:
-        try:
-            examples = read_examples(self.files, shard, index)
-        except BrokenSample as problem:
-            return Chosen(shard, index, None, str(problem))
-        draw = (self._order.seed, epoch, self.files.key(shard, index))
-        return Chosen(shard, index, choose(self._pair_weights, self._mix.usable(examples), draw))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Reading:
-    """From a chosen sample to a training example. num_in_shards: empty where every text has its own picture."""
-
-    files: ShardFiles
-    image_px: int | None
-    num_in_shards: tuple[int, ...]
-    name_pictures: bool
-
-    def example(self, chosen: Chosen) -> TrainingExample:
-        if chosen.example is None:
-            raise BrokenSample(chosen.problem)
-        picture_CHW = read_picture(self.files, *self._picture_of(chosen), self.image_px)
-        return training_example(self.files.key(chosen.shard, chosen.place), chosen.example, picture_CHW)
-
-    def picture(self, shard: int, index: int) -> tuple[int, torch.Tensor]:
-        """The id of a picture, and the picture."""
-        picture_CHW = read_picture(self.files, shard, index, self.image_px)
-        assert picture_CHW is not None
-        return _picture_id(self.files.key(shard, index)), picture_CHW
-
-    def picture_id(self, chosen: Chosen) -> int:
-        return _picture_id(self.files.key(*self._picture_of(chosen)))
-
-    def _picture_of(self, chosen: Chosen) -> tuple[int, int]:
-        """Shard and index; of shuffled pictures the one half a split further, samples being in the order of a hash."""
-        if not self.num_in_shards:
-            return chosen.shard, chosen.place
-        total = sum(self.num_in_shards)
-        index = (sum(self.num_in_shards[: chosen.shard]) + chosen.place + total // 2) % total
-        shard = 0
-        while index >= self.num_in_shards[shard]:
-            index -= self.num_in_shards[shard]
-            shard += 1
-        return shard, index
-
-
-class _MicroBatches(IterableDataset[Delivery]):
-    """The endless deliveries of one rank; in a worker, that worker's part of them."""
-
-    def __init__(
-        self,
-        windows: _Windows,
-        collate: Collate,
-        reading: _Reading,
-        *,
-        first: int,
-        step: int,
-        part: tuple[int, int],
-    ) -> None:
-        """part: which slice of each micro-batch, and of how many."""
-        self._windows, self._collate, self._reading = windows, collate, reading
-        self._first, self._step, self._part = first, step, part
-
-    def __iter__(self) -> Iterator[Delivery]:
-        worker = get_worker_info()
-        place, num_workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        for number in itertools.count(self._first + place * self._step, num_workers * self._step):
-            try:
-                yield self._deliver(number)
-            except StreamError as problem:  # as a value: DataLoader would make a page of traceback of it
-                yield Delivery(None, failure=str(problem))
-
-    def _deliver(self, number: int) -> Delivery:
-        samples, num_passed_over = self._windows.micro_batch(number)
-        samples = self._slice(samples, number)
-        examples: list[TrainingExample] = []
-        ids: list[int] = []
-        problems: list[str] = []
-        for chosen in samples:
-            try:
-                examples.append(self._reading.example(chosen))
-            except BrokenSample as problem:
-                problems.append(str(problem))
-            else:
-                ids += [self._reading.picture_id(chosen)] if self._reading.name_pictures else []
-        if not examples:
-            return Delivery(None, tuple(problems), "a whole batch cannot be read: " + problems[-1])
-        batch = self._collate(examples)
-        if ids:
-            batch["picture_ids"] = torch.tensor(ids)
-        return Delivery(batch, tuple(problems), passed_over=num_passed_over)
-
-    def _slice(self, samples: list[Chosen], number: int) -> list[Chosen]:
-        part, num_parts = self._part
-        if len(samples) < num_parts:
-            raise StreamError(
-                f"micro-batch {number} has {len(samples)} samples for {num_parts} ranks: choose a larger batch size"
-            )
-        return samples[even_parts(len(samples), num_parts)[part]]
-
-
-def _picture_id(key: str) -> int:
-    """64 bits of a hash: in one of 30 million datasets of a million pictures two of them share one."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
 
 
 def _first(shard_samples: list[int], max_images: int | None) -> tuple[int, ...]:
