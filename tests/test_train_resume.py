@@ -126,10 +126,8 @@ def test_a_training_that_an_earlier_version_began_goes_on_and_is_told_apart(fini
 
 def test_skips_and_cut_texts_of_before_a_stop_count_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training that may skip a few samples must not get as many again each time it is started."""
-    changes = (
-        ("workers = 0", "workers = 0\nmax_skips = 100"),
-        ("steps = 3\nimages = false", "steps = 8\nimages = false"),
-    )
+    longer = "steps = 3\nimages = false", "steps = 8\nimages = false"
+    changes = ("workers = 0", "workers = 0\nmax_skips = 100"), longer
     whole = recipe_in(tmp_path, *changes, OUT=str(tmp_path / "whole"))
     break_first_sample(tmp_path / "data", "train-000000.tar")
     cut_at_nine(monkeypatch)

@@ -39,8 +39,8 @@ def init_problems(recipe: Recipe) -> Iterator[str]:
         return
     model = recipe.model
     is_usual = not (model.florence or model.gemma or model.decoder_width or model.decoder_layers)
-    if is_usual and (fault := fault_of_init(init, found, _without_vocabularies(config_of(model.size).to_dict()))):
-        yield fault
+    if is_usual and (line := fault_of_init(init, found, _without_vocabularies(config_of(model.size).to_dict()))):
+        yield line
 
 
 def picture_problems(recipe: Recipe) -> Iterator[str]:
