@@ -27,6 +27,7 @@ Trains Florenz on a dataset as the recipe (a TOML file) says, and scores it. The
 last checkpoint.
   DATA     the OUT of a dataset, or of several: a,b
   WEIGHTS  how several share the turns: 2,1
+  FOLLOW   1 takes up newer builds of DATA at the end of an epoch
   INIT     OUT/model of another training to start from
   OUT      where checkpoints, curves and scores go
   SIZE     playground, playground-gemma, 0.4b, 1.0b, 3.5b, 11.2b

@@ -80,12 +80,13 @@ def make_optimizer(
     )
 
 
-def make_stream(this: Training, stage: Stage, processor: Processor) -> Stream:
+def make_stream(this: Training, stage: Stage, processor: Processor, build: str = "") -> Stream:
     recipe, place = this.recipe, this.place
     share = share_of(stage.num_micro_batches, rank=place.rank, world_size=place.world_size)
     return Stream(
         recipe.folders,
         weights=recipe.data_weights,
+        build=build,
         split="train",
         batch_size=stage.size_of_micro_batch,
         seed=recipe.seed,

@@ -71,6 +71,8 @@ class Checkpoint:
     position: Position
     identity: dict[str, Any]
     counts: dict[str, list[int]] = field(default_factory=dict)
+    segment: dict[str, Any] = field(default_factory=dict)
+    """Of a training that follows a growing dataset (`following.py`); else empty."""
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Name -> tensor, on the CPU."""
@@ -90,6 +92,7 @@ def save_checkpoint(
     optimizer_state: Mapping[str, torch.Tensor],
     keep: int,
     counts: Mapping[str, Sequence[int]] | None = None,
+    segment: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a checkpoint below `out`, then remove all but the newest `keep`. Whole tensors on the CPU, none shared."""
     folder = Path(out) / FOLDER
@@ -103,6 +106,7 @@ def save_checkpoint(
         "position": asdict(position),
         "identity": dict(identity),
         "counts": {name: list(numbers) for name, numbers in (counts or {}).items()},
+        "segment": dict(segment or {}),
         "sha256": {name: _flushed_sha256(partial / name) for name in (MODEL, OPTIMIZER)},
     }
     (partial / RECORD).write_text(json.dumps(sealed(record), indent=1) + "\n")
@@ -139,9 +143,15 @@ def read_checkpoint(out: str, step: int) -> Checkpoint:
 
 def identity_of_newest(out: str) -> dict[str, Any] | None:
     """What the newest checkpoint with a readable record was trained with; nothing else of it is looked at."""
+    found = newest_record(out)
+    return found.identity if found else None
+
+
+def newest_record(out: str) -> Checkpoint | None:
+    """The newest checkpoint with a readable record, its weights unread."""
     for path in reversed(_folders(out)):
         try:
-            return _checkpoint(path, _read_record(path)).identity
+            return _checkpoint(path, _read_record(path))
         except (OSError, ValueError, KeyError, TypeError):
             continue  # `newest_checkpoint` will say so
     return None
@@ -177,6 +187,7 @@ def _checkpoint(path: Path, record: Mapping[str, Any]) -> Checkpoint:
         position=Position(**record["position"]),
         identity=dict(record["identity"]),
         counts=dict(record.get("counts", {})),
+        segment=dict(record.get("segment", {})),
     )
 
 

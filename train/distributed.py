@@ -128,6 +128,21 @@ def value_of_first(value: int, place: Place) -> int:
     return int(box)
 
 
+MAX_TEXT_BYTES = 256
+
+
+def text_of_first(text: str, place: Place) -> str:
+    """What rank 0 says in a word of at most MAX_TEXT_BYTES, on every rank; they wait for it."""
+    if place.world_size == 1:
+        return text
+    content = text.encode()
+    assert len(content) <= MAX_TEXT_BYTES, text
+    box = torch.zeros(MAX_TEXT_BYTES, dtype=torch.uint8, device=place.device)
+    box[: len(content)] = torch.tensor(list(content), dtype=torch.uint8)
+    dist.broadcast(box, src=0)
+    return bytes(box.tolist()).rstrip(b"\0").decode()
+
+
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """All of a tensor of which each rank may hold a piece; all ranks must ask."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

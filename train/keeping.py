@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -32,7 +34,12 @@ def find_checkpoint(out: str, place: Place, say: Say) -> Checkpoint | None:
 
 
 def save(
-    this: Training, model: nn.Module, optimizer: torch.optim.Optimizer, position: Position, counts: Counts
+    this: Training,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    position: Position,
+    counts: Counts,
+    segment: Mapping[str, Any],
 ) -> Checkpoint:
     """A checkpoint of whole tensors: all ranks give their pieces, the first one writes."""
     weights = gather(weights_of(model), this.place)
@@ -48,6 +55,7 @@ def save(
             optimizer_state=state,
             keep=this.recipe.records.keep_checkpoints,
             counts=counted,
+            segment=segment,
         )
     value_of_first(position.step, this.place)  # the others wait until it is there
     return read_checkpoint(this.recipe.out, position.step)

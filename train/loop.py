@@ -10,22 +10,22 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import nn
 
 from florenz.stores.lock import lock_out
 from florenz.train import preflight
-from florenz.train.building import load_model, make_optimizer, make_stream, prepare
+from florenz.train.building import load_model, make_optimizer, prepare
 from florenz.train.caches import fill_caches
 from florenz.train.checkpoint import Checkpoint, Position, remove_unfinished
 from florenz.train.counts import Counts, restored
 from florenz.train.data.processor import Processor
 from florenz.train.distributed import has_bfloat16, process_group
+from florenz.train.following import Feed
 from florenz.train.keeping import MODEL_FOLDER, find_checkpoint, save, save_model
 from florenz.train.log import TrainingLog, has_tensorboard
 from florenz.train.model.attention import attend_as
@@ -36,7 +36,7 @@ from florenz.train.settings import Stage
 from florenz.train.share import share_of
 from florenz.train.speed import Speed, make_record
 from florenz.train.state import load_optimizer_state, trained_parameters
-from florenz.train.step import Batch, take_step
+from florenz.train.step import take_step
 from florenz.train.training import Say, Training
 from florenz.train.validating import make_validation, validate
 
@@ -106,41 +106,44 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
     train_only(model, stage.parts)
     set_modes(model)
     attend_as(model, recipe.compute.attention, stage.image_px or processor.image_px)
-    stream = make_stream(this, stage, processor)
+    is_begun = checkpoint is not None and checkpoint.position.stage == number
+    if checkpoint is not None and is_begun:
+        position = checkpoint.position
+    feed = Feed(this, stage, processor, position, checkpoint if is_begun else None)
     validation = make_validation(this, stage, processor)
-    caches = fill_caches(this, stage, model, stream, validation)
+    caches = fill_caches(this, stage, model, feed.stream, validation)
     runner = prepare(model, this)
     optimizer = make_optimizer(model, recipe.optimizer, stage.weight_decay)
     counts = Counts()
-    if checkpoint is not None and checkpoint.position.stage == number:
-        position = checkpoint.position
+    if checkpoint is not None and is_begun:
         load_optimizer_state(optimizer, model, checkpoint.optimizer_state())
         counts = restored(checkpoint.counts, place)
-        stream.skipped = counts.skipped
+        feed.stream.skipped = counts.skipped
     noise = partial(processor.with_noise, share=stage.unigram_noise) if stage.unigram_noise else None
     this.say(describe_stage(stage, position, model))
     speed = Speed()
     share = share_of(stage.num_micro_batches, rank=place.rank, world_size=place.world_size)
-    with contextlib.closing(cast(Generator[Batch, None, None], stream.batches(position.micro_batch))) as batches:
+    with contextlib.closing(feed):
         while position.stage_step < stage.steps:
             rate = learning_rate(position.stage_step, steps=stage.steps, peak=stage.peak_rate, warmup=stage.warmup)
-            micro_batches = [next(batches) for _ in range(share.per_step)]
-            counts.skipped = stream.skipped
+            micro_batches = feed.take(share.per_step)
+            counts.skipped = feed.stream.skipped
             counts.truncated += sum(processor.num_truncated(batch) for batch in micro_batches)
             counts.examples += sum(len(batch["labels"]) for batch in micro_batches)
             outcome = take_step(this, runner, optimizer, position, rate, micro_batches, caches.training, noise)
             position = position.next(stage.num_micro_batches)
+            feed.move(position)
             speed.add(outcome)
             is_end, records = position.stage_step == stage.steps, recipe.records
             is_saved = is_end or position.step % records.checkpoint_every_steps == 0
             if is_saved or position.step % records.log_every_steps == 0:
-                record = make_record(stage, position, stream, rate, outcome, speed)
+                record = make_record(stage, position, feed.epoch, rate, outcome, speed)
                 this.write(record)
             this.advance(stage)
             if validation and (is_end or position.step % recipe.validation.every_steps == 0):
                 validate(this, validation, model, runner, position, caches.validation)  # before the checkpoint after it
             if is_saved:
-                checkpoint = save(this, model, optimizer, position, counts)
+                checkpoint = save(this, model, optimizer, position, counts, feed.record)
     warn_of(counts.of_all_ranks(place), stage, processor, this.say)
     assert checkpoint is not None
     return checkpoint

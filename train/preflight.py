@@ -15,9 +15,10 @@ from typing import Any
 from florenz.languages.codes import NAMES, SOURCE, language_problems
 from florenz.recipes.recipe_file import RecipeError
 from florenz.recipes.sections import nearest
-from florenz.shards.manifest import Manifest, ManifestError, read_manifest, shard_path
+from florenz.shards.manifest import Manifest, ManifestError, shard_path
 from florenz.stores import files
-from florenz.train.checkpoint import identity_of_newest
+from florenz.train.checkpoint import identity_of_newest, newest_record
+from florenz.train.data.examples import manifest_of
 from florenz.train.data.mix import Mix
 from florenz.train.data.prompts import PREFIX_WORDS
 from florenz.train.distributed import Place, find_place
@@ -40,7 +41,7 @@ def check(recipe: Recipe) -> tuple[Manifest, Place]:
     problems = [*_size(recipe), *_parts(recipe), *_prompts(recipe), *_out(recipe)]
     manifest = place = None
     try:
-        manifests = [read_manifest(folder) for folder in recipe.folders]
+        manifests = [manifest_of(folder, _build_of_newest(recipe)) for folder in recipe.folders]
         manifest = joined(manifests)
         for folder, one in zip(recipe.folders, manifests, strict=True):
             problems += _shards(folder, one)
@@ -86,8 +87,8 @@ def joined(manifests: Sequence[Manifest]) -> Manifest:
 
 
 def identity_of(recipe: Recipe, manifest: Manifest) -> dict[str, object]:
-    """What decides the weights of a training, the dataset included."""
-    return {"dataset": manifest.build, **recipe.identity()}
+    """What decides the weights of a training, the dataset included; of one that is followed, that it is."""
+    return {"dataset": "followed" if recipe.follow else manifest.build, **recipe.identity()}
 
 
 def follows_todays_rules(identity: Mapping[str, Any]) -> bool:
@@ -234,6 +235,12 @@ def _ranks(recipe: Recipe, place: Place) -> Iterator[str]:
             )
     if recipe.compute.picture_cache_gib and recipe.compute.parallel == "fsdp" and place.world_size > 1:
         yield "[compute] picture_cache_gib does not go with fsdp, which splits up what looks at pictures: set it to 0"
+
+
+def _build_of_newest(recipe: Recipe) -> str:
+    """In which a training that follows its dataset, and goes on, stands; "" for the current one."""
+    newest = newest_record(recipe.out) if recipe.follow else None
+    return str(newest.segment.get("build", "")) if newest else ""
 
 
 def _earlier_training(recipe: Recipe, manifest: Manifest) -> Iterator[str]:

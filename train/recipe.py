@@ -41,6 +41,7 @@ VARIABLES = {
     "OUT": "out",
     "SIZE": "model.size",
     "INIT": "model.init",
+    "FOLLOW": "follow",
     "SEED": "seed",
     "WORKERS": "workers",
     "DEVICE": "device",
@@ -80,6 +81,7 @@ class Recipe(TrainingSettings):
         return {
             **_deciding(self.model),
             "seed": self.seed,
+            **({"follow": True} if self.follow else {}),
             **({"data_weights": list(self.data_weights)} if self.data_weights else {}),
             **_deciding(self.optimizer),
             **_deciding_prompts(prompts),
@@ -154,7 +156,12 @@ def _override(table: dict[str, Any], overrides: Mapping[str, str], problems: lis
         if name not in (*VARIABLES, STEPS):
             problems.append(f"unknown variable {name}: {nearest(name, (*VARIABLES, STEPS))}")
             continue
-        value: str | int | list[float] = text
+        value: str | int | bool | list[float] = text
+        if name == "FOLLOW":
+            if text not in ("0", "1"):
+                problems.append(f"FOLLOW must be 0 or 1, got '{text}'")
+                continue
+            value = text == "1"
         if name == "WEIGHTS":
             try:
                 value = [float(number) for number in text.split(",")]
@@ -248,6 +255,8 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
         if not values.get(name, "?").strip():
             problems.append(f"{name} ({name.upper()}) is empty: {advice}")
     folders, weights = values.get("data", "").split(","), values.get("data_weights", ())
+    if values.get("follow") and len(folders) > 1:
+        problems.append(f"follow (FOLLOW) is for one dataset, and data (DATA) names {len(folders)}: leave one out")
     if weights and (len(weights) != len(folders) or not all(weight > 0 for weight in weights)):
         problems.append(
             f"data_weights (WEIGHTS) is {', '.join(map(str, weights))} for {len(folders)} datasets: give each one a "

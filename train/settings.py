@@ -358,6 +358,10 @@ class TrainingSettings:
     data_weights: tuple[float, ...] = later(())
     """Of several datasets, how their micro-batches share the turns. Empty: each image comes as often as any other."""
 
+    follow: bool = later(False)
+    """Take up a newer build of the dataset at an epoch's end, so that a training can begin while it still grows. The
+    dataset is made with KEEP_BUILDS=2 then: a training that goes on begins in the build that it stood in."""
+
     seed: int = 0
     """Decides the new weights, the order of the samples, the mix and the dropout."""
 

@@ -8,7 +8,6 @@ import time
 import torch
 
 from florenz.train.checkpoint import Position
-from florenz.train.data.stream import Stream
 from florenz.train.log import StepRecord
 from florenz.train.settings import Stage
 from florenz.train.step import StepOutcome
@@ -32,7 +31,7 @@ class Speed:
 
 
 def make_record(
-    stage: Stage, position: Position, stream: Stream, rate: float, outcome: StepOutcome, speed: Speed
+    stage: Stage, position: Position, epoch: float, rate: float, outcome: StepOutcome, speed: Speed
 ) -> StepRecord:
     """What the log says about a step. `ValueError` if its loss is no number: no checkpoint may follow."""
     loss, norm = float(outcome.loss), float(outcome.gradient_norm)
@@ -43,7 +42,7 @@ def make_record(
     return StepRecord(
         step=position.step,
         stage=stage.name,
-        epoch=round(position.micro_batch / stream.batches_per_epoch, 3),
+        epoch=round(epoch, 3),
         loss=loss,
         learning_rate=rate,
         gradient_norm=norm,

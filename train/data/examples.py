@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
-from florenz.shards.manifest import Manifest, ManifestError, read_manifest
+from florenz.shards.manifest import Manifest, ManifestError, read_manifest, read_manifest_file
 from florenz.shards.plan import SPLITS
 from florenz.shards.records import sample_from
 from florenz.shards.schema import Example, SchemaError
+from florenz.stores import files
 from florenz.train.data.pictures import decode_picture
 from florenz.train.data.tar_index import ShardCache, ShardFiles, StreamError
 
@@ -50,10 +51,25 @@ def _examples(manifest: Manifest, files: ShardFiles, split: str, image_px: int |
                     yield training_example(files.key(shard, index), example, picture_CHW)
 
 
-def manifest_with(out: str, split: str) -> Manifest:
+def manifest_of(out: str, build: str) -> Manifest:
+    """Of the current build, or of an earlier one that is kept. `ManifestError` for one that is gone."""
+    manifest = read_manifest(out)
+    if build in ("", manifest.build):
+        return manifest
+    try:
+        return read_manifest_file(files.join(out, "builds", f"{build}.manifest.json"))
+    except ManifestError as problem:
+        raise ManifestError(
+            f"{out} has no build {build} any more, in which this training stands: make the dataset with KEEP_BUILDS=2 "
+            "while it is followed, or train anew into another OUT"
+        ) from problem
+
+
+def manifest_with(out: str, split: str, build: str = "") -> Manifest:
+    """build: "" for the current one."""
     if split not in SPLITS:
         raise ValueError(f"there is no split {split!r}: choose one of {', '.join(SPLITS)}")
-    manifest = read_manifest(out)
+    manifest = manifest_of(out, build)
     if not sum(shard.samples for shard in manifest.shards_of(split)):
         has = sorted({shard.split for shard in manifest.shards if shard.samples})
         raise ManifestError(f"{out} has no samples in {split}, it has {', '.join(has) or 'none at all'}: add images")

@@ -59,6 +59,7 @@ class Stream:
         out: str | Sequence[str],
         *,
         weights: Sequence[float] = (),
+        build: str = "",
         batch_size: int,
         seed: int,
         collate: Collate,
@@ -82,9 +83,10 @@ class Stream:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """out: of one dataset or of several. weights: how the micro-batches of several share the turns; empty: so that
-        each image comes as often as any other. Of several, a pair of the mix may be in some alone. image_px: side of
-        the pictures, None leaves images out. bucket_batches: how many batches are sorted by length together. is_even:
-        batches in a row are of like length, for ranks that wait for each other. prefetch_batches: for each worker.
+        each image comes as often as any other. Of several, a pair of the mix may be in some alone. build: an earlier
+        one of a single dataset, "" for the current ones. image_px: side of the pictures, None leaves images out.
+        bucket_batches: how many batches are sorted by length together. is_even: batches in a row are of like length,
+        for ranks that wait for each other. prefetch_batches: for each worker.
         part, num_parts: of each micro-batch one slice alone. max_skips: of one rank. max_images: the first so many of
         the split, None for all. shuffle_pictures: each text comes with the picture of another image, always the same
         one. name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of remote
@@ -95,7 +97,7 @@ class Stream:
         folders = [out] if isinstance(out, str) else list(out)
 
         def source_of(folder: str) -> Source:
-            manifest = manifest_with(folder, split)
+            manifest = manifest_with(folder, split, build)
             order = SampleOrder(
                 build=manifest.build,
                 split=split,
