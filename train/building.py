@@ -16,10 +16,11 @@ from florenz.train.data.stream import Stream
 from florenz.train.distributed import repeated_layers, spread
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import LANGUAGES, build, start_from
+from florenz.train.model.meta import fill
 from florenz.train.recipe import Recipe
 from florenz.train.settings import OptimizerSettings, Stage
 from florenz.train.share import share_of
-from florenz.train.state import load_weights, trained_parameters
+from florenz.train.state import trained_parameters
 from florenz.train.step import seed_of
 from florenz.train.training import Training
 
@@ -42,13 +43,14 @@ def load_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint | None
             languages=list(languages),
             prompts=recipe.prompts.prompts(recipe.words),
             styles=recipe.styles,
+            with_weights=checkpoint is None,
         )
         if init is not None and checkpoint is None:
             start_from(init, model)
     except ValueError as problem:
         raise RecipeError([f"[model] {problem}"]) from problem
     if checkpoint is not None:
-        load_weights(model, checkpoint.weights())
+        fill(model, checkpoint.weights())
     return model.train(), processor
 
 

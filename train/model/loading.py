@@ -11,6 +11,8 @@ import torch
 from safetensors import SafetensorError
 from transformers import (
     AutoTokenizer,
+    BartConfig,
+    Florence2Config,
     Florence2ForConditionalGeneration,
     Gemma2Config,
     Gemma2ForCausalLM,
@@ -20,9 +22,10 @@ from transformers import (
 
 from florenz.train.data.processor import Processor, Settings, add_language_tokens
 from florenz.train.data.prompts import PAPER, PREFIX_WORDS, PrefixKind, Prompts
-from florenz.train.model.family import size_named
+from florenz.train.model.family import Size, size_named
 from florenz.train.model.florenz import Florenz, FlorenzConfig
 from florenz.train.model.gemma import GemmaDecoder
+from florenz.train.model.meta import without_weights
 from florenz.train.model.parts import parts_of
 from florenz.train.model.sizes import (
     TINY_LAYERS,
@@ -54,6 +57,7 @@ def build(
     prompts: Prompts = PAPER,
     styles: Sequence[str] = (),
     dtype: torch.dtype = torch.float32,
+    with_weights: bool = True,
 ) -> tuple[Florenz, Processor]:
     """A model of that size with its processor, on the CPU, in training mode.
 
@@ -61,7 +65,8 @@ def build(
     decoder_width, decoder_layers: of a Gemma-2 that no weights are loaded for. random_parts: from `parts.PARTS`, those
     that start from random weights although there are others. languages: those that get a token of their own if the
     prefix is one. prompts, styles: for the processor. What no weights are loaded for (latents, cross-attention beside
-    Gemma-2, a tiny Gemma-2) is random, by torch's seed.
+    Gemma-2, a tiny Gemma-2) is random, by torch's seed. with_weights: without, none are read, and the model
+    has no memory for any and waits for a checkpoint's (`meta.py`).
 
     Raises:
         ValueError: unknown size, weights that are not there, a vocabulary that does not belong to the weights.
@@ -81,7 +86,6 @@ def build(
             f"decoder_width and decoder_layers are of a Gemma-2 that no weights are loaded for, which {size} has not "
             "here: leave them out"
         )
-    source = _load(Florence2ForConditionalGeneration, florence, dtype)
     encoder_tokenizer = _load_tokenizer(florence)
     decoder_tokenizer = _load_tokenizer(tokenizer or chosen.tokenizer)
     num_tokens = len(decoder_tokenizer)
@@ -89,10 +93,15 @@ def build(
         add_language_tokens(decoder_tokenizer, languages)
 
     latents = chosen.num_latents if num_latents is None else num_latents
+    width, layers = decoder_width or TINY_WIDTH, decoder_layers or TINY_LAYERS
+    processor = Processor(encoder_tokenizer=encoder_tokenizer, decoder_tokenizer=decoder_tokenizer, settings=settings)
+    if not with_weights:
+        decoder_config = _decoder_config(chosen, florence, gemma, decoder_tokenizer, num_tokens, width, layers)
+        return _skeleton(florence, decoder_config, decoder_tokenizer, latents, dtype).train(), processor
+    source = _load(Florence2ForConditionalGeneration, florence, dtype)
     if chosen.decoder == "florence":
         model = _with_florence_decoder(source, encoder_tokenizer, decoder_tokenizer, latents)
     elif gemma is None:
-        width, layers = decoder_width or TINY_WIDTH, decoder_layers or TINY_LAYERS
         model = _with_tiny_gemma(source, decoder_tokenizer, latents, width=width, layers=layers)
     else:
         weights = _load(Gemma2ForCausalLM, gemma, dtype)
@@ -100,8 +109,40 @@ def build(
     _copy_encoder(source, model)
     if random_parts:
         _forget(model, random_parts)
-    processor = Processor(encoder_tokenizer=encoder_tokenizer, decoder_tokenizer=decoder_tokenizer, settings=settings)
     return model.train(), processor
+
+
+def _decoder_config(
+    chosen: Size,
+    florence: str,
+    gemma: str | None,
+    tokenizer: PreTrainedTokenizerBase,
+    num_own_tokens: int,
+    width: int,
+    layers: int,
+) -> BartConfig | Gemma2Config:
+    """As `build` makes it from weights, from the configurations that lie beside them."""
+    special = _special_ids(tokenizer)
+    if chosen.decoder == "florence":
+        return bart_with_vocabulary(Florence2Config.from_pretrained(florence).text_config, len(tokenizer), special)
+    if gemma is None:
+        return tiny_gemma2_config(len(tokenizer), special, width=width, layers=layers)
+    config = Gemma2Config.from_pretrained(gemma)
+    vocab_size = len(tokenizer) if len(tokenizer) > num_own_tokens else config.vocab_size
+    return Gemma2Config(**{**config.to_dict(), "vocab_size": vocab_size, **special})
+
+
+def _skeleton(
+    florence: str,
+    decoder_config: BartConfig | Gemma2Config,
+    tokenizer: PreTrainedTokenizerBase,
+    num_latents: int,
+    dtype: torch.dtype,
+) -> Florenz:
+    config = Florence2Config.from_pretrained(florence)
+    special = _special_ids(tokenizer)
+    with without_weights():
+        return _empty(florenz_config(config, decoder_config, num_latents=num_latents, special=special), dtype)
 
 
 def load(folder: str) -> tuple[Florenz, Processor]:
