@@ -54,7 +54,7 @@ def test_the_batches_are_those_of_the_same_dataset_on_a_disk(url: str, tmp_path:
 
 def test_shards_that_come_later_are_fetched_before_they_are_asked_for(url: str, tmp_path: Path) -> None:
     one = stream(url, tmp_path / "cache", 0)
-    ahead = ReadAhead(one._windows.files, one._order, first=0, step=1, num_prefetched=0)
+    ahead = ReadAhead(one._sources[0].reading.files, one._sources[0].order, first=0, step=1, num_prefetched=0)
     with ahead:
         ahead.look(0)
         assert ahead._process and ahead._process.stdin
@@ -68,7 +68,7 @@ def test_shards_that_come_later_are_fetched_before_they_are_asked_for(url: str, 
 def test_a_local_dataset_starts_no_process(tmp_path: Path) -> None:
     write_dataset(str(tmp_path / "data"))
     one = stream(str(tmp_path / "data"), tmp_path / "cache", 0)
-    with ReadAhead(one._windows.files, one._order, first=0, step=1, num_prefetched=0) as ahead:
+    with ReadAhead(one._sources[0].reading.files, one._sources[0].order, first=0, step=1, num_prefetched=0) as ahead:
         ahead.look(0)
         assert ahead._process is None
 

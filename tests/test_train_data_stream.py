@@ -498,7 +498,7 @@ def test_planned_windows_are_dropped_after_their_turn(dataset: str) -> None:
     source = make_stream(dataset, image_px=None)
     for epoch in range(3):
         one_epoch(source, epoch)
-    assert 0 < len(source._windows._planned) <= source._windows._order.num_lanes
+    assert 0 < len(source._sources[0].windows._planned) <= source._sources[0].order.num_lanes
 
 
 SCRIPT = """

@@ -86,6 +86,20 @@ def test_two_ranks_go_on_as_one_with_two_micro_batches_would_and_one_goes_on_fro
     assert_alike(out, folder / "one")
 
 
+@pytest.mark.slow
+def test_two_ranks_share_the_samples_of_a_single_micro_batch(tmp_path: Path) -> None:
+    """README's torchrun command: a step has the tokens of one rank, and nearly its loss: dropout differs."""
+    changes = ("steps = 3\n", "steps = 2\n"), ("micro_batch_size = 2\n", "")
+    recipe = write_recipe(tmp_path, *changes)
+    run_in_two_ranks(recipe, tmp_path / "two")
+    threads = torch.get_num_threads()
+    train(load_recipe(str(recipe), {"OUT": str(tmp_path / "one")}), lambda text: None)
+    torch.set_num_threads(threads)
+    two, one = metrics(tmp_path / "two"), metrics(tmp_path / "one")
+    assert [(line["tokens"], line["images"]) for line in two] == [(line["tokens"], line["images"]) for line in one]
+    assert [line["loss"] for line in two] == pytest.approx([line["loss"] for line in one], rel=0.05)
+
+
 def test_micro_batches_that_do_not_divide_among_the_ranks_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from florenz.train.distributed import Place
 from florenz.train.model.florenz import IGNORED
 from florenz.train.model.loading import load
 from florenz.train.recipe import Recipe, load_recipe
+from florenz.train.scores.asking import Asking
 from florenz.train.scores.scoring import evaluate
 from florenz.train.scores.sets import dataset
 from florenz.train.validation import PairLoss, Validation, chosen_by, figures
@@ -84,7 +85,7 @@ def validation(data: str) -> Validation:
 def test_its_figures_are_those_of_scoring(data: str, validation: Validation) -> None:
     model, processor = miniature("florence")
     pairs = validation.measure(model, contextlib.nullcontext, None)
-    scored = evaluate(model, processor, dataset.Set(folder=data, use="choose"), max_new_tokens=50).pairs
+    scored = evaluate(model, processor, dataset.Set(folder=data, use="choose"), asking=Asking(max_new_tokens=50)).pairs
     assert {f"{one.task}/{one.language}" for one in scored} == set(pairs)
     for one in scored:
         found = pairs[f"{one.task}/{one.language}"]

@@ -36,8 +36,8 @@ def is_without_weights(model: nn.Module) -> bool:
 
 
 def fill(model: PreTrainedModel, weights: Mapping[str, torch.Tensor]) -> None:
-    """weights: name -> tensor, each once even where two names share it. They are copied: what lies in a file's memory map
-    is aligned to nothing, and sums of the same numbers can then differ in their last bits.
+    """weights: name -> tensor, each once even where two names share it. They are copied: what lies in a file's memory
+    map is aligned to nothing, and sums of the same numbers can then differ in their last bits.
 
     `ValueError` if one is missing or none of the model's.
     """
