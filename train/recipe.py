@@ -262,7 +262,7 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
             f"data_weights (WEIGHTS) is {', '.join(map(str, weights))} for {len(folders)} datasets: give each one a "
             "number above 0, or leave it out"
         )
-    if values.get("data", "?").strip() and not all(folder.strip() for folder in folders):
+    if values.get("data", "").strip() and not all(folder.strip() for folder in folders):
         problems.append(f"data (DATA) is '{values['data']}': there is no name between two commas")
     if "://" in values.get("out", ""):
         problems.append(f"out (OUT) is {values['out']}: a training needs a local folder, for its lock and its log")
