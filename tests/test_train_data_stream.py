@@ -38,7 +38,7 @@ from florenz.shards.manifest import count_examples, read_manifest, shard_path, w
 from florenz.shards.reader import iter_samples
 from florenz.shards.schema import Example
 from florenz.shards.writer import write_shard
-from florenz.train.data import stream
+from florenz.train.data import micro_batches
 from florenz.train.data.examples import examples_of
 from florenz.train.data.interrupts import interrupts_later
 from florenz.train.data.mix import Mix
@@ -168,7 +168,7 @@ def test_any_ranks_workers_and_resume_point_give_the_one_sequence(
             source = make_stream(dataset, rank=rank, world_size=world_size, **changes)
             with pytest.MonkeyPatch.context() as patched:
                 here = SimpleNamespace(id=worker, num_workers=num_workers)
-                patched.setattr(stream, "get_worker_info", lambda here=here: here)
+                patched.setattr(micro_batches, "get_worker_info", lambda here=here: here)
                 for turn, batch in enumerate(facts_of(take(source, 3, first))):
                     found[(turn * num_workers + worker) * world_size + rank] = batch
     assert [found[place] for place in range(number)] == expected
