@@ -37,8 +37,11 @@ def check_mojibake(candidate: Candidate, settings: FilterSettings) -> Verdict:
     """Rejects a text most of whose characters beyond ASCII are misread UTF-8; the detail quotes the first run."""
     if candidate.text.isascii():
         return KEEP
+    runs = _RUN.findall(candidate.text)
+    if not runs:
+        return KEEP
     own = scripts_of_language(candidate.language) | {"LATIN"}
-    runs = [found.group() for found in _RUN.finditer(candidate.text) if _reads_as(found.group(), own)]
+    runs = [run for run in runs if _reads_as(run, own)]
     if not runs or runs[0] in candidate.source:
         return KEEP
     if len(runs) == 1 and runs[0][0] not in "ÂÃ":  # a German quotation that ends in Ä

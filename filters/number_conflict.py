@@ -75,10 +75,11 @@ def _stated(text: str, words: tuple[str, ...] | list[str], language: str) -> _St
     """Value -> (as it is written, whether it may speak against another number), of digits and of words."""
     table = number_words(language)
     stated: _Stated = {}
-    if any(map(str.isdigit, text)):
-        for found in _DIGITS.finditer(text):
-            for place, value in enumerate(_values(found.group())):
-                stated[value] = (found.group(), place == 0 or value not in _MINUTES)
+    for found in _DIGITS.finditer(text):
+        for place, value in enumerate(_values(found.group())):
+            stated[value] = (found.group(), place == 0 or value not in _MINUTES)
+    if table.keys().isdisjoint(words):
+        return stated
     for place, word in enumerate(words):
         if word in table:
             value, counts = table[word]

@@ -35,11 +35,11 @@ def check_repetition(candidate: Candidate, settings: FilterSettings) -> Verdict:
 
 
 def _longest_loop(text: str, words: list[str], max_repeats: int) -> tuple[str, int]:
-    loops = [("", 1)]
+    of_words = ("", 1)
     if len(words) - len(set(words)) >= max_repeats:  # else no word stands often enough
-        loops.append(_loop_of_words(words))
-    loops.append(_loop_of_characters(text, max_repeats))
-    return max(loops, key=lambda loop: loop[1])
+        of_words = _loop_of_words(words)
+    of_characters = _loop_of_characters(text, max_repeats)
+    return of_characters if of_characters[1] > of_words[1] else of_words
 
 
 def _loop_of_words(words: list[str]) -> tuple[str, int]:
@@ -56,7 +56,7 @@ def _loop_of_words(words: list[str]) -> tuple[str, int]:
 
 def _loop_of_characters(text: str, max_repeats: int) -> tuple[str, int]:
     """The same for characters, for text without spaces. Must span ten: "ha ha ha ha" and "....." are no loops."""
-    letters = "".join(unicodedata.normalize("NFKC", text).split())
+    letters = "".join((text if text.isascii() else unicodedata.normalize("NFKC", text)).split())
     if not _may_hold_loop(letters, max_repeats):
         return "", 1
     pattern = rf"([^\W\d_].{{0,{_MAX_UNIT_CHARS - 1}}}?)\1{{{max_repeats},}}"
@@ -72,5 +72,5 @@ def _may_hold_loop(letters: str, max_repeats: int) -> bool:
     """A loop that spans ten letters repeats some three of them at least `max_repeats` times (two less where it is one
     letter that stands more than seven times). Half of all texts need no pattern then, which is 20 times as slow.
     """
-    triples = [letters[start : start + 3] for start in range(len(letters) - 2)]
-    return len(triples) - len(set(triples)) >= (max_repeats if max_repeats <= 7 else max_repeats - 2)
+    triples = set(zip(letters, letters[1:], letters[2:], strict=False))
+    return len(letters) - 2 - len(triples) >= (max_repeats if max_repeats <= 7 else max_repeats - 2)

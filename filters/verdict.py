@@ -7,10 +7,26 @@ one chain serves both; the price is the empty `source` that a caption carries.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
+from typing import Any
 
 from florenz.filters.words import SourceWords, folded, source_words, split_words
+
+
+class _Once:
+    """Worked out when it is first asked for: `functools.cached_property` without its lock, which takes longer than the
+    work here."""
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.work, self.name = work, work.__name__
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        instance.__dict__[self.name] = found = self.work(instance)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,17 +42,17 @@ class Candidate:
     language: str
     finish_reason: str = ""
 
-    @cached_property
+    @_Once
     def folded(self) -> str:
         """The text in one spelling: compatibility forms (a full-width colon is a colon) and case folded."""
         return folded(self.text)
 
-    @cached_property
+    @_Once
     def words(self) -> list[str]:
         """Folded words of the text, cut once for all filters; not to be changed."""
         return split_words(self.folded)
 
-    @cached_property
+    @_Once
     def source_words(self) -> SourceWords:
         """Folded words, names and numbers of the source."""
         return source_words(self.source)

@@ -10,6 +10,7 @@ A server decides how long its answer is, and some checks take long for each lett
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -53,7 +54,10 @@ _SPACING = _Spacing()
 
 def split_words(text: str) -> list[str]:
     """The words as written, without punctuation around them."""
-    return [word for piece in text.translate(_SPACING).split() if (word := piece.strip(_INNER))]
+    pieces = text.translate(_SPACING).split()
+    if "'" in text or "-" in text or "’" in text or "ʼ" in text:
+        return [word for piece in pieces if (word := piece.strip(_INNER))]
+    return pieces
 
 
 def folded(text: str) -> str:
@@ -78,8 +82,9 @@ class SourceWords:
 @lru_cache(maxsize=2048)
 def source_words(source: str) -> SourceWords:
     """Worked out once for the translations of one caption, which come together."""
-    words = tuple(folded_words(source))
-    return SourceWords(words, frozenset(words), names_and_numbers(source))
+    written = split_words(source if source.isascii() else unicodedata.normalize("NFKC", source))
+    words = tuple(map(str.lower, written)) if source.isascii() else tuple(folded_words(source))
+    return SourceWords(words, frozenset(words), _names_and_numbers(written))
 
 
 def names_and_numbers(source: str) -> frozenset[str]:
@@ -87,7 +92,10 @@ def names_and_numbers(source: str) -> frozenset[str]:
 
     A source in Title Case or CAPITALS of five words and more says nothing about names, so none are taken from it.
     """
-    words = split_words(unicodedata.normalize("NFKC", source))
+    return _names_and_numbers(split_words(unicodedata.normalize("NFKC", source)))
+
+
+def _names_and_numbers(words: Sequence[str]) -> frozenset[str]:
     with_digits = {word.casefold() for word in words if not word.isalpha() and any(map(str.isdigit, word))}
     capitalised = [word.casefold() for word in words if word[0].isupper()]
     if len(words) >= _TITLE_CASE_MIN_WORDS and len(capitalised) > _TITLE_CASE_SHARE * len(words):

@@ -8,6 +8,7 @@ lengths of translations in `filters/`, the beginnings of captions in `train/`.
 
 import difflib
 from dataclasses import dataclass
+from functools import cache
 
 SOURCE = "en"
 """What captions are written in and translated from."""
@@ -201,6 +202,7 @@ def name_of(code: str) -> str:
     return NAMES[code]
 
 
+@cache
 def scripts_of_language(code: str) -> frozenset[str]:
     """The scripts a language may be written in; Latin where the table does not name it."""
     return frozenset(LANGUAGES[code].scripts if code in LANGUAGES else ("LATIN",))

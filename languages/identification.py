@@ -10,7 +10,6 @@ name (Wu, Egyptian Arabic ...) are counted for the language they are written as.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,7 +19,7 @@ from typing import Any
 import fasttext
 
 from florenz.languages.codes import LANGUAGES
-from florenz.languages.scripts import script_weights
+from florenz.languages.scripts import Weights, script_weights
 
 UNDETERMINED = "und"
 """The language of a text without letters."""
@@ -190,7 +189,8 @@ def _identified(
     folded = left if ALIASES.keys().isdisjoint(left) else _fold_aliases(left)
     if thresholds is not None and not _is_settled(folded, total, 1 - sum(scores.values()), thresholds):
         return None
-    language = min(folded, key=lambda label: (-folded[label], label))
+    highest = max(folded.values())
+    language = min(label for label, score in folded.items() if score == highest)
     return Identified(language, folded[language] / total, {label: score / total for label, score in folded.items()})
 
 
@@ -212,7 +212,7 @@ def _is_settled(folded: dict[str, float], total: float, unseen: float, threshold
     return first - second > unseen
 
 
-def _strike_out(scores: dict[str, float], weights: Counter[str], text: str, labels: frozenset[str]) -> dict[str, float]:
+def _strike_out(scores: dict[str, float], weights: Weights, text: str, labels: frozenset[str]) -> dict[str, float]:
     """Leave only what the writing allows. If that is nothing (a mix of alphabets), the scores stay as they are."""
     allowed = _labels_of(weights, labels)
     if "CYRILLIC" in weights:
@@ -224,7 +224,7 @@ def _strike_out(scores: dict[str, float], weights: Counter[str], text: str, labe
     return left or scores
 
 
-def _labels_of(weights: Counter[str], labels: frozenset[str]) -> frozenset[str]:
+def _labels_of(weights: Weights, labels: frozenset[str]) -> frozenset[str]:
     """Labels written in the scripts that make up a fifth of the text or more."""
     total = sum(weights.values())
     scripts = {script for script, weight in weights.items() if weight >= _SCRIPT_MIN_SHARE * total}
@@ -242,7 +242,7 @@ def _labels_of_scripts(scripts: frozenset[str], labels: frozenset[str]) -> froze
     return allowed
 
 
-def _has_kana(weights: Counter[str]) -> bool:
+def _has_kana(weights: Weights) -> bool:
     """Kana in a tenth of the Han and kana letters: one `の` in a Chinese shop name does not make Japanese."""
     return weights["KANA"] > 0 and weights["KANA"] >= _KANA_MIN_SHARE * (weights["HAN"] + weights["KANA"])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from functools import lru_cache
 
 HAN_WEIGHT = 3
@@ -28,17 +27,42 @@ def script_of(character: str) -> str:
     return "LATIN" if name in ("FULLWIDTH", "MODIFIER", "FEMININE", "MASCULINE", "MICRO") else name
 
 
-@lru_cache(maxsize=1024)
-def script_weights(text: str) -> Counter[str]:
+class Weights(dict[str, int]):
+    """Script -> weight, 0 for one that does not occur: a `Counter` that is made in a tenth of the time."""
+
+    def __missing__(self, script: str) -> int:
+        return 0
+
+
+class _Marks(dict[int, int | None]):
+    """For `str.translate`: a letter becomes a character that stands for its script, all else goes. Filled as characters
+    are met."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scripts: list[str] = []
+
+    def __missing__(self, code: int) -> int | None:
+        script = script_of(chr(code))
+        if script and script not in self.scripts:
+            self.scripts.append(script)
+        self[code] = self.scripts.index(script) if script else None
+        return self[code]
+
+
+_MARKS = _Marks()
+
+
+@lru_cache(maxsize=2048)
+def script_weights(text: str) -> Weights:
     """How much of the text stands in each script, in units of one alphabet letter. Not to be changed: several steps ask
     about the same text, and are given the same answer.
     """
     if text.isascii():
         number = len(text.translate(_NO_LETTERS))
-        return Counter({"LATIN": number}) if number else Counter()
-    weights: Counter[str] = Counter()
-    for character, number in Counter(text).items():
-        script = script_of(character)
-        if script:
-            weights[script] += number * (HAN_WEIGHT if script in _HEAVY else 1)
+        return Weights(LATIN=number) if number else Weights()
+    marks, weights = text.translate(_MARKS), Weights()
+    for mark in dict.fromkeys(marks):
+        script = _MARKS.scripts[ord(mark)]
+        weights[script] = marks.count(mark) * (HAN_WEIGHT if script in _HEAVY else 1)
     return weights

@@ -2,7 +2,10 @@
 
 import pytest
 from filters_examples import CAPTIONS, ENGLISH, english_caption, reason_of, translation
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from florenz.filters import commentary
 from florenz.filters.chat_markup import check_chat_markup
 from florenz.filters.commentary import check_commentary
 from florenz.filters.completeness import check_empty, check_truncated
@@ -11,6 +14,7 @@ from florenz.filters.copied_source import check_copied_source
 from florenz.filters.length_ratio import EXPECTED_RATIO, check_length_ratio
 from florenz.filters.repetition import check_repetition
 from florenz.filters.settings import FilterSettings
+from florenz.filters.words import folded
 
 SETTINGS = FilterSettings()
 
@@ -188,3 +192,26 @@ def test_of_a_text_far_too_long_both_ends_are_looked_at():
     assert check_commentary(translation(long, source=long), SETTINGS).keep
     hidden = translation(f"{long}\x1b[2J{long}", source=long)
     assert check_control_characters(hidden, SETTINGS).reason == "control_characters", "this is looked for everywhere"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(*(st.from_regex(pattern) for pattern in (commentary._PREAMBLE, commentary._ABOUT_A_TRANSLATION))))
+def test_what_a_pattern_of_commentary_matches_has_a_sign_of_it(text):
+    """The signs are looked for first: one that a pattern does without would be a hole in it."""
+    assert commentary._has_sign(folded(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ein Auto (Note: rot).", "Ein Auto\nN.B.: rot", "*Hinweis: rot", "As an AI I don't know.",
+        "A large language model",
+        "I'm unable to translate this", "I am not able to see it", "I cannot view it", "I can’t provide that",
+        "This translation is free", "Hier ist die gewünschte Übersetzung", "Voici une traduction", "Ecco la traduzione",
+        "Aquí tienes la traducción", "Hier is de vertaling", "Вот перевод", "Ось переклад", "Zde je překlad",
+        "Oto tłumaczenie", "以下是中文翻译", "以下は日本語の翻訳", "Sure, here", "Okay. The answer", "Absolutely! I",
+    ],
+)  # fmt: skip
+def test_each_phrase_of_commentary_has_a_sign(text):
+    patterns = (commentary._PREAMBLE, commentary._NOTE, commentary._ABOUT_A_TRANSLATION)
+    assert any(pattern.search(text) for pattern in patterns) and commentary._has_sign(folded(text))
