@@ -23,7 +23,7 @@ MIN_PAIRS = 5_000
 """Of a language; with fewer a table would drop too many good texts."""
 MAX_PAIRS = 30_000
 """Learned from; of more, those with the smallest hashes. More pairs catch hardly more and cost their share."""
-_MAX_LOST, _SURELY_BAD = 0.006, 0.99
+_MAX_LOST, _SURELY_BAD = 0.0075, 0.99
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,65 @@ ENGLISH_ONLY = frozenset(
     )
 )
 
+# Words that English sentences begin with: capitalised there, and no names.
+ENGLISH_OPENERS = frozenset(
+    (
+        *(
+            "i",
+            "he",
+            "she",
+            "we",
+            "they",
+            "you",
+            "it",
+            "my",
+            "his",
+            "her",
+            "our",
+            "their",
+            "this",
+            "that",
+            "these",
+            "those",
+        ),
+        *(
+            "there",
+            "here",
+            "how",
+            "what",
+            "when",
+            "where",
+            "who",
+            "whose",
+            "why",
+            "which",
+            "do",
+            "does",
+            "did",
+            "is",
+            "are",
+        ),
+        *(
+            "was",
+            "were",
+            "can",
+            "could",
+            "will",
+            "would",
+            "should",
+            "may",
+            "must",
+            "have",
+            "has",
+            "had",
+            "let",
+            "let's",
+        ),
+        *("the", "a", "an", "no", "not", "if", "don't", "didn't", "i'm", "you're", "he's", "she's", "it's", "we're"),
+        *("they're", "i've", "i'd", "i'll"),
+    )
+)
+
 
 @lru_cache(maxsize=65536)
 def is_word_character(character: str) -> bool:

@@ -53,3 +53,16 @@ def test_what_to_know_before_a_run_is_told():
     assert line.startswith("language ID has not been measured on Maltese (mt)")
     assert warnings(("de", "fr", "ru", "zh"), ("fr", "zh")) == []
     assert warnings(("hr", "sr"), ("sr",))[0].startswith("sr is held out beside hr")
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "text"),
+    [
+        ("cs", "I doubt it.", "I pochybuju."),
+        ("pl", "I know none of them.", "I know nikogo z nich."),
+        ("sv", "Did you wait long?", "Did you du länge?"),
+        ("es", "How many people?", "How personas?"),
+    ],
+)
+def test_what_begins_as_the_english_sentence_does_gets_no_second_chance(language, source, text):
+    assert reason_of(translation(text, language, source=source)) == "wrong_language"
