@@ -20,7 +20,7 @@ from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.filters.words import ENGLISH_OPENERS
 from florenz.languages.codes import SOURCE
 from florenz.languages.identification import UNDETERMINED, Identified, is_ruled_out
-from florenz.languages.second_opinion import group_of, knows, least_margins, margins, neighbours_of
+from florenz.languages.second_opinion import agreed_margin, group_of, knows, least_margins, margins, neighbours_of
 
 _MIN_LETTERS = 8  # below, neither model knows anything
 _CONSIDERED = 0.005
@@ -63,7 +63,7 @@ def check_wrong_language(candidate: Candidate, identified: Identified, settings:
         return reject("wrong_language", f"{found.nearest} rather than {language} to py3langid; {seen}")
     if is_doubted and (found.to_others < least_other or _is_beyond_doubt(candidate, identified)):
         return reject("wrong_language", seen)
-    is_agreed = min(found.to_neighbours, found.to_others) < 0  # py3langid too finds another one likelier
+    is_agreed = min(found.to_neighbours, found.to_others) < agreed_margin(language)  # py3langid too sees another one
     if is_agreed and is_confidently_another(identified, language, settings):
         return reject("wrong_language", seen)
     return KEEP

@@ -81,6 +81,12 @@ def least_margins(language: str) -> tuple[float, float]:
     return (found.to_neighbours, found.to_others) if found else (UNCALIBRATED_MARGIN, UNCALIBRATED_MARGIN)
 
 
+def agreed_margin(language: str) -> float:
+    """To neighbours and others: below it, both models take a text for another language where lid.176 is confident."""
+    found = MARGINS.get(language)
+    return found.agreed if found else UNCALIBRATED_MARGIN
+
+
 def warnings(languages: Sequence[str], held_out: Collection[str]) -> list[str]:
     """What to know before a run in these languages: those that language ID knows badly, and held-out ones beside a near
     relative that is not.

@@ -22,7 +22,7 @@ from florenz.filters.language_match import check_wrong_language, is_confidently_
 from florenz.filters.mixed_language import copied_run, foreign_script_share, split_parts
 from florenz.filters.settings import FilterSettings
 from florenz.languages.identification import Identified, LanguageIdentifier
-from florenz.languages.second_opinion import margins
+from florenz.languages.second_opinion import agreed_margin, margins
 
 CHAIN = FilterChain()
 SETTINGS = FilterSettings()
@@ -146,4 +146,4 @@ def test_no_kept_text_is_another_language_to_both_models(language, folder):
     for text, verdict, seen in zip(texts, verdicts, LanguageIdentifier().identify(texts), strict=True):
         if verdict.keep and is_confidently_another(seen, language, SETTINGS):
             found = margins(text, language)
-            assert min(found.to_neighbours, found.to_others) >= 0, (text, seen)
+            assert min(found.to_neighbours, found.to_others) >= agreed_margin(language), (text, seen)
