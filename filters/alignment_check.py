@@ -83,7 +83,7 @@ def hash_of_pair(pair: Pair) -> str:
 
 def learn_table(pairs: Iterable[Pair], language: str) -> AlignmentTable | None:
     """From a language's pairs in any order, each counted once; None where there are too few, or for English."""
-    chosen = sorted(set(pairs), key=hash_of_pair)[:MAX_PAIRS]
+    chosen = chosen_of(pairs)
     if len(chosen) < MIN_PAIRS or language == SOURCE:
         return None
     folds = [fold_of(source) for source, _ in chosen]
@@ -91,11 +91,22 @@ def learn_table(pairs: Iterable[Pair], language: str) -> AlignmentTable | None:
         learn_pair_model([pair for pair, one in zip(chosen, folds, strict=True) if one != fold], language)
         for fold in range(FOLDS)
     )
-    fingerprint = hashlib.sha256("".join(map(hash_of_pair, chosen)).encode()).hexdigest()[:16]
+    fingerprint = fingerprint_of(chosen)
     unset = AlignmentTable(language, models, 0.0, len(chosen), fingerprint)
     shuffled = _shuffled_within_folds(chosen, folds)
     least = least_score(unset.scores(chosen), unset.scores(shuffled))
     return AlignmentTable(language, models, least, len(chosen), fingerprint)
+
+
+def chosen_of(pairs: Iterable[Pair]) -> list[Pair]:
+    """Those that a table is learned from, in the order of their hashes."""
+    return sorted(set(pairs), key=hash_of_pair)[:MAX_PAIRS]
+
+
+def fingerprint_of(chosen: Iterable[Pair]) -> str:
+    """16 hex digits over the pairs that a table was learned from, in any order."""
+    hashes = sorted(map(hash_of_pair, chosen))
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
 
 
 def least_score(scores: np.ndarray, shuffled: np.ndarray) -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from florenz.filters.order import REASONS
 
 ALIGNMENTS = ("learn", "off")
+_TABLE = re.compile(r"([a-z]{2,3})-([0-9a-f]{16})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,11 @@ class FilterSettings:
     """"learn": a word-alignment table from the run's own pairs, where a language has 5,000, to drop what does not
     translate its source; a verdict then depends on the whole run. "off": verdicts depend on one text each."""
 
+    alignment_tables: tuple[str, ...] = ()
+    """Language and fingerprint of tables that an earlier run learned, like "de-0123456789abcdef" (OUT/alignment): texts
+    in these languages are judged by them, not by what this run would learn. With alignment = "off" no other is used,
+    and verdicts depend on one text each."""
+
     disabled: tuple[str, ...] = ()
     """Reasons that are not looked for. Without `wrong_language` the build may fail its own verification."""
 
@@ -61,8 +68,19 @@ class FilterSettings:
         _check_range("max_foreign_share", self.max_foreign_share, 0.0, 1.0)
         if self.alignment not in ALIGNMENTS:
             raise ValueError(f"filter setting alignment = {self.alignment!r}: choose {' or '.join(ALIGNMENTS)}")
+        languages = [language_and_fingerprint(name)[0] for name in self.alignment_tables]
+        if len(set(languages)) < len(languages):
+            raise ValueError(f"filter setting alignment_tables = {list(self.alignment_tables)}: one for each language")
         for reason in self.disabled:
             _check_reason(reason)
+
+
+def language_and_fingerprint(table: str) -> tuple[str, str]:
+    """Of the name of a kept table. Raises ValueError."""
+    found = _TABLE.fullmatch(table)
+    if found is None:
+        raise ValueError(f"filter setting alignment_tables names {table!r}: a table is called like de-0123456789abcdef")
+    return found.group(1), found.group(2)
 
 
 def _check_range(field: str, value: float, low: float, high: float) -> None:

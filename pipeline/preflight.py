@@ -18,6 +18,7 @@ from florenz.images import sources as images
 from florenz.languages import second_opinion
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
 from florenz.pipeline import scenes
+from florenz.pipeline.assemble import kept_tables
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.routing import Rephraser, Translator, languages_of
 from florenz.pipeline.runners.contract import facts_of, runner_of
@@ -36,8 +37,8 @@ DISK_MARGIN = 1.3  # ledger, re-encoded images, tar padding
 
 def check(recipe: Recipe) -> None:
     """Raises RecipeError with one line per problem."""
-    checks = (_runner, _styles, scenes.problems, _tools, _out, _images, _disk, _captioner, _translator, _server)
-    if problems := [problem for check in checks for problem in check(recipe)]:
+    checks = [_runner, _styles, scenes.problems, _tools, _out, _tables, _images, _disk, _captioner, _translator]
+    if problems := [problem for check in (*checks, _server) for problem in check(recipe)]:
         raise RecipeError(problems)
 
 
@@ -104,6 +105,10 @@ def _out(recipe: Recipe) -> Iterator[str]:
     except (OSError, files.StoreError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         yield f"can't write into OUT {recipe.out!r} ({reason}): {advice}"
+
+
+def _tables(recipe: Recipe) -> Iterator[str]:
+    yield from kept_tables.problems(recipe.out, recipe.filters.alignment_tables)
 
 
 def _is_far_more_than_a_dataset(out: str) -> str:

@@ -22,6 +22,7 @@ from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.assemble.books import KEPT, Tally, rejected, rejected_counts
 from florenz.pipeline.assemble.build import Summary, kept_manifest_path, published_builds, read_summary
 from florenz.pipeline.assemble.graph import rejects_path, remove_working_folders, write_summary
+from florenz.pipeline.assemble.kept_tables import remove_others
 from florenz.pipeline.assemble.rejects import count_rejects, iter_rejects, write_rejects
 from florenz.pipeline.index import forget_images
 from florenz.pipeline.report import write_report_again
@@ -81,6 +82,7 @@ def remove(out: str, keys: Collection[str]) -> Removal:
         summaries = {build: read_summary(out, build) for build in (*kept_builds, manifest.build)}
         files.remove_partials(out)
         remove_working_folders(out)
+        remove_others(out, ())  # they hold texts
         gone = add_tombstones(out, keys)
         listed = forget_images(out, gone)
         answers = Ledger(out).forget_images(gone)

@@ -390,7 +390,7 @@ def _assemble(this: Run, index: Index, found: Survey) -> RunFacts:
         timeline=this.timeline,
         loads=this.loads,
         next_command=next_command(recipe.out),
-        tables=summary.tables if is_learning(recipe.filters) else None,
+        tables=summary.tables if is_learning(recipe.filters) and recipe.filters.alignment == "learn" else None,
     )
     write_report(facts, rejects_of(recipe.out, build))
     write_page(recipe.out, judgements(recipe.out, build))

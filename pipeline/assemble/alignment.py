@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 
-from florenz.filters.alignment_check import MAX_PAIRS, AlignmentTable, hash_of_pair, learn_table
+from florenz.filters.alignment_check import MAX_PAIRS, MIN_PAIRS, AlignmentTable, chosen_of, hash_of_pair, learn_table
 from florenz.filters.order import LEARNED_CHECKS
-from florenz.filters.settings import FilterSettings
+from florenz.filters.settings import FilterSettings, language_and_fingerprint
 from florenz.pipeline.assemble.filtering import ImageTexts
+from florenz.pipeline.assemble.kept_tables import keep_pairs, kept_table
 
 Pair = tuple[str, str]
 Chosen = dict[str, Pair]  # by hash
@@ -57,22 +58,36 @@ def pairs_of(texts: ImageTexts) -> Iterator[tuple[str, Pair]]:
 
 
 def is_learning(filters: FilterSettings) -> bool:
-    return filters.alignment == "learn" and not set(LEARNED_CHECKS) <= set(filters.disabled)
+    """Whether any text is judged by a table: one of this run, or one that was kept."""
+    has_tables = filters.alignment == "learn" or bool(filters.alignment_tables)
+    return has_tables and not set(LEARNED_CHECKS) <= set(filters.disabled)
 
 
-def learned(language: str, pairs: list[Pair]) -> Iterator[tuple[str, AlignmentTable]]:
-    """Nothing where there are too few pairs."""
-    table = learn_table(pairs, language)
+def may_learn(filters: FilterSettings, num_texts: int) -> bool:
+    """Whether it is worth looking. num_texts: of the run, in each language at most."""
+    return is_learning(filters) and (num_texts >= MIN_PAIRS or bool(filters.alignment_tables))
+
+
+def learned(
+    language: str, pairs: list[Pair], filters: FilterSettings, out: str
+) -> Iterator[tuple[str, AlignmentTable]]:
+    """By the kept table, where the recipe names one; else nothing where there are too few pairs. Raises BrokenTable."""
+    for name in filters.alignment_tables:
+        if language_and_fingerprint(name)[0] == language:
+            yield language, kept_table(out, name)
+            return
+    table = learn_table(pairs, language) if filters.alignment == "learn" else None
     if table is not None:
+        keep_pairs(out, table, chosen_of(pairs))
         yield language, table
 
 
-def learn_tables(texts: beam.PCollection, *, is_on: bool) -> beam.PCollection:
+def learn_tables(texts: beam.PCollection, filters: FilterSettings, out: str, *, is_on: bool) -> beam.PCollection:
     """(language, AlignmentTable), for a side input; none where the recipe has it off."""
     gathered = texts if is_on else texts | "no alignment" >> beam.Filter(lambda _: False)
     return (
         gathered
         | "pairs" >> beam.FlatMap(pairs_of)
         | "pairs to learn" >> beam.CombinePerKey(SmallestHashes())
-        | "learn" >> beam.FlatMapTuple(learned)
+        | "learn" >> beam.FlatMapTuple(learned, filters=filters, out=out)
     )

@@ -19,13 +19,14 @@ from functools import partial
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsSingleton
 
-from florenz.filters.alignment_check import MIN_PAIRS, AlignmentTable
+from florenz.filters.alignment_check import AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ranges import RangeWork, work_of
-from florenz.pipeline.assemble.alignment import is_learning, learn_tables
+from florenz.pipeline.assemble.alignment import learn_tables, may_learn
 from florenz.pipeline.assemble.books import Tally, to_json
 from florenz.pipeline.assemble.filtering import ImageTexts
+from florenz.pipeline.assemble.kept_tables import remove_others
 from florenz.pipeline.assemble.rejects import REJECTS, join_rejects
 from florenz.pipeline.assemble.texts import FOLDER, Place, working_folder
 from florenz.pipeline.assemble.work import (
@@ -64,12 +65,12 @@ def run_assembly(
     """`running`: where; its OUT is the assembly's."""
     telling, work = workers_progress(running, progress), work_of(index, answers)
     rules = rules_of(assembly, index.num_images)
-    may_learn = is_learning(assembly.filters) and index.num_images * len(assembly.styles) >= MIN_PAIRS
+    is_on = may_learn(assembly.filters, index.num_images * len(assembly.styles))
     remove_working_folders(assembly.out)
     with graph(running, "assemble", progress) as pipeline:
         ranges = pipeline | "ranges" >> given(work, running)
         texts = ranges | "texts to learn" >> beam.FlatMap(partial(_texts, answers=answers, assembly=assembly))
-        tables = learn_tables(texts, is_on=may_learn)
+        tables = learn_tables(texts, assembly.filters, assembly.out, is_on=is_on)
         covered = ranges | "filter and cover" >> beam.Map(
             _covered,
             answers=answers,
@@ -185,6 +186,8 @@ def _summarise(
     folder = working_folder(out, build)
     names = sorted(path.rpartition("/")[2] for path in files.list_files(folder) if path.endswith(REJECTS))
     rejects_sha256 = join_rejects(rejects_path(out, build), folder, names)
+    names = {f"{language}-{fingerprint}" for language, fingerprint in tables.items()}
+    remove_others(out, names | set(assembly.filters.alignment_tables))
     write_summary(out, build, shards, image_tally + shard_tally, rejects_sha256, tables)
 
 
