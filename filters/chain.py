@@ -15,6 +15,7 @@ from florenz.filters.cut_word import check_cut_word
 from florenz.filters.language_match import check_wrong_language
 from florenz.filters.mixed_language import PART_LIMITS, check_mixed_language, parts_to_ask
 from florenz.filters.order import TEXT_CHECKS
+from florenz.filters.own_words import check_own_words
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, read_as
 from florenz.languages.identification import LanguageIdentifier
@@ -49,6 +50,8 @@ class FilterChain:
         A kept text's verdict says what language ID reads in it, unless `wrong_language` is disabled.
         """
         verdicts = [self._check_text(candidate) for candidate in candidates]
+        if self.settings.words:
+            self._narrow(candidates, verdicts, "", partial(check_own_words, words=self.settings.words))
         self._narrow(candidates, verdicts, "wrong_language", self._check_language)
         self._narrow(candidates, verdicts, "mixed_language", self._check_parts)
         if tables:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from florenz.filters.order import REASONS
+from florenz.filters.own_words import OwnWords
 
 ALIGNMENTS = ("learn", "off")
 _TABLE = re.compile(r"([a-z]{2,3})-([0-9a-f]{16})")
@@ -51,6 +52,9 @@ class FilterSettings:
     in these languages are judged by them, not by what this run would learn. With alignment = "off" no other is used,
     and verdicts depend on one text each."""
 
+    words: tuple[OwnWords, ...] = ()
+    """[[filters.words]]: patterns of your own, each with a name that becomes the reason."""
+
     disabled: tuple[str, ...] = ()
     """Reasons that are not looked for. Without `wrong_language` the build may fail its own verification."""
 
@@ -71,6 +75,9 @@ class FilterSettings:
         languages = [language_and_fingerprint(name)[0] for name in self.alignment_tables]
         if len(set(languages)) < len(languages):
             raise ValueError(f"filter setting alignment_tables = {list(self.alignment_tables)}: one for each language")
+        names = [one.name for one in self.words]
+        if len(set(names)) < len(names):
+            raise ValueError(f"filter setting words: two of {', '.join(names)} have one name")
         for reason in self.disabled:
             _check_reason(reason)
 

@@ -129,6 +129,8 @@ def convert(value: Any, expected: Any) -> Any:
         if not isinstance(value, list):
             raise WrongType(f"expected {describe(expected)}")
         return tuple(_convert_item(item, expected) for item in value)
+    if dataclasses.is_dataclass(expected):
+        return _table(value, expected)
     is_whole_for_float = expected is float and type(value) is int
     # Exact types: True is an int to Python and a slip to a user.
     if type(value) is not expected and not is_whole_for_float:
@@ -142,6 +144,8 @@ def describe(expected: Any) -> str:
     """The type in the user's words."""
     if get_origin(expected) is tuple:
         return f"a list, each item {describe(get_args(expected)[0])}"
+    if dataclasses.is_dataclass(expected):
+        return f"a section with {', '.join(field.name for field in plain_fields(expected))}"
     return {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}[expected]
 
 
@@ -151,7 +155,28 @@ def show(value: Any) -> str:
     return text if len(text) <= MAX_VALUE_CHARS else text[:MAX_VALUE_CHARS] + "..."
 
 
+def _table(value: Any, kind: Any) -> Any:
+    """One of a list of sections within a section, like [[filters.words]]."""
+    hints = get_type_hints(kind)
+    if not isinstance(value, Mapping):
+        raise WrongType(f"expected {describe(kind)}")
+    for key in value:
+        if key not in hints:
+            raise WrongType(f"unknown key '{key}': {nearest(key, list(hints))}")
+    for field in plain_fields(kind):
+        if field.name not in value and not _has_default(field):
+            raise WrongType(f"{field.name} is missing")
+    try:
+        return kind(**{key: convert(item, hints[key]) for key, item in value.items()})
+    except WrongType:
+        raise
+    except ValueError as problem:
+        raise WrongType(str(problem)) from problem
+
+
 def _convert_item(item: Any, expected: Any) -> Any:
+    if dataclasses.is_dataclass(get_args(expected)[0]):
+        return _table(item, get_args(expected)[0])
     try:
         return convert(item, get_args(expected)[0])
     except WrongType as problem:
