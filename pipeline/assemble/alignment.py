@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import apache_beam as beam
 
@@ -82,6 +83,11 @@ def learned(
         yield language, table
 
 
+def _learned(chosen: tuple[str, list[Pair]], filters: FilterSettings, out: str) -> Iterator[tuple[str, AlignmentTable]]:
+    language, pairs = chosen
+    return learned(language, pairs, filters, out)
+
+
 def learn_tables(texts: beam.PCollection, filters: FilterSettings, out: str, *, is_on: bool) -> beam.PCollection:
     """(language, AlignmentTable), for a side input; none where the recipe has it off."""
     gathered = texts if is_on else texts | "no alignment" >> beam.Filter(lambda _: False)
@@ -89,5 +95,5 @@ def learn_tables(texts: beam.PCollection, filters: FilterSettings, out: str, *, 
         gathered
         | "pairs" >> beam.FlatMap(pairs_of)
         | "pairs to learn" >> beam.CombinePerKey(SmallestHashes())
-        | "learn" >> beam.FlatMapTuple(learned, filters=filters, out=out)
+        | "learn" >> beam.FlatMap(partial(_learned, filters=filters, out=out))
     )
