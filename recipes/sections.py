@@ -144,7 +144,7 @@ def describe(expected: Any) -> str:
     """The type in the user's words."""
     if get_origin(expected) is tuple:
         return f"a list, each item {describe(get_args(expected)[0])}"
-    if dataclasses.is_dataclass(expected):
+    if isinstance(expected, type) and dataclasses.is_dataclass(expected):
         return f"a section with {', '.join(field.name for field in plain_fields(expected))}"
     return {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}[expected]
 

@@ -186,8 +186,8 @@ def _summarise(
     folder = working_folder(out, build)
     names = sorted(path.rpartition("/")[2] for path in files.list_files(folder) if path.endswith(REJECTS))
     rejects_sha256 = join_rejects(rejects_path(out, build), folder, names)
-    names = {f"{language}-{fingerprint}" for language, fingerprint in tables.items()}
-    remove_others(out, names | set(assembly.filters.alignment_tables))
+    used = {f"{language}-{fingerprint}" for language, fingerprint in tables.items()}
+    remove_others(out, used | set(assembly.filters.alignment_tables))
     write_summary(out, build, shards, image_tally + shard_tally, rejects_sha256, tables)
 
 
