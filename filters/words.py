@@ -155,9 +155,11 @@ def names_and_numbers(source: str) -> frozenset[str]:
 
 
 def _names_and_numbers(words: Sequence[str]) -> frozenset[str]:
-    with_digits = {word.casefold() for word in words if not word.isalpha() and any(map(str.isdigit, word))}
-    capitalised = [word.casefold() for word in words if word[0].isupper()]
-    if len(words) >= _TITLE_CASE_MIN_WORDS and len(capitalised) > _TITLE_CASE_SHARE * len(words):
+    distinct = set(words)
+    with_digits = {word.casefold() for word in distinct if not word.isalpha() and any(map(str.isdigit, word))}
+    num_capitalised = sum(word[0].isupper() for word in words)
+    if len(words) >= _TITLE_CASE_MIN_WORDS and num_capitalised > _TITLE_CASE_SHARE * len(words):
         return frozenset(with_digits)
-    ordinary = {word.casefold() for word in words if not word[0].isupper()}
-    return frozenset(with_digits | (set(capitalised) - ordinary))
+    capitalised = {word.casefold() for word in distinct if word[0].isupper()}
+    ordinary = {word.casefold() for word in distinct if not word[0].isupper()}
+    return frozenset(with_digits | (capitalised - ordinary))

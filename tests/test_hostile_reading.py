@@ -27,6 +27,7 @@ OWN = {
     "pipeline/assemble/code.py": "the sources of this program",
     "pipeline/answers/ledger.py": "our own parts, each under the hash of its bytes",
     "playground/world.py": "the truth beside our own pictures",
+    "pipeline/answers/busy.py": "what the workers of the same run have noted",
     "pipeline/index.py": "our own index, written by the same run",
     "pipeline/image_index.py": "our own index, under its seal and the hashes of its parts",
     "pipeline/answers/survey.py": "our own counts, under their seal or written by the same run",
