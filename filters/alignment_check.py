@@ -9,13 +9,15 @@ Measured (`make bench-filters`): see docs/filters.md. Cost: 20 to 40 microsecond
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from types import MappingProxyType
 
 import numpy as np
 
-from florenz.filters.alignment import FOLDS, Pair, PairModel, fold_of, learn_pair_model
+from florenz.filters.alignment import Pair, PairModel, fold_of, learn_pair_models, num_entries
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.languages.codes import SOURCE
 
@@ -23,6 +25,9 @@ MIN_PAIRS = 5_000
 """Of a language; with fewer a table would drop too many good texts."""
 MAX_PAIRS = 30_000
 """Learned from; of more, those with the smallest hashes. More pairs catch hardly more and cost their share."""
+MAX_ENTRIES = 20_000_000
+"""Pairs of words in them, a gigabyte while they are counted: of long texts fewer pairs are learned from, at least
+MIN_PAIRS."""
 _MAX_LOST, _SURELY_BAD = 0.0075, 0.99
 
 
@@ -83,14 +88,11 @@ def hash_of_pair(pair: Pair) -> str:
 
 def learn_table(pairs: Iterable[Pair], language: str) -> AlignmentTable | None:
     """From a language's pairs in any order, each counted once; None where there are too few, or for English."""
-    chosen = chosen_of(pairs)
+    chosen = chosen_of(pairs, language)
     if len(chosen) < MIN_PAIRS or language == SOURCE:
         return None
     folds = [fold_of(source) for source, _ in chosen]
-    models = tuple(
-        learn_pair_model([pair for pair, one in zip(chosen, folds, strict=True) if one != fold], language)
-        for fold in range(FOLDS)
-    )
+    models = learn_pair_models(chosen, language)
     fingerprint = fingerprint_of(chosen)
     unset = AlignmentTable(language, models, 0.0, len(chosen), fingerprint)
     shuffled = _shuffled_within_folds(chosen, folds)
@@ -98,9 +100,11 @@ def learn_table(pairs: Iterable[Pair], language: str) -> AlignmentTable | None:
     return AlignmentTable(language, models, least, len(chosen), fingerprint)
 
 
-def chosen_of(pairs: Iterable[Pair]) -> list[Pair]:
+def chosen_of(pairs: Iterable[Pair], language: str) -> list[Pair]:
     """Those that a table is learned from, in the order of their hashes."""
-    return sorted(set(pairs), key=hash_of_pair)[:MAX_PAIRS]
+    chosen = sorted(set(pairs), key=hash_of_pair)[:MAX_PAIRS]
+    num_fit = bisect_right(list(accumulate(num_entries(pair, language) for pair in chosen)), MAX_ENTRIES)
+    return chosen[: max(num_fit, MIN_PAIRS)]
 
 
 def fingerprint_of(chosen: Iterable[Pair]) -> str:

@@ -11,8 +11,17 @@ from filters_examples import translation
 from benchmarks.filters_faults import make_cut
 from benchmarks.filters_texts import large_pairs
 from florenz.filters import alignment_check
-from florenz.filters.alignment import FOLDS, VIEWS, fold_of, learn_pair_model, marks, tokens
-from florenz.filters.alignment_check import check_misaligned, learn_table, least_score
+from florenz.filters.alignment import (
+    FOLDS,
+    VIEWS,
+    fold_of,
+    learn_pair_model,
+    learn_pair_models,
+    marks,
+    num_entries,
+    tokens,
+)
+from florenz.filters.alignment_check import check_misaligned, chosen_of, learn_table, least_score
 from florenz.filters.chain import FilterChain
 from florenz.filters.cut_word import check_cut_word
 
@@ -85,6 +94,27 @@ def test_of_too_many_pairs_those_with_the_smallest_hashes_are_taken(pairs, monke
     assert first.num_pairs == 1_500
     kept = sorted(pairs, key=alignment_check.hash_of_pair)[:1_500]
     assert learn_table(kept, "de").fingerprint == first.fingerprint
+
+
+def test_of_long_texts_fewer_pairs_are_learned_from_and_never_too_few(pairs, monkeypatch):
+    """What learning costs in memory grows with the product of the lengths."""
+    monkeypatch.setattr(alignment_check, "MIN_PAIRS", 1_000)
+    costs = [num_entries(pair, "de") for pair in sorted(pairs, key=alignment_check.hash_of_pair)]
+    monkeypatch.setattr(alignment_check, "MAX_ENTRIES", sum(costs[:1_500]))
+    assert len(chosen_of(pairs, "de")) == 1_500
+    monkeypatch.setattr(alignment_check, "MAX_ENTRIES", 1)
+    assert len(chosen_of(pairs, "de")) == 1_000
+    assert num_entries(("a b", "x y z"), "de") == 9 and num_entries(("a b", "一二三四"), "zh") == 12
+    assert num_entries(("a " * 500, "x " * 500), "de") == 61 * 60
+
+
+def test_the_models_of_all_folds_at_once_are_those_of_each_alone(pairs):
+    chosen = pairs[:600]
+    for fold, model in enumerate(learn_pair_models(chosen, "de")):
+        alone = learn_pair_model([pair for pair in chosen if fold_of(pair[0]) != fold], "de")
+        for view in VIEWS:
+            assert np.array_equal(model.backwards[view].keys, alone.backwards[view].keys)
+            assert np.array_equal(model.backwards[view].probabilities, alone.backwards[view].probabilities)
 
 
 def test_no_pair_is_judged_by_what_was_learned_from_it(pairs, table):

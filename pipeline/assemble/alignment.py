@@ -79,7 +79,7 @@ def learned(
             return
     table = learn_table(pairs, language) if filters.alignment == "learn" else None
     if table is not None:
-        keep_pairs(out, table, chosen_of(pairs))
+        keep_pairs(out, table, chosen_of(pairs, language))
         yield language, table
 
 
