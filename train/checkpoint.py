@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
-from florenz.stores.seals import check_seal, sealed
+from florenz.stores.seals import SEAL, check_seal, sealed
 
 FOLDER = "checkpoints"
 RECORD = "checkpoint.json"
@@ -34,6 +34,7 @@ OPTIMIZER = "optimizer.safetensors"
 FORMAT = 1
 NAME = re.compile(r"step-\d{8}")
 READ_BYTES = 1 << 22
+KEYS = {"format", "position", "identity", "counts", "segment", "sha256", SEAL}  # of a record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +177,8 @@ def _folders(out: str) -> list[Path]:
 def _read_record(path: Path) -> dict[str, Any]:
     record = json.loads(read_path(path / RECORD, RECORD_BYTES))
     check_seal(record)
+    if strange := sorted(record.keys() - KEYS):  # a damaged name of the checksum would look like a record without one
+        raise ValueError(f"it has {strange[0]!r}, which nothing writes")
     if record["format"] != FORMAT:
         raise ValueError(f"its format is {record['format']}, this program reads {FORMAT}")
     return dict(record)
