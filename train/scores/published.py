@@ -15,6 +15,7 @@ from florenz.limits.errors import TooLarge
 from florenz.limits.reading import read_path, read_whole
 from florenz.limits.table import IMAGE_BYTES, MIB
 from florenz.train.data.tar_index import StreamError
+from florenz.train.scores.sets.contract import Item
 
 TEXT_BYTES = 256 * MIB  # the largest, dataset_coco.json, has 144 MB
 ADVICE = "docs/benchmarks.md says where to get it"
@@ -68,6 +69,24 @@ def picture_at(path: Path) -> bytes:
         return read_path(path, IMAGE_BYTES)
     except (OSError, TooLarge) as problem:
         raise StreamError(f"{path} cannot be read: {problem}") from problem
+
+
+def caption_item(
+    path: Path, *, id: str, image: str, picture: bytes, language: str, references: tuple[str, ...]
+) -> Item:
+    """The question for a caption of this picture, in a set that gives human ones."""
+    return Item(
+        id=id,
+        image=image,
+        picture=picture,
+        task="caption",
+        language=language,
+        style="short",
+        source_text="",
+        references=references,
+        is_held_out=False,
+        where=str(path),
+    )
 
 
 def is_inside(name: str) -> bool:

@@ -14,7 +14,15 @@ from typing import ClassVar
 
 from florenz.languages.codes import SOURCE
 from florenz.train.data.tar_index import StreamError
-from florenz.train.scores.published import bytes_of, is_inside, missing, missing_pictures, picture_at, version_of
+from florenz.train.scores.published import (
+    bytes_of,
+    caption_item,
+    is_inside,
+    missing,
+    missing_pictures,
+    picture_at,
+    version_of,
+)
 from florenz.train.scores.sets.contract import Item
 
 SPLIT = "test"
@@ -46,17 +54,8 @@ class Set:
 
     def items(self, part: str) -> Iterator[Item]:
         for path, texts in self._images():
-            yield Item(
-                id=path.name,
-                image=path.name,
-                picture=picture_at(path),
-                task="caption",
-                language=SOURCE,
-                style="short",
-                source_text="",
-                references=texts,
-                is_held_out=False,
-                where=str(path),
+            yield caption_item(
+                path, id=path.name, image=path.name, picture=picture_at(path), language=SOURCE, references=texts
             )
 
     @property

@@ -17,7 +17,15 @@ from typing import Any, ClassVar
 
 from florenz.languages.codes import LANGUAGES
 from florenz.train.data.tar_index import StreamError
-from florenz.train.scores.published import is_inside, lines_of, missing, missing_pictures, picture_at, version_of
+from florenz.train.scores.published import (
+    caption_item,
+    is_inside,
+    lines_of,
+    missing,
+    missing_pictures,
+    picture_at,
+    version_of,
+)
 from florenz.train.scores.sets.contract import Item
 
 
@@ -48,17 +56,8 @@ class Set:
             path = self._picture(key)
             picture = picture_at(path)
             for language, texts in captions.items():
-                yield Item(
-                    id=f"{key}/{language}",
-                    image=key,
-                    picture=picture,
-                    task="caption",
-                    language=language,
-                    style="short",
-                    source_text="",
-                    references=texts,
-                    is_held_out=False,
-                    where=str(path),
+                yield caption_item(
+                    path, id=f"{key}/{language}", image=key, picture=picture, language=language, references=texts
                 )
 
     @property
