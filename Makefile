@@ -57,6 +57,9 @@ ROOMS := $(patsubst %/__init__.py,%,$(filter-out florenz/% installation/% benchm
 TYPES = rm -rf build/types && mkdir -p build/types/florenz && ln -s $(CURDIR)/florenz/*.py build/types/florenz/ && \
 	ln -s $(ROOMS:%=$(CURDIR)/%) build/types/florenz/ && $(PYTHON_ENV) -m mypy
 
+# Two processes, for two cores and their memory; one that has nothing left to do takes tests from the other.
+TESTS := $(PYTHON_ENV) -m pytest -q -n 2 --dist worksteal
+
 .PHONY: help typed env doctor lock dataset plan retry train plan-train evaluate emergence law decoder verify progress report preview sample \
 	export publish remove test test-readers test-engines test-fresh check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-report bench-ledger bench-scale bench-translate bench-caption \
@@ -133,7 +136,7 @@ remove: env  ## take images out for good: make remove KEYS=file OUT=data/playgro
 	@$(FLORENZ) remove $(call quote,$(call typed_or,OUT,data/playground)) $(call given,KEYS)
 
 test: env  ## the quick tests: no real server, no killed runs, no trainings
-	@$(PYTHON_ENV) tests/side_by_side.py quick
+	@$(TESTS) -m "not slow"
 
 test-engines: env  ## whole runs on Prism (needs Go) and Flink (needs a JDK and Maven), and more models on vLLM
 	@$(PYTHON_ENV) -m pytest -q -m engines
@@ -149,7 +152,7 @@ check: env  ## format, lint, types, all tests of this repository
 	@$(PYTHON_ENV) -m ruff format --check --quiet . || { echo "florenz: run make format" >&2; exit 1; }
 	@$(PYTHON_ENV) -m ruff check --quiet .
 	@$(TYPES)
-	@$(PYTHON_ENV) tests/side_by_side.py
+	@$(TESTS) -m "not engines"
 
 format: env  ## rewrite the code in the house format
 	@$(PYTHON_ENV) -m ruff check --quiet --fix . ; $(PYTHON_ENV) -m ruff format --quiet .

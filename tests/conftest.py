@@ -35,9 +35,19 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks slow tests and puts them first, those of the server before all others.
+
+    Of two processes the first then starts at the slow tests and the second at the quick ones, and takes slow ones from
+    the far end when it is done: one server is started and not two, and no long test begins when all else has ended.
+    """
     for item in items:
-        if "translation_endpoint" in getattr(item, "fixturenames", ()) or item.path.name.startswith("test_run_"):
+        if needs_server(item) or item.path.name.startswith("test_run_"):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: (not needs_server(item), item.get_closest_marker("slow") is None))
+
+
+def needs_server(item: pytest.Item) -> bool:
+    return "translation_endpoint" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
