@@ -1,4 +1,4 @@
-"""Unigram noise: what is replaced, by what, how often, and that a training goes through it and resumes exactly."""
+"""Noise on source texts and on the decoder's words: what is replaced, by what, how often; training resumes exactly."""
 
 import dataclasses
 from pathlib import Path
@@ -7,12 +7,37 @@ import pytest
 import torch
 from training_examples import losses, recipe_in, train_quietly
 
-from florenz.train.data.noise import unigram_noise
+from florenz.train.data.noise import LOST_WORD, unigram_noise, without_words
 from florenz.train.recipe import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
 PAD, START, GERMAN, FRENCH = 0, 1, 2, 3
 NOISE = ("batch_size = 4", "batch_size = 4\nunigram_noise = 0.5")
+
+
+SENTENCE = "Two red cars stand to the left of one blue house on a street."
+DRAWS = [(0, 0, f"{number:032x}") for number in range(400)]
+
+
+def test_the_share_is_the_chance_of_each_word_and_the_others_stay_where_they_are() -> None:
+    words = SENTENCE.split()
+    num_lost = [0] * len(words)
+    for draw in DRAWS:
+        left = without_words(SENTENCE, share=0.3, draw=draw).split()
+        assert len(left) == len(words) and all(one in (word, LOST_WORD) for one, word in zip(left, words, strict=True))
+        for place, one in enumerate(left):
+            num_lost[place] += one == LOST_WORD
+    others = [num_lost[place] / len(DRAWS) for place, word in enumerate(words) if word != LOST_WORD]
+    assert all(0.2 < share < 0.4 for share in others)  # each within four deviations of 0.3
+    assert without_words(SENTENCE, share=0.0, draw=DRAWS[0]) == SENTENCE
+
+
+def test_seed_epoch_and_image_decide_which_words_are_lost() -> None:
+    drawn = {
+        without_words(SENTENCE, share=0.5, draw=draw) for draw in [(0, 0, "a"), (1, 0, "a"), (0, 1, "a"), (0, 0, "b")]
+    }
+    assert len(drawn) == 4
+    assert without_words(SENTENCE, share=0.5, draw=(0, 0, "a")) in drawn
 
 
 def ids(num_rows: int = 200) -> torch.Tensor:

@@ -594,6 +594,31 @@ def test_shuffled_pictures_are_always_the_same_wrong_ones(dataset: str) -> None:
     assert others == picture_of_texts(shuffled, 1)
 
 
+def test_source_texts_lose_words_and_nothing_else_does(dataset: str) -> None:
+    """In every language, and the same words with any number of workers."""
+    lossy = Mix(source_dropout=0.4)
+    changed = set()
+    for epoch in range(4):
+        before, after = (
+            {
+                fact.split()[0]: fact.split()
+                for facts in facts_of(one_epoch(make_stream(dataset, mix=mix), epoch))
+                for fact in facts
+            }
+            for mix in (Mix(), lossy)
+        )
+        assert before.keys() == after.keys()
+        for key, words in before.items():
+            assert [one for one in after[key] if one != "the"] == [
+                one for one, left in zip(words, after[key], strict=True) if left != "the"
+            ]
+            changed |= {tuple(words[1:3])} if words != after[key] else set()
+    assert changed == {("translation", language) for language in ("de", "fr")}
+    assert facts_of(one_epoch(make_stream(dataset, mix=lossy, num_workers=2))) == facts_of(
+        one_epoch(make_stream(dataset, mix=lossy))
+    )
+
+
 def test_texts_of_other_styles_are_left_out_and_copies_come_in(dataset: str) -> None:
     english = [fact for fact in facts_of(take(make_stream(dataset, mix=Mix(copy_english=True)), 40))]
     assert any(" translation en " in fact for facts in english for fact in facts)

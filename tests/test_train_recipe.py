@@ -225,6 +225,7 @@ def test_a_recipe_of_before_has_the_identity_that_its_checkpoints_were_saved_wit
         ("images = true", "images = true\nshuffle_pictures = true"),
         ("images = true", "images = true\ncopy_english = true"),
         ("images = true", "images = true\nunigram_noise = 0.1"),
+        ("images = true", "images = true\nsource_dropout = 0.1"),
         ("images = true", 'images = true\nleave_out = ["caption/de"]'),
     ],
 )
@@ -243,6 +244,7 @@ def test_what_decides_the_weights_is_in_the_identity(path: Path, old: str, new: 
         (("images = false", "images = false\nshuffle_pictures = true"), ["[stages.text]", "nothing to shuffle"]),
         (("images = true", "images = true\nmax_images = 0"), ["[stages.vision]", "max_images is 0"]),
         (("images = true", "images = true\nunigram_noise = 1.5"), ["[stages.vision]", "unigram_noise is 1.5"]),
+        (("images = true", "images = true\nsource_dropout = -1.0"), ["[stages.vision]", "source_dropout is -1.0"]),
         (('size = "playground"', 'size = "playground"\ndecoder_width = 100'), ["decoder_width is 100", "of 64"]),
     ],
 )

@@ -110,7 +110,9 @@ def stage_mix(stage: Stage, manifest: Manifest) -> Mix:
     weights: dict[str, float] = dict(stage.mix)
     if not weights and not stage.images:
         weights = {f"translation/{language}": 1.0 for language in manifest.counts["train"].get("translation", {})}
-    mix = Mix(weights=weights, styles=stage.styles, copy_english=stage.copy_english)
+    mix = Mix(
+        weights=weights, styles=stage.styles, copy_english=stage.copy_english, source_dropout=stage.source_dropout
+    )
     if stage.leave_out:
         shares = dict.fromkeys(mix.pair_weights(manifest, "train"), 1.0)
         if absent := [pair for pair in stage.leave_out if pair not in shares]:

@@ -170,6 +170,9 @@ class StageSettings:
     """Whether the micro-batches of a step are of like length, so that ranks do not wait for each other. An epoch has
     the same samples, in another order."""
 
+    source_dropout: float = later(0.0)
+    """Chance of each word of a text to be translated to be lost, so that the picture has to say it (data/noise.py)."""
+
     unigram_noise: float = later(0.0)
     """Chance of each token that the decoder has written so far to be replaced by one of the batch's (data/noise.py)."""
 
@@ -200,8 +203,9 @@ class StageSettings:
             problems.append(f"warmup is {self.warmup}: it is a share of the steps, choose 0 to 0.99")
         if self.shuffle_pictures and not self.images:
             problems.append("shuffle_pictures has nothing to shuffle: set images = true or leave it out")
-        if not 0 <= self.unigram_noise < 1:
-            problems.append(f"unigram_noise is {self.unigram_noise}: it is a chance, choose 0 to 0.99")
+        for name, chance in (("source_dropout", self.source_dropout), ("unigram_noise", self.unigram_noise)):
+            if not 0 <= chance < 1:
+                problems.append(f"{name} is {chance}: it is a chance, choose 0 to 0.99")
         raise_if(problems)
 
     @property

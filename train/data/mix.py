@@ -26,12 +26,14 @@ class Mix:
     """weights: "task/language" -> share, in any unit. Empty: the same share for every pair that the split has.
 
     styles: of the texts that count; empty: all. copy_english: there is a pair translation/en too, English captions to
-    be written down again from themselves. `ValueError` for a weight that is not a number above zero.
+    be written down again from themselves. source_dropout: the chance of each word of a source text to be lost.
+    `ValueError` for a weight that is not a number above zero.
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
     styles: tuple[str, ...] = ()
     copy_english: bool = False
+    source_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         for pair, weight in self.weights.items():

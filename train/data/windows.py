@@ -1,11 +1,13 @@
 """Which samples, with which examples, stand in a micro-batch: windows of the order, planned when their turn comes."""
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import NamedTuple
 
 from florenz.shards.schema import Example
 from florenz.train.data.examples import BrokenSample, read_examples
 from florenz.train.data.mix import Mix, choose
+from florenz.train.data.noise import without_words
 from florenz.train.data.order import SampleOrder, Window, even_parts
 from florenz.train.data.tar_index import ShardFiles, StreamError
 
@@ -63,4 +65,7 @@ class Windows:
         except BrokenSample as problem:
             return Chosen(shard, index, None, str(problem))
         draw = (self._order.seed, epoch, self.files.key(shard, index))
-        return Chosen(shard, index, choose(self._pair_weights, self._mix.usable(examples), draw))
+        chosen = choose(self._pair_weights, self._mix.usable(examples), draw)
+        if chosen is not None and chosen.source_text and (share := self._mix.source_dropout):
+            chosen = replace(chosen, source_text=without_words(chosen.source_text, share=share, draw=draw))
+        return Chosen(shard, index, chosen)
