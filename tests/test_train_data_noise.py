@@ -32,6 +32,16 @@ def test_the_share_is_the_chance_of_each_word_and_the_others_stay_where_they_are
     assert without_words(SENTENCE, share=0.0, draw=DRAWS[0]) == SENTENCE
 
 
+def test_half_of_a_text_always_stays() -> None:
+    for text in ("Ducks at sea.", "Two red ducks.", "Sea.", ""):
+        kept = [
+            len(words) - words.count(LOST_WORD)
+            for draw in DRAWS
+            for words in [without_words(text, share=0.9, draw=draw).split()]
+        ]
+        assert min(kept) == -(-len(text.split()) // 2)
+
+
 def test_seed_epoch_and_image_decide_which_words_are_lost() -> None:
     drawn = {
         without_words(SENTENCE, share=0.5, draw=draw) for draw in [(0, 0, "a"), (1, 0, "a"), (0, 1, "a"), (0, 0, "b")]

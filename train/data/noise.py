@@ -24,15 +24,17 @@ LOST_WORD = "the"  # says least, and is what stands in the caption's sentence of
 
 
 def without_words(text: str, *, share: float, draw: tuple[int, int, str]) -> str:
-    """The text with a share of its words replaced by LOST_WORD. share: 0 to 1, the chance of each word.
+    """The text with a share of its words replaced by LOST_WORD, never more than half of them: a translation of nothing
+    would be a caption. share: 0 to 1, the chance of each word.
 
     draw: (seed, epoch, key), which decides the words: the same in any process, and others in each epoch.
     """
-    drawn = hashlib.shake_256("\0".join(map(str, ("lost", *draw))).encode())
     words = text.split()
-    bytes_of_words = drawn.digest(4 * len(words))
-    points = (int.from_bytes(bytes_of_words[4 * i : 4 * i + 4], "big") / 2**32 for i in range(len(words)))
-    return " ".join(LOST_WORD if point < share else word for word, point in zip(words, points, strict=True))
+    drawn = hashlib.shake_256("\0".join(map(str, ("lost", *draw))).encode()).digest(4 * len(words))
+    points = [int.from_bytes(drawn[4 * place : 4 * place + 4], "big") / 2**32 for place in range(len(words))]
+    lowest = sorted(range(len(words)), key=points.__getitem__)[: len(words) // 2]
+    lost = {place for place in lowest if points[place] < share}
+    return " ".join(LOST_WORD if place in lost else word for place, word in enumerate(words))
 
 
 def unigram_noise(decoder_input_ids_BT: torch.Tensor, *, share: float, num_given: int, pad: int) -> torch.Tensor:
