@@ -41,6 +41,7 @@ source = "{images}"
 [captioner]
 model = "playground/models/captioner"
 batch_size = 4
+cpu_threads = 1  # so that there is room for the translator beside it: kills strike both
 [translator]
 model = "playground/models/translator"
 prompt = "playground"

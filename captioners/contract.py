@@ -141,6 +141,15 @@ class Served(Protocol):
         """Since it was loaded: answer_tokens, prompt_tokens."""
 
 
+@runtime_checkable
+class LeavingRoom(Protocol):
+    """A captioner that says how much of the machine it takes, so that a translator may work beside it."""
+
+    @property
+    def num_cores(self) -> int:
+        """Cores that its model computes on; 0 for one on a GPU, or at a server that somebody else has started."""
+
+
 class CaptionerKind(Protocol):
     """A module of this room."""
 

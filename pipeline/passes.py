@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from florenz.pipeline.answers.captioned import Feed
 from florenz.pipeline.answers.current import CurrentAnswers
-from florenz.pipeline.answers.survey import Asked, Survey
+from florenz.pipeline.answers.survey import Asked, Route, Survey
+from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.routing import Rephraser, languages_of
 from florenz.pipeline.serving import Serving
@@ -18,13 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """step: the graph's name. what: it asks for. missing: how much of that; tasks: gives the questions."""
+    """step: the graph's name. what: it asks for. missing: how much of that; tasks: gives the questions.
+
+    routes: (language, number of its translator), those that a translator serves; none for a rephraser, which can't
+    begin before the translator has ended. tasks_beside: gives the questions while captions are still being made.
+    """
 
     serving: Serving
     step: str
     what: str
     missing: Callable[[Survey], Asked]
     tasks: Callable[[Survey], beam.PTransform]
+    routes: Sequence[Route] = ()
+    tasks_beside: Callable[[Feed, ProgressAddress], beam.PTransform] | None = None
 
 
 def pass_of(recipe: Recipe, answers: CurrentAnswers, serving: Serving) -> Pass:
@@ -43,12 +51,19 @@ def pass_of(recipe: Recipe, answers: CurrentAnswers, serving: Serving) -> Pass:
 
         return translations_missing_in(found.lacking_translations(routes), recipe, answers, routes)
 
+    def tasks_beside(feed: Feed, progress: ProgressAddress) -> beam.PTransform:
+        from florenz.pipeline.answers.graphs import translations_as_captioned
+
+        return translations_as_captioned(feed, recipe, answers, routes, progress)
+
     return Pass(
         serving=serving,
         step="translate",
         what="translations",
         missing=lambda found: found.translations(routes),
         tasks=tasks,
+        routes=routes,
+        tasks_beside=tasks_beside,
     )
 
 

@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 ProgressAddress = tuple[str, int] | None  # None: nobody looks
 NAMESPACE = "florenz"  # of our metrics: engines list their own among them
 _STOP = b"stop"
-PHASE = "phase "
+PHASE, TOTAL = "phase ", "total "
 REDRAW_EVERY_S = 1.0
 
 
 class Progress(Protocol):
     """What a listener tells: a tqdm bar or lines."""
+
+    total: Any
 
     def update(self, items: Any) -> Any: ...
 
@@ -43,16 +45,23 @@ class Progress(Protocol):
 
 def advance(address: ProgressAddress, step: str, items: int) -> None:
     """Say that `items` more are done. Never fails and never waits."""
-    if address is not None:
-        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(f"{step} {items}".encode(), address)
+    _tell(address, f"{step} {items}")
 
 
 def tell_phase(address: ProgressAddress, step: str, phase: str) -> None:
     """Say what a step is doing that counts nothing. Never fails and never waits."""
+    _tell(address, f"{step} {PHASE}{phase}")
+
+
+def tell_total(address: ProgressAddress, step: str, total: int) -> None:
+    """Say how many there are, where the step began without knowing. Never fails and never waits."""
+    _tell(address, f"{step} {TOTAL}{total}")
+
+
+def _tell(address: ProgressAddress, words: str) -> None:
     if address is not None:
         with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(f"{step} {PHASE}{phase}".encode(), address)
+            sender.sendto(words.encode(), address)
 
 
 def count(step: str, items: int) -> None:
@@ -135,3 +144,7 @@ def _listen(receiver: socket.socket, step: str, bars: Sequence[Progress]) -> Non
         elif name == step and items.startswith(PHASE):
             for bar in bars:
                 bar.set_postfix_str(items.removeprefix(PHASE))
+        elif name == step and items.startswith(TOTAL) and items.removeprefix(TOTAL).isdigit():
+            for bar in bars:
+                bar.total = int(items.removeprefix(TOTAL))
+                bar.refresh()

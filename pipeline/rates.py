@@ -18,6 +18,7 @@ from florenz.recipes.fingerprints import effort
 from florenz.stores import files
 
 START = ".start"
+BESIDE = "beside"  # captioning and translating at once: captions, and the time that both took
 KEPT = 20  # measurements of one model
 CHARS_PER_TOKEN = 4.0  # of English and its like; other scripts have fewer
 

@@ -14,20 +14,22 @@ from typing import Any
 from florenz.exports.markdown import cell, table
 from florenz.languages.codes import NAMES, SOURCE
 from florenz.limits.printable import printable
+from florenz.pipeline.answers.busy import SHORT_S, joined
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected_counts, to_json, total
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import Reject, count_rejects, iter_rejects
 from florenz.pipeline.notices import drops_of_most, silent_languages
-from florenz.reports.charts import Step
+from florenz.reports.charts import Step, idle_share
 from florenz.reports.loads import HEADER, ModelLoad, load_rows
 from florenz.reports.page import NAME as PAGE
-from florenz.reports.page import read_report
+from florenz.reports.page import busy_of, read_report
 from florenz.shards.manifest import Manifest
 from florenz.shards.plan import SPLITS
 from florenz.stores import files
 
 LEARNED_AND_SCORED = ("train", "choose", "val")
 MAX_REJECTS = 20
+MAX_SPANS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class RunFacts:
     """One run, as told to its user. `asked`: questions put to the models by this run. `seconds`: step -> wall time.
     `timeline`: the steps as they ran, one that ran twice twice. `tables`: language -> fingerprint of the alignment that
     was learned for it; None where the recipe has it off, or nobody knows. `loads`: how full each asked model was.
+    `busy`: when one of them was, in seconds since the run began; None where nobody measured it.
     """
 
     out: str
@@ -46,6 +49,13 @@ class RunFacts:
     timeline: Sequence[Step] = ()
     tables: Mapping[str, str] | None = None
     loads: Sequence[ModelLoad] = ()
+    busy: Sequence[tuple[float, float]] | None = None
+
+    @property
+    def idle(self) -> float | None:
+        """Share of the run's time in which no model was busy; None for a run that asked none."""
+        share = idle_share(self.timeline, self.busy)
+        return None if share is None else round(share, 3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +86,7 @@ def write_report_again(out: str, manifest: Manifest, books: Tally) -> None:
         timeline=[Step(**step) for step in record.get("timeline", [])],
         tables=record.get("alignment"),
         loads=[ModelLoad(**load) for load in record.get("loads", [])],
+        busy=busy_of(record),
     )
     write_report(facts, rejects_of(out, manifest.build), record.get("before", {}))
 
@@ -99,10 +110,21 @@ def write_report(facts: RunFacts, rejects: Rejects, before: Mapping[str, Any] | 
         "warnings": drops_of_most(facts.books),
         "alignment": None if facts.tables is None else dict(facts.tables),
         "loads": [asdict(load) for load in facts.loads],
+        "busy": None if facts.busy is None else [[round(at, 2) for at in span] for span in few(facts.busy)],
+        "idle": facts.idle,
         "before": before,
     }
     _write(facts.out, "report.json", json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     _write(facts.out, "REPORT.md", _markdown(facts, rejects))
+
+
+def few(spans: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    """Those with the shortest gaps as one, until they are few enough for a chart."""
+    gap_s = SHORT_S
+    while len(spans) > MAX_SPANS:
+        gap_s *= 2
+        spans = joined(spans, gap_s)
+    return spans
 
 
 def screen_table(facts: RunFacts) -> str:
@@ -125,11 +147,19 @@ def screen_table(facts: RunFacts) -> str:
     lines += [
         _line("asked", ", ".join(f"{number} {what}" for what, number in facts.asked.items())),
         _line("time", times),
+        *_at_once(facts),
         _line("shards", f"{len(manifest.shards)} in {files.join(facts.out, 'shards', manifest.build)}"),
         _line("look", files.join(facts.out, PAGE)),
         _line("next", facts.next_command),
     ]
     return "\n".join(lines)
+
+
+def _at_once(facts: RunFacts) -> Iterator[str]:
+    """Where steps ran at once their times don't add up to the run's."""
+    if facts.idle is not None:
+        seconds = max(step.ended for step in facts.timeline) - min(step.started for step in facts.timeline)
+        yield _line("", f"{seconds:.1f} s in all, no model busy for {100 * facts.idle:.0f}% of it")
 
 
 def _silence(facts: RunFacts) -> Iterator[str]:
@@ -169,6 +199,7 @@ def _markdown(facts: RunFacts, rejects: Rejects) -> str:
     ]
     shard_rows = [[s.path, s.split, str(s.samples), str(s.bytes), s.sha256[:16]] for s in manifest.shards]
     time_rows = [[step, f"{seconds:.1f}"] for step, seconds in facts.seconds.items()]
+    at_once = " ".join(line.strip() for line in _at_once(facts))
     reject_rows = [[r.step, r.reason, r.language, cell(r.detail), cell(r.text or r.source)] for r in rejects.first]
     parts = [
         *(f"**WARNING: {line}**" for line in drops_of_most(facts.books)),
@@ -183,6 +214,7 @@ def _markdown(facts: RunFacts, rejects: Rejects) -> str:
         table(["step", "reason", "language", "detail", "text"], reject_rows),
         "## Time",
         table(["step", "seconds"], time_rows),
+        *([f"{at_once}. Steps may run at once."] if at_once else []),
         *_models(facts.loads),
         "## Shards",
         table(["file", "split", "samples", "bytes", "sha256"], shard_rows),

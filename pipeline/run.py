@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import partial
 
-from florenz.captioners.contract import CaptionerSettings, Served
 from florenz.exports.index import num_positions
 from florenz.images.folders import SourceFile
 from florenz.images.sources import list_sources
@@ -22,10 +20,10 @@ from florenz.pipeline.answers import busy
 from florenz.pipeline.answers.alt_texts import take_alt_texts
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
-from florenz.pipeline.answers.makers import Maker, Makers, makers_of, style_fingerprints, translator_fingerprint
-from florenz.pipeline.answers.reading import check_reading
+from florenz.pipeline.answers.makers import Maker, Makers, makers_of
 from florenz.pipeline.answers.retry import forget_rejected
-from florenz.pipeline.answers.survey import Asked, Survey, survey
+from florenz.pipeline.answers.survey import Survey, survey
+from florenz.pipeline.asking import ask
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.alignment import is_learning
 from florenz.pipeline.assemble.build import (
@@ -38,15 +36,14 @@ from florenz.pipeline.assemble.build import (
     read_summary,
 )
 from florenz.pipeline.assemble.graph import run_assembly
-from florenz.pipeline.budget import UNLIMITED, Budget, BudgetUsedUp
+from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.c_messages import c_messages_to
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.index import build_index, expected_images
 from florenz.pipeline.jobs.logs import local_log, progress_log
 from florenz.pipeline.loads import model_load
-from florenz.pipeline.passes import Pass, pass_of
-from florenz.pipeline.progress import ProgressAddress, advance, progress_bar, tell_phase
-from florenz.pipeline.rates import START, Measurement, note_rate
+from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
+from florenz.pipeline.rates import Measurement, note_rate
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, next_command, rejects_of, screen_table, write_report
 from florenz.pipeline.routing import languages_of
@@ -62,15 +59,14 @@ from florenz.shards.manifest import manifest_path
 from florenz.stores import files
 from florenz.stores.lock import lock_out
 from florenz.stores.publication import Publication
-from florenz.translators.endpoint import ServerError
-from florenz.translators.load import ServerLoad, ServerWatch
+from florenz.translators.load import ServerLoad
 
 Say = Callable[[str], None]
 MIN_START_S = 1.0
 
 
 class Run:
-    """The parts of a run share its recipe, its ledger and its clock."""
+    """The parts of a run share its recipe, its ledger and its clock. Two steps may run at once, in two threads."""
 
     def __init__(
         self, recipe: Recipe, say: Say, *, may_replace: bool, publication: Publication, budget: Budget = UNLIMITED
@@ -85,9 +81,11 @@ class Run:
         self.seconds: dict[str, float] = {}
         self.timeline: list[Step] = []
         self.loads: list[ModelLoad] = []
+        self.busy: list[tuple[float, float]] = []
         self.started = time.monotonic()
         self.asked = {"captions": 0, "translations": 0} | ({"rephrasings": 0} if recipe.rephrasers else {})
         self.reads_images_again = False
+        self.has_room_beside = False  # for a translator beside a captioner that is loaded
         self.servings = [
             Serving(
                 translator,
@@ -127,12 +125,22 @@ class Run:
         times = {"started": round(started - self.started, 2), "ended": round(ended - self.started, 2)}
         self.timeline.append(Step(name=name, items=total or 0, **times))
 
-    def note_load(self, model: str, served: ServerLoad | None = None, *, is_shared: bool) -> None:
-        """How busy the model of the step was that has just ended."""
-        last = self.timeline[-1]
-        notes = busy.collect(self.recipe.out, last.name)
-        load = model_load(last.name, model, last.ended - last.started, notes, served, is_shared=is_shared)
+    def last(self, name: str) -> Step:
+        """The last step of this name that has ended; beside it another may have ended later."""
+        return next(step for step in reversed(self.timeline) if step.name == name)
+
+    def note_load(self, step: str, model: str, served: ServerLoad | None = None, *, is_shared: bool) -> ModelLoad:
+        """How busy the model of this step was, which has ended."""
+        last, notes = self.last(step), busy.collect(self.recipe.out, step)
+        load = model_load(step, model, last.seconds, notes, served, is_shared=is_shared)
         self.loads.append(load)
+        self.busy += [(start - self.started, end - self.started) for note in notes for start, end in note.spans]
+        return load
+
+    @property
+    def when_busy(self) -> list[tuple[float, float]] | None:
+        """When a model was, as far as the clock of who asked it is ours."""
+        return busy.joined(self.busy) if self.workers_are.is_on_this_machine else None
 
 
 def run(
@@ -211,152 +219,6 @@ def _check_images(this: Run, index: Index) -> None:
         replacement.check_images(this.recipe, index.images)
 
 
-def ask(this: Run, index: Index, keys: Collection[str] | None = None) -> None:
-    """Steps caption and translate, for all images or for those of `keys`. Raises BudgetUsedUp."""
-    recipe, found = this.recipe, this.survey(index, keys)
-    for captioner in recipe.captioners:
-        if found.lacking_captions(captioner.told_styles):
-            found = _caption_with(this, index, keys, captioner, found)
-    _check_budget(this, found)
-    for serving in this.servings:  # one translator after the other: each may need all of the machine's memory
-        _translate_with(this, index, keys, pass_of(recipe, this.answers, serving))
-
-
-def _check_budget(this: Run, found: Survey) -> None:
-    """Raises BudgetUsedUp where captions were left unasked."""
-    captions = found.captions().total()
-    if this.budget != UNLIMITED and captions:
-        raise BudgetUsedUp(f"the budget is used up: {captions:,} captions are still to be asked for, then translations")
-
-
-def _caption_with(
-    this: Run, index: Index, keys: Collection[str] | None, captioner: CaptionerSettings, before: Survey
-) -> Survey:
-    """What there is afterwards."""
-    if not any(one.starts_server for one in this.recipe.captioners):  # which wants the memory to itself
-        this.servings[0].start()  # it takes longer to come up than a thousand captions take
-    # Imported here: seconds that a rerun need not wait.
-    from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
-    from florenz.pipeline.answers.graphs import captions_missing_in, run_captioning
-
-    styles = captioner.told_styles
-    endpoints = captioner.running_servers
-    try:
-        if this.workers_are.is_on_this_machine:
-            started = time.monotonic()
-            try:
-                loaded = load_captioner(captioner)
-            except CaptionerError as problem:
-                raise RecipeError([str(problem)]) from problem
-            _note_start(this, this.makers.captioners[styles[0]].fingerprint, started)
-            endpoints = loaded.endpoints if isinstance(loaded, Served) else endpoints
-            del loaded  # its memory is free where nobody else holds it
-        if not this.workers_are.shares_memory and not captioner.starts_server:
-            forget_captioner()  # each worker process has its own; a server is everybody's
-        busy.collect(this.recipe.out, "caption")
-        watch = ServerWatch(endpoints, limits=this.recipe.limits)
-        with this.step("caption", before.caption_tasks(styles)) as progress, watch:
-            tasks = captions_missing_in(before.lacking_captions(styles), this.recipe, this.answers, styles)
-            run_captioning(this.recipe, tasks, progress, captioner, this.budget, index.digits)
-        this.note_load(captioner.model, watch.load, is_shared=bool(endpoints) or captioner.starts_server)
-    finally:
-        forget_captioner()  # its memory is the translator's now
-    after = this.survey(index, keys)
-    if not this.workers_are.is_on_this_machine:
-        both = [(before.captioned(style), after.captioned(style)) for style in styles]
-        check_reading(
-            this.ledger,
-            set(style_fingerprints(captioner).values()),
-            answered=sum(now.answers - then.answers for then, now in both),
-            unreadable=sum(now.unreadable - then.unreadable for then, now in both),
-            where=this.recipe.image_source,
-        )
-    missing = before.captions()
-    this.asked["captions"] += sum(missing[style] for style in styles)
-    _note_captions(this, styles, before, after)
-    return after
-
-
-def _note_start(this: Run, fingerprint: str, started: float) -> None:
-    seconds = time.monotonic() - started
-    if seconds < MIN_START_S:
-        return  # it was up already
-    note_rate(this.recipe.out, fingerprint + START, Measurement(items=1, seconds=seconds, chars=0))
-
-
-def _note_captions(this: Run, styles: Collection[str], before: Survey, after: Survey) -> None:
-    """How fast it was, for plans: each style as if it had taken all of the step's time for its own share."""
-    missing = before.captions()
-    num_asked = sum(missing[style] for style in styles)
-    seconds = this.timeline[-1].ended - this.timeline[-1].started
-    items: Counter[str] = Counter()
-    chars: Counter[str] = Counter()
-    for style in styles:
-        then, now = before.captioned(style), after.captioned(style)
-        maker = this.makers.captioners[style].fingerprint
-        items[maker] += now.answers - then.answers
-        chars[maker] += now.chars - then.chars
-    for maker, number in items.items():
-        if number > 0:
-            share = number / num_asked
-            note_rate(
-                this.recipe.out, maker, Measurement(items=number, seconds=seconds * share, chars=max(0, chars[maker]))
-            )
-
-
-def _translate_with(this: Run, index: Index, keys: Collection[str] | None, asking: Pass) -> None:
-    """Ask, and after a crash of a server that we started: restart it, and ask what is still missing."""
-    is_first, serving = True, asking.serving
-    while (missing := asking.missing(before := this.survey(index, keys))).questions:
-        if this.budget.is_used_up():
-            raise BudgetUsedUp(_left_unasked(missing, asking))
-        this.asked[asking.what] += missing.questions * is_first  # the first time: all that is missing
-        is_first = False
-        for other in this.servings:
-            if other is not serving:
-                other.stop()
-        serving.start()
-        started = time.monotonic()
-        with this.step("server") if serving.is_waited_for else contextlib.nullcontext() as progress:
-            endpoints = serving.endpoints(partial(tell_phase, progress, "server"))
-        _note_start(this, translator_fingerprint(this.recipe, serving.translator.settings), started)
-        from florenz.pipeline.answers.graphs import run_translation
-
-        try:
-            if endpoints:
-                serving.prove(endpoints[0], this.recipe.languages)
-            busy.collect(this.recipe.out, asking.step)
-            settings, watch = serving.translator.settings, ServerWatch(endpoints, limits=this.recipe.limits)
-            with this.step(asking.step, missing.questions) as progress, watch:
-                tasks = asking.tasks(before)
-                run_translation(
-                    this.recipe, tasks, endpoints, progress, settings, this.budget, index.digits, asking.step
-                )
-            this.note_load(settings.model, watch.load, is_shared=True)
-            _note_translations(this, asking, missing, asking.missing(this.survey(index, keys)))
-            return
-        except ServerError:
-            if not serving.can_be_mended():
-                raise
-            this.say("warning: the translation server died; starting it again")
-            serving.restart()
-
-
-def _note_translations(this: Run, asking: Pass, asked: Asked, left: Asked) -> None:
-    """How fast it was, for plans. Raises BudgetUsedUp where something was left unasked."""
-    seconds = this.timeline[-1].ended - this.timeline[-1].started
-    if (answered := asked.questions - left.questions) > 0:
-        measured = Measurement(items=answered, seconds=seconds, chars=asked.chars - left.chars)
-        settings = asking.serving.translator.settings
-        note_rate(this.recipe.out, translator_fingerprint(this.recipe, settings), measured)
-    if left.questions and this.budget != UNLIMITED:
-        raise BudgetUsedUp(_left_unasked(left, asking))
-
-
-def _left_unasked(left: Asked, asking: Pass) -> str:
-    return f"the budget is used up: {left.questions:,} {asking.what} are still to be asked for"
-
-
 def _assemble(this: Run, index: Index, found: Survey) -> RunFacts:
     recipe, makers = this.recipe, makers_of(this.recipe)
     assembly = assembly_of(recipe, makers)
@@ -369,7 +231,7 @@ def _assemble(this: Run, index: Index, found: Survey) -> RunFacts:
     if damage or not is_assembled(recipe.out, build):
         with this.step("assemble", index.num_images) as progress:
             run_assembly(replace(assembly, build=build), index, this.answers, progress, recipe.running)
-        took = Measurement(items=index.num_images, seconds=this.timeline[-1].ended - this.timeline[-1].started, chars=0)
+        took = Measurement(items=index.num_images, seconds=this.last("assemble").seconds, chars=0)
         note_rate(recipe.out, "assemble", took)
     summary = read_summary(recipe.out, build)
     if not this.may_replace and build != current_build(recipe.out):
@@ -389,6 +251,7 @@ def _assemble(this: Run, index: Index, found: Survey) -> RunFacts:
         seconds=this.seconds,
         timeline=this.timeline,
         loads=this.loads,
+        busy=this.when_busy,
         next_command=next_command(recipe.out),
         tables=summary.tables if is_learning(recipe.filters) and recipe.filters.alignment == "learn" else None,
     )

@@ -13,6 +13,8 @@ from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.kernels import check_kernels
 from florenz.translators.server import Server
 
+USUAL_CACHE_GIB = 1.0  # of a server on a CPU, unless the recipe says
+
 
 class Serving:
     """`is_local`: whether the workers are on this machine. Elsewhere each worker machine starts a server of its own."""
@@ -44,8 +46,11 @@ class Serving:
     def is_waited_for(self) -> bool:
         return self._is_ours
 
-    def endpoints(self, tell: Callable[[str], None] | None = None) -> tuple[str, ...]:
-        """Of servers that are up; none where each worker machine has its own. tell: called with each phase of a start.
+    def endpoints(
+        self, tell: Callable[[str], None] | None = None, look: Callable[[], None] | None = None
+    ) -> tuple[str, ...]:
+        """Of servers that are up; none where each worker machine has its own. tell: called with each phase of a start;
+        look: now and then meanwhile, and what it raises ends the wait.
 
         Raises:
             RecipeError: our server never came up, which is a fault of recipe or machine; one that breaks later is not.
@@ -54,7 +59,7 @@ class Serving:
         if not self._is_ours:
             return self.translator.running_servers
         try:
-            self._server.wait_ready(tell=tell)
+            self._server.wait_ready(tell=tell, look=look)
         except ServerError as problem:
             if self._server.num_restarts:
                 raise
@@ -93,3 +98,16 @@ class Serving:
 
     def stop(self) -> None:
         self._server.stop()
+
+    @property
+    def num_cores(self) -> int | None:
+        """Cores that our server computes on, if the machine has no GPU; 0 where it is none of ours, None for all."""
+        return self.translator.settings.cpu_threads if self._is_ours else 0
+
+    @property
+    def bytes_to_come(self) -> int:
+        """What our server has promised itself and may not have touched when it is up: its cache."""
+        if not self._is_ours:
+            return 0
+        cache_gib = self.translator.settings.kv_cache_gib
+        return int((USUAL_CACHE_GIB if cache_gib is None else cache_gib) * 2**30)

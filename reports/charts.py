@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 WIDTH, ROW = 640, 22
+MODEL_STEPS = ("caption", "translate", "rephrase")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,10 @@ class Step:
     started: float
     ended: float
     items: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.started
 
 
 def bar(parts: Sequence[tuple[str, int]], total: int) -> Markup:
@@ -92,16 +97,26 @@ def time_line(steps: Sequence[Step], idle: Sequence[tuple[float, float]]) -> Mar
     )
 
 
-def idle_times(
-    steps: Sequence[Step], busy: Sequence[str] = ("caption", "translate", "rephrase")
-) -> list[tuple[float, float]]:
-    """Where none of the `busy` steps ran, from the first step's start to the last one's end."""
+def idle_times(steps: Sequence[Step], busy: Sequence[tuple[float, float]] | None = None) -> list[tuple[float, float]]:
+    """When no model was busy, from the first step's start to the last one's end. busy: when one was, in seconds since
+    the run began; None: nobody measured it, and a model counts as busy while its step ran.
+    """
     if not steps:
         return []
+    if busy is None:
+        busy = [(step.started, step.ended) for step in steps if step.name in MODEL_STEPS]
     at, gaps = min(step.started for step in steps), []
-    for step in sorted((step for step in steps if step.name in busy), key=lambda step: step.started):
-        if step.started > at:
-            gaps.append((at, step.started))
-        at = max(at, step.ended)
+    for start, end in sorted(busy):
+        if start > at:
+            gaps.append((at, start))
+        at = max(at, end)
     end = max(step.ended for step in steps)
     return [*gaps, (at, end)] if end > at else gaps
+
+
+def idle_share(steps: Sequence[Step], busy: Sequence[tuple[float, float]] | None = None) -> float | None:
+    """Of the run's time, 0 to 1; None for a run that asked no model."""
+    if not any(step.name in MODEL_STEPS for step in steps):
+        return None
+    seconds = max(step.ended for step in steps) - min(step.started for step in steps)
+    return sum(end - start for start, end in idle_times(steps, busy)) / seconds if seconds > 0 else None

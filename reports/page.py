@@ -108,6 +108,7 @@ def _facts(out: str, manifest: Manifest, judged: Sequence[Any] | None) -> dict[s
     index = spread_shards(out, manifest, [split for split in SPLITS if split != HELDOUT])
     entries = read_entries(out, manifest, index, most=MAX_IMAGES)
     steps = [Step(**step) for step in current.get("timeline", [])]
+    idle = idle_times(steps, busy_of(current))
     before = report.get("before") or {}
     return {
         "manifest": manifest,
@@ -119,10 +120,10 @@ def _facts(out: str, manifest: Manifest, judged: Sequence[Any] | None) -> dict[s
         "counts_before": before.get("counts", {}),
         "seconds": current.get("seconds", {}),
         "seconds_before": before.get("seconds", {}),
-        "time_line": time_line(steps, idle_times(steps)),
+        "time_line": time_line(steps, idle),
         "load_header": HEADER,
         "loads": load_rows([ModelLoad(**load) for load in current.get("loads", [])]),
-        "idle_s": sum(stop - start for start, stop in idle_times(steps)),
+        "idle_s": sum(stop - start for start, stop in idle),
         "lengths": length_charts(entries),
         "kept": [_shown(out, entry) for entry in choose_kept(entries)],
         "rejected": [(_shown(out, entry), text) for entry, text in choose_rejected(entries)],
@@ -138,6 +139,12 @@ def read_report(out: str) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def busy_of(report: Mapping[str, Any]) -> list[tuple[float, float]] | None:
+    """When a model was busy, as a run noted it; None for one that did not."""
+    spans = report.get("busy")
+    return None if spans is None else [(start, end) for start, end in spans]
 
 
 def coverage_matrix(manifest: Manifest) -> list[tuple[str, list[tuple[str, str, int, bool]]]]:

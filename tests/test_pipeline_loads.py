@@ -11,12 +11,12 @@ from test_pipeline_answers_translation import recipe_with, tasks
 from test_pipeline_report import facts, rejects
 
 from benchmarks.stand_in_server import StandInServer
-from florenz.pipeline.answers.busy import Busy, Meter, collect, leave, together
+from florenz.pipeline.answers.busy import SHORT_S, Busy, Meter, collect, joined, leave, together
 from florenz.pipeline.answers.graphs import run_translation
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import write_rejects
 from florenz.pipeline.loads import model_load
-from florenz.pipeline.report import write_report, write_report_again
+from florenz.pipeline.report import MAX_SPANS, few, write_report, write_report_again
 from florenz.reports.loads import ModelLoad, load_rows
 from florenz.translators.load import ServerLoad
 
@@ -42,6 +42,23 @@ def test_a_meter_integrates_what_is_in_flight() -> None:
         meter.add(more)
     found = meter.busy(answer_tokens=7)
     assert (found.in_flight_s, found.busy_s, found.answer_tokens) == (2 * 10 + 5 + 1, 3 + 1, 7)
+
+
+def test_a_meter_says_when_it_was_busy_without_gaps_that_are_too_short_to_count() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    for at, more in ((1.0, 2), (2.0, -1), (3.0, -1), (3.0 + SHORT_S / 2, 1), (4.0, -1), (9.0, 1)):
+        clock.now = at
+        meter.add(more)
+    clock.now = 9.5
+    assert meter.busy().spans == ((1.0, 4.0), (9.0, 9.5))
+    assert joined([(5.0, 6.0), (0.0, 4.0), (1.0, 2.0)]) == [(0.0, 4.0), (5.0, 6.0)]
+    assert joined([(0.0, 4.0), (5.0, 6.0)], gap_s=1.0) == [(0.0, 6.0)]
+
+
+def test_a_report_says_when_a_model_was_busy_in_few_words() -> None:
+    spans = [(float(at), at + 0.5 + (at % 2) / 4) for at in range(5000)]
+    assert len(few(spans)) <= MAX_SPANS and few(spans[:10]) == spans[:10]
 
 
 def test_notes_are_added_up_once_and_those_of_other_steps_stay(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from florenz.pipeline.progress import ProgressAddress, advance, progress_bar, tell_phase
+from florenz.pipeline.progress import ProgressAddress, advance, progress_bar, tell_phase, tell_total
 from florenz.pipeline.progress_lines import ProgressLines
 
 HUNG_AFTER_S = 300.0
@@ -84,12 +84,36 @@ def test_a_step_of_unknown_length_shows_what_is_done() -> None:
     assert re.search(r"caption .*\b5 \[", terminal.text), terminal.text
 
 
+def test_a_total_that_is_known_later_is_shown(tmp_path: Path) -> None:
+    with bar_on_a_terminal(total=10) as (address, terminal):
+        advance(address, "caption", 6)
+        tell_total(address, "caption", 6)
+        tell_total(address, "translate", 99)
+    assert " 6/6 " in terminal.text and "/99" not in terminal.text
+    screen, log = io.StringIO(), tmp_path / "logs" / "progress.jsonl"
+    with progress_bar("caption", 10, screen, log) as address:
+        advance(address, "caption", 6)
+        tell_total(address, "caption", 6)
+    assert "6 of 6 in" in screen.getvalue()
+    assert json.loads(log.read_text().splitlines()[-1])["total"] == 6
+
+
+def test_two_bars_at_once_keep_their_lines() -> None:
+    with bar_on_a_terminal() as (address, terminal):
+        with progress_bar("translate", 4, terminal.screen) as other:
+            advance(other, "translate", 4)
+            advance(address, "caption", 2)
+        advance(address, "caption", 6)
+    lines = [line for line in re.split(r"[\r\n]+|\x1b\[A", terminal.text) if line.strip()]
+    assert re.match(r"caption .* 8/8 ", lines[-1]) and any(re.match(r"translate .* 4/4 ", line) for line in lines)
+
+
 def test_other_steps_and_nonsense_do_not_move_the_bar() -> None:
     with bar_on_a_terminal() as (address, terminal):
         assert address is not None
         advance(address, "translate", 3)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-            for words in (b"\xff\xfe", b"caption", b"caption -4", b"caption x", b""):
+            for words in (b"\xff\xfe", b"caption", b"caption -4", b"caption x", b"caption total x", b""):
                 stranger.sendto(words, address)
     assert " 0/8 " in terminal.text and not re.search(r" [1-9]/8 ", terminal.text)
 

@@ -13,7 +13,7 @@ from florenz.exports.index import read_index
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.recipe import Recipe
 from florenz.reports.__main__ import preview, report
-from florenz.reports.charts import Step, idle_times, time_line
+from florenz.reports.charts import Step, idle_share, idle_times, time_line
 from florenz.reports.entries import Entry, Text
 from florenz.reports.loads import ModelLoad
 from florenz.reports.page import choose_rejected, coverage_matrix, funnels, write_page
@@ -153,6 +153,15 @@ def test_neither_model_is_busy_between_them() -> None:
     assert idle_times(steps) == [(0, 2), (5, 7), (9, 12)]
     assert "10.0/s" in time_line(steps, idle_times(steps))
     assert idle_times([]) == [] and time_line([], []) == ""
+    assert idle_share(steps) == pytest.approx(7 / 12) and idle_share(steps[:1]) is None and idle_share([]) is None
+
+
+def test_steps_at_once_are_idle_where_none_of_their_models_was_busy() -> None:
+    steps = [Step(name="caption", started=1, ended=8), Step(name="server", started=0, ended=3),
+             Step(name="translate", started=3, ended=10)]  # fmt: skip
+    assert idle_times(steps) == [(0, 1)], "nobody measured"
+    assert idle_times(steps, [(2.0, 4.0), (3.0, 5.0), (6.0, 9.0)]) == [(0, 2.0), (5.0, 6.0), (9.0, 10)]
+    assert idle_share(steps, [(2.0, 4.0), (3.0, 5.0), (6.0, 9.0)]) == pytest.approx(0.4)
 
 
 def test_the_run_before_stands_beside_this_one(recipe: Recipe, tmp_path: Path) -> None:

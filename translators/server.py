@@ -87,16 +87,23 @@ class Server:
         self._launch(free_port())
         atexit.register(self.stop)
 
-    def wait_ready(self, timeout_s: float | None = None, tell: Callable[[str], None] | None = None) -> None:
+    def wait_ready(
+        self,
+        timeout_s: float | None = None,
+        tell: Callable[[str], None] | None = None,
+        look: Callable[[], None] | None = None,
+    ) -> None:
         """Return when the server answers and serves the model (default: within startup_timeout_s).
 
-        tell: called with each phase of its start, in words.
+        tell: called with each phase of its start, in words. look: called now and then; what it raises ends the wait.
         Raises ServerError, the server being stopped, if it dies, is not ready in time or serves something else.
         """
         timeout_s = self.settings.startup_timeout_s if timeout_s is None else timeout_s
         deadline, phase = time.monotonic() + timeout_s, ""
         with httpx.Client(trust_env=False, timeout=5.0) as http:
             while not self._is_healthy(http):
+                if look:
+                    look()
                 if not self.is_alive():
                     self._died_while_starting()
                 elif time.monotonic() > deadline:

@@ -44,6 +44,10 @@ class Florence:
         _check_weights(name, found)
         self._model.to(self._device).eval()
 
+    @property
+    def num_cores(self) -> int:
+        return torch.get_num_threads() if self._device == "cpu" else 0
+
     def prepare(self, picture: Image.Image) -> torch.Tensor:
         """The picture as the model wants it, (C, H, W)."""
         pixels_CHW: torch.Tensor = self._processor.image_processor(picture, return_tensors="pt")["pixel_values"][0]

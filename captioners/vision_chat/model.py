@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Mapping, Sequence
 
 from PIL import Image
@@ -66,6 +67,11 @@ class VisionChat:
     @property
     def endpoints(self) -> tuple[str, ...]:
         return tuple(client.endpoint for client in self._clients)
+
+    @property
+    def num_cores(self) -> int:
+        """Of this machine's; a server of ours may take them all."""
+        return 0 if self._shared is None else len(os.sched_getaffinity(0))
 
     def counted(self) -> dict[str, int]:
         stats = [client.stats for client in self._clients]

@@ -16,16 +16,19 @@ import platform
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from florenz.stores import files
+
+SHORT_S = 0.05  # between two batches, while answers are written
 
 
 @dataclass(frozen=True, kw_only=True)
 class Busy:
     """One bundle of one worker. in_flight_s: questions times seconds. busy_s: with one in flight at least.
-    answer_tokens, prompt_tokens: as the servers said, 0 for nothing.
+    answer_tokens, prompt_tokens: as the servers said, 0 for nothing. spans: from when to when it was busy, by this
+    machine's clock that never goes back (`time.monotonic`).
     """
 
     worker: str
@@ -33,6 +36,7 @@ class Busy:
     busy_s: float
     answer_tokens: int = 0
     prompt_tokens: int = 0
+    spans: Sequence[tuple[float, float]] = ()
 
 
 class Meter:
@@ -42,13 +46,16 @@ class Meter:
         self._clock, self._lock = clock, threading.Lock()
         self._in_flight, self._since = 0, clock()
         self._in_flight_s = self._busy_s = 0.0
+        self._spans: list[tuple[float, float]] = []
 
     def add(self, questions: int) -> None:
         """So many more, or fewer, are in flight from now on."""
         with self._lock:
             now = self._clock()
             self._in_flight_s += self._in_flight * (now - self._since)
-            self._busy_s += (now - self._since) * (self._in_flight > 0)
+            if self._in_flight > 0:
+                self._busy_s += now - self._since
+                self._spans[-1:] = joined([*self._spans[-1:], (self._since, now)])
             self._in_flight, self._since = self._in_flight + questions, now
 
     @contextlib.contextmanager
@@ -67,7 +74,19 @@ class Meter:
             busy_s=self._busy_s,
             answer_tokens=answer_tokens,
             prompt_tokens=prompt_tokens,
+            spans=tuple(self._spans),
         )
+
+
+def joined(spans: Iterable[tuple[float, float]], gap_s: float = SHORT_S) -> list[tuple[float, float]]:
+    """In order, those that touch as one, and those with a gap between them that is too short to count."""
+    found: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if found and start - found[-1][1] <= gap_s:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
 
 
 def leave(out: str, step: str, busy: Busy) -> None:

@@ -25,6 +25,7 @@ from florenz.images.references import Cell, parse_uri
 from florenz.images.sources import DEFAULTS, ImageRef, read_image_bytes
 from florenz.limits.table import SIDE_RATIO, Limits
 from florenz.pipeline.answers.busy import Meter, leave
+from florenz.pipeline.answers.captioned import Captioned
 from florenz.pipeline.answers.first_batch import FirstCaptions, prove
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.questions import CaptionTask
@@ -87,7 +88,8 @@ def _made(settings: CaptionerSettings) -> Captioner:
 class Caption(beam.DoFn):
     """Captions each task's image; what comes back is in the ledger, at the latest when Beam's bundle ends.
 
-    fingerprints: style -> that of its captions. digits: of the ranges that the ledger is written for.
+    fingerprints: style -> that of its captions. digits: of the ranges that the ledger is written for. captioned: told
+    of what is in the ledger, where a translator works beside.
     """
 
     def __init__(
@@ -103,9 +105,10 @@ class Caption(beam.DoFn):
         limits: Limits = DEFAULTS,
         budget: Budget = UNLIMITED,
         digits: int = 0,
+        captioned: Captioned | None = None,
     ) -> None:
         super().__init__()
-        self._budget, self._digits = budget, digits
+        self._budget, self._digits, self._captioned = budget, digits, captioned
         self._settings, self._out, self._fingerprints = settings, out, dict(fingerprints)
         self._max_bytes, self._max_pixels, self._progress = max_bytes, max_pixels, progress
         self._max_side_ratio, self._limits = max_side_ratio, limits
@@ -121,17 +124,21 @@ class Caption(beam.DoFn):
 
     def process(self, task: CaptionTask) -> None:
         """One batch is captioned while the images of the next are read; what no budget is left for is not asked."""
-        if self._budget.is_used_up():
+        if self._budget.is_used_up() or self._is_stopped:
             return
         self._ahead.append((task, self._readers.submit(self._prepared, task.source)))
         if len(self._ahead) >= 2 * self._settings.batch_size:
             self._caption_batch()
 
     def finish_bundle(self) -> None:
-        while self._ahead:
+        while self._ahead and not self._is_stopped:
             self._caption_batch()
         counted = {name: number - self._counted_before[name] for name, number in _counted(self._captioner).items()}
         leave(self._out, "caption", self._meter.busy(**counted))
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self._captioned is not None and self._captioned.is_stopped
 
     def teardown(self) -> None:
         self._readers.shutdown(wait=False, cancel_futures=True)
@@ -155,17 +162,19 @@ class Caption(beam.DoFn):
                 answered = _captions(readable, prepared, self._captioner)
             self._first.check(answered)
             rows += answered
-        self._keep(rows)
+        parts = self._keep(rows)
+        if self._captioned is not None:
+            self._captioned.note([task.key for task, _ in batch], parts, self._digits)
         advance(self._progress, "caption", len(batch))
         count("caption", len(batch))
 
-    def _keep(self, rows: Sequence[CaptionRow]) -> None:
-        """Into the ledger, each under what decides its style."""
+    def _keep(self, rows: Sequence[CaptionRow]) -> list[str]:
+        """Into the ledger, each under what decides its style; the parts that it gained."""
         rows_of: dict[str, list[CaptionRow]] = defaultdict(list)
         for row in rows:
             rows_of[self._fingerprints[row.style]].append(row)
-        for fingerprint, of_one in rows_of.items():
-            Ledger(self._out, self._digits).append_captions(fingerprint, of_one)
+        ledger = Ledger(self._out, self._digits)
+        return [part for fingerprint, of_one in rows_of.items() for part in ledger.append_captions(fingerprint, of_one)]
 
     def _prepared(self, source: str) -> Any:
         """Raises BadImage."""

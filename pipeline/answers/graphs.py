@@ -15,14 +15,15 @@ from functools import partial
 import apache_beam as beam
 
 from florenz.captioners.contract import CaptionerSettings
+from florenz.pipeline.answers.captioned import Captioned, Feed
 from florenz.pipeline.answers.captioning import Caption
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
-from florenz.pipeline.answers.questions import CaptionTask
+from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
 from florenz.pipeline.answers.ranges import RangeWork, missing_captions, missing_rephrasings, missing_translations
 from florenz.pipeline.answers.translation import Translate
 from florenz.pipeline.budget import UNLIMITED, Budget
-from florenz.pipeline.progress import ProgressAddress
+from florenz.pipeline.progress import ProgressAddress, tell_total
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners.contract import facts_of, graph, workers_progress
 from florenz.pipeline.workers.given import given
@@ -45,6 +46,35 @@ def translations_missing_in(
     return given(ranges, recipe.running) | "missing translations" >> beam.FlatMap(find)
 
 
+def translations_as_captioned(
+    feed: Feed,
+    recipe: Recipe,
+    answers: CurrentAnswers,
+    routes: Collection[tuple[str, int]],
+    progress: ProgressAddress,
+) -> beam.PTransform:
+    """The same beside a captioner, by workers that are threads of this process: each range when it is complete."""
+    find = partial(_next_translations, feed=feed, out=recipe.out, answers=answers, routes=routes, progress=progress)
+    return given(feed.tickets, recipe.running) | "missing translations" >> beam.FlatMap(find)
+
+
+def _next_translations(
+    ticket: int,
+    feed: Feed,
+    out: str,
+    answers: CurrentAnswers,
+    routes: Collection[tuple[str, int]],
+    progress: ProgressAddress,
+) -> list[TranslationTask]:
+    """Of the range that is complete next, whichever that is."""
+    if (work := feed.next()) is None:
+        return []
+    found = missing_translations(work, out, answers, routes)
+    if (in_all := feed.note_found(work.range, [task.source_text for task in found])) is not None:
+        tell_total(progress, "translate", in_all)
+    return found
+
+
 def rephrasings_missing_in(
     ranges: Sequence[RangeWork], recipe: Recipe, answers: CurrentAnswers, languages: Collection[str]
 ) -> beam.PTransform:
@@ -60,10 +90,11 @@ def run_captioning(
     settings: CaptionerSettings | None = None,
     budget: Budget = UNLIMITED,
     digits: int = 0,
+    captioned: Captioned | None = None,
 ) -> None:
     """tasks: gives CaptionTasks, all of one captioner, the recipe's first unless `settings` are another's.
 
-    digits: of the ranges that the ledger is written for.
+    digits: of the ranges that the ledger is written for. captioned: as in `Caption`.
     """
     settings = settings or recipe.captioner
     caption = Caption(
@@ -72,6 +103,7 @@ def run_captioning(
         fingerprints=style_fingerprints(settings),
         budget=budget,
         digits=digits,
+        captioned=captioned,
         max_bytes=recipe.images.max_bytes,
         max_pixels=recipe.images.max_pixels,
         max_side_ratio=recipe.images.max_side_ratio,

@@ -1,0 +1,150 @@
+"""What has been captioned so far, for a translator that works beside the captioner, in the same process.
+
+Captioning goes range by range, in an order that the runner decides. As soon as every answer about a range is in the
+ledger, the range is handed on, so a translator sees the captions that it would have seen later, in all styles: order
+and company decide no question. The ledger remains the only thing that counts; what stands here is lost with the
+process, and the next run finds the same ranges by looking.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from weakref import WeakValueDictionary
+
+from florenz.pipeline.answers.ledger import part_range
+from florenz.pipeline.answers.ranges import RangeWork
+from florenz.pipeline.ranges import range_of
+
+
+class CaptioningStopped(Exception):
+    """The translator beside it has failed, so no more captions are asked for; no fault of its own."""
+
+
+class _Here:
+    """Steps that run as threads of this process get the object itself: it is pickled as its name."""
+
+    def __init__(self) -> None:
+        self._name = uuid.uuid4().hex
+        _LIVING[self._name] = self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _living, (self._name,)
+
+
+_LIVING: WeakValueDictionary[str, _Here] = WeakValueDictionary()
+
+
+def _living(name: str) -> _Here:
+    return _LIVING[name]
+
+
+class Captioned(_Here):
+    """Ranges, in the order in which they were completed. Threads share it.
+
+    work: the ranges that a translator is, or will be, asked about. lacking: range -> images whose captions are still to
+    be asked for; a range that is not named there is complete.
+    """
+
+    def __init__(self, work: Sequence[RangeWork], lacking: Mapping[str, int]) -> None:
+        super().__init__()
+        self._changed = threading.Condition()
+        self._work = {one.range: one for one in work}
+        self._lacking = {name: lacking[name] for name in self._work if lacking.get(name)}
+        self._completed = [one for one in work if one.range not in self._lacking]
+        self._parts: dict[str, list[str]] = {}
+        self._is_stopped = self._is_over = False
+        self._asked: dict[str, int] = {}
+
+    @property
+    def num_ranges(self) -> int:
+        return len(self._work)
+
+    @property
+    def num_asked(self) -> int:
+        """Translations that were asked for, those that were asked for again counted once."""
+        with self._changed:
+            return sum(self._asked.values())
+
+    # -- for the captioner --------------------------------------------------------------------------------------------
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._is_stopped
+
+    def note(self, keys: Iterable[str], parts: Iterable[str], digits: int) -> None:
+        """All answers about these images are in the ledger, some of them in these new parts. digits: of the ranges."""
+        with self._changed:
+            for part in parts:
+                self._parts.setdefault(part_range(part), []).append(part)
+            for key in keys:
+                name = range_of(key, digits)
+                self._lacking[name] = self._lacking.get(name, 0) - 1
+                if self._lacking[name] == 0 and name in self._work:
+                    self._completed.append(_with_parts(self._work[name], self._parts.get(name, ())))
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """No more captions will come, for whatever reason."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+
+    # -- for the translator -------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Ask the captioner for no more; what is being answered still gets into the ledger."""
+        self._is_stopped = True
+
+    def feed(self) -> Feed:
+        """All complete ranges from the first on, for one graph."""
+        return Feed(self)
+
+    def completed(self, number: int) -> RangeWork | None:
+        """The range that was completed as this one, from 0 on: waited for. None if there will be no such."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_over or len(self._completed) > number)
+            return self._completed[number] if len(self._completed) > number else None
+
+    def note_asked(self, its_range: str, questions: int) -> None:
+        with self._changed:
+            self._asked.setdefault(its_range, questions)
+
+
+class Feed(_Here):
+    """Hands complete ranges to the steps of one graph, each once."""
+
+    def __init__(self, captioned: Captioned) -> None:
+        super().__init__()
+        self._captioned, self._gate = captioned, threading.Lock()
+        self._next = self.num_found = self.num_chars = 0
+
+    @property
+    def tickets(self) -> range:
+        """The elements of the graph: as many as ranges."""
+        return range(self._captioned.num_ranges)
+
+    def next(self) -> RangeWork | None:
+        """Waits for one. None: captioning has ended before so many were complete."""
+        with self._gate:
+            number, self._next = self._next, self._next + 1
+        return self._captioned.completed(number)
+
+    def note_found(self, its_range: str, texts: Sequence[str]) -> int | None:
+        """What is to be translated in a range. Of how many in all, where this was the last range."""
+        self._captioned.note_asked(its_range, len(texts))
+        with self._gate:
+            self.num_found += len(texts)
+            self.num_chars += sum(map(len, texts))
+            return self.num_found if self._next >= self._captioned.num_ranges else None
+
+
+def _with_parts(work: RangeWork, parts: Sequence[str]) -> RangeWork:
+    """The range, with the parts that have come since it was listed."""
+    listed = {folder: list(paths) for folder, paths in work.listed.items()}
+    for part in parts:
+        listed.setdefault(part.rpartition("/")[0], []).append(part)
+    return replace(work, listed=listed)

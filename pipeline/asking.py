@@ -1,0 +1,301 @@
+"""Steps caption and translate of a run: each captioner, then each translator, about what the ledger lacks.
+
+On one machine with room for both, the first translator works beside the last captioner: it is asked about each range
+of keys as soon as that is captioned (`answers/captioned.py`). Its questions are those that it would be asked later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from florenz.captioners.contract import Captioner, CaptionerSettings, Served
+from florenz.pipeline.answers import busy
+from florenz.pipeline.answers.captioned import Captioned, CaptioningStopped, Feed
+from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
+from florenz.pipeline.answers.ranges import RangeWork
+from florenz.pipeline.answers.reading import check_reading
+from florenz.pipeline.answers.survey import Asked, Survey
+from florenz.pipeline.beside import Captioning, free_bytes, leaves_cores, leaves_memory
+from florenz.pipeline.budget import UNLIMITED, BudgetUsedUp
+from florenz.pipeline.image_index import Index
+from florenz.pipeline.passes import Pass, pass_of
+from florenz.pipeline.progress import ProgressAddress, tell_phase
+from florenz.pipeline.rates import BESIDE, START, Measurement, note_rate
+from florenz.recipes.recipe_file import RecipeError
+from florenz.reports.loads import ModelLoad
+from florenz.translators.endpoint import ServerError
+from florenz.translators.load import ServerWatch
+
+if TYPE_CHECKING:
+    from florenz.pipeline.run import Run
+
+MIN_START_S = 1.0
+
+
+def ask(this: Run, index: Index, keys: Collection[str] | None = None) -> None:
+    """Steps caption and translate, for all images or for those of `keys`. Raises BudgetUsedUp."""
+    recipe, found = this.recipe, this.survey(index, keys)
+    lacking = [one for one in recipe.captioners if found.lacking_captions(one.told_styles)]
+    for captioner in lacking:
+        is_last = keys is None and captioner is lacking[-1]  # each of a plan's samples is measured alone
+        found = _caption_with(this, index, keys, captioner, found, may_translate=is_last)
+    _check_budget(this, found)
+    for serving in this.servings:  # one translator after the other: each may need all of the machine's memory
+        _translate_with(this, index, keys, pass_of(recipe, this.answers, serving))
+
+
+def _check_budget(this: Run, found: Survey) -> None:
+    """Raises BudgetUsedUp where captions were left unasked."""
+    captions = found.captions().total()
+    if this.budget != UNLIMITED and captions:
+        raise BudgetUsedUp(f"the budget is used up: {captions:,} captions are still to be asked for, then translations")
+
+
+def _caption_with(
+    this: Run,
+    index: Index,
+    keys: Collection[str] | None,
+    captioner: CaptionerSettings,
+    before: Survey,
+    *,
+    may_translate: bool,
+) -> Survey:
+    """What there is afterwards. may_translate: whether the first translator may begin meanwhile."""
+    if not any(one.starts_server for one in this.recipe.captioners):  # which wants the memory to itself
+        this.servings[0].start()  # it takes longer to come up than a thousand captions take
+    # Imported here: seconds that a rerun need not wait.
+    from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
+
+    styles = captioner.told_styles
+    endpoints = captioner.running_servers
+    loaded: Captioner | None = None
+    try:
+        if this.workers_are.is_on_this_machine:
+            started = time.monotonic()
+            try:
+                loaded = load_captioner(captioner)
+            except CaptionerError as problem:
+                raise RecipeError([str(problem)]) from problem
+            _note_start(this, this.makers.captioners[styles[0]].fingerprint, started)
+            endpoints = loaded.endpoints if isinstance(loaded, Served) else endpoints
+        this.has_room_beside = _is_room_beside(this, captioner, loaded)
+        del loaded  # its memory is free where nobody else holds it
+        if not this.workers_are.shares_memory and not captioner.starts_server:
+            forget_captioner()  # each worker process has its own; a server is everybody's
+        caption = partial(_caption, this, index, before, captioner, endpoints)
+        if may_translate and this.has_room_beside:
+            _translate_beside(this, index, before, captioner, caption)
+        else:
+            caption(None)
+    finally:
+        forget_captioner()  # its memory is the translator's now
+    after = this.survey(index, keys)
+    if not this.workers_are.is_on_this_machine:
+        both = [(before.captioned(style), after.captioned(style)) for style in styles]
+        check_reading(
+            this.ledger,
+            set(style_fingerprints(captioner).values()),
+            answered=sum(now.answers - then.answers for then, now in both),
+            unreadable=sum(now.unreadable - then.unreadable for then, now in both),
+            where=this.recipe.image_source,
+        )
+    missing = before.captions()
+    this.asked["captions"] += sum(missing[style] for style in styles)
+    _note_captions(this, styles, before, after)
+    return after
+
+
+def _caption(
+    this: Run,
+    index: Index,
+    before: Survey,
+    captioner: CaptionerSettings,
+    endpoints: Sequence[str],
+    captioned: Captioned | None,
+) -> None:
+    """The graph, with what is noted of it. captioned: told of what is in the ledger. Raises CaptioningStopped."""
+    from florenz.pipeline.answers.captioning import forget_captioner
+    from florenz.pipeline.answers.graphs import captions_missing_in, run_captioning
+
+    styles = captioner.told_styles
+    busy.collect(this.recipe.out, "caption")
+    watch = ServerWatch(endpoints, limits=this.recipe.limits)
+    with this.step("caption", before.caption_tasks(styles)) as progress, watch:
+        tasks = captions_missing_in(before.lacking_captions(styles), this.recipe, this.answers, styles)
+        run_captioning(this.recipe, tasks, progress, captioner, this.budget, index.digits, captioned)
+        if captioned is not None and captioned.is_stopped:
+            raise CaptioningStopped
+    if captioned is not None:
+        forget_captioner()  # the translator goes on, and may need the memory
+    this.note_load("caption", captioner.model, watch.load, is_shared=bool(endpoints) or captioner.starts_server)
+
+
+def _is_room_beside(this: Run, captioner: CaptionerSettings, loaded: Captioner | None) -> bool:
+    """Whether the first translator can work while this one captions: threads of one process, each with its cores."""
+    is_ours = this.workers_are.shares_memory and this.budget == UNLIMITED and not captioner.starts_server
+    return is_ours and leaves_cores(loaded, this.servings[0])
+
+
+def _translate_beside(
+    this: Run, index: Index, before: Survey, captioner: CaptionerSettings, caption: Callable[[Captioned | None], None]
+) -> None:
+    """Caption, and translate what is captioned until no more comes."""
+    asking = pass_of(this.recipe, this.answers, this.servings[0])
+    tasks = asking.tasks_beside
+    assert tasks is not None, "the first of all is a translator"
+    captioned = Captioned(_work_beside(this, before, asking), _lacking(before, captioner.told_styles))
+    started = time.monotonic()
+    most = asking.missing(before).questions + before.captions().total() * len(asking.routes)
+    with Captioning(caption, captioned) as captioning:
+
+        def translate(endpoints: Sequence[str]) -> None:
+            if not leaves_memory(asking.serving, free_bytes()):
+                return  # all that is missing will be asked for when the captioner has gone
+            feed = captioned.feed()
+            load = _translate(this, index, asking, endpoints, most, partial(tasks, feed))
+            _note_beside(this, asking, feed, load)
+            both = Measurement(items=before.captions().total(), seconds=time.monotonic() - started, chars=0)
+            note_rate(this.recipe.out, BESIDE, both)
+
+        _with_server(this, asking, translate, captioning.check)
+    this.asked[asking.what] += captioned.num_asked
+    seconds = time.monotonic() - started
+    note_rate(this.recipe.out, BESIDE, Measurement(items=max(1, before.captions().total()), seconds=seconds, chars=0))
+
+
+def _lacking(found: Survey, styles: Collection[str]) -> dict[str, int]:
+    """Range -> images that lack a caption in one of these styles."""
+    return {
+        part.range: sum(number for some, number in part.lacking.items() if not set(some).isdisjoint(styles))
+        for part in found.parts
+    }
+
+
+def _work_beside(this: Run, found: Survey, asking: Pass) -> list[RangeWork]:
+    """Ranges in which something is to be translated, or will be when it is captioned."""
+    some = (*found.lacking_translations(asking.routes), *found.lacking_captions(this.recipe.styles))
+    ranges = {one.range for one in some}
+    return [one for one in found.work if one.range in ranges]
+
+
+def _note_start(this: Run, fingerprint: str, started: float) -> None:
+    seconds = time.monotonic() - started
+    if seconds < MIN_START_S:
+        return  # it was up already
+    note_rate(this.recipe.out, fingerprint + START, Measurement(items=1, seconds=seconds, chars=0))
+
+
+def _note_captions(this: Run, styles: Collection[str], before: Survey, after: Survey) -> None:
+    """How fast it was, for plans: each style as if it had taken all of the step's time for its own share."""
+    missing = before.captions()
+    num_asked = sum(missing[style] for style in styles)
+    seconds = this.last("caption").seconds
+    items: Counter[str] = Counter()
+    chars: Counter[str] = Counter()
+    for style in styles:
+        then, now = before.captioned(style), after.captioned(style)
+        maker = this.makers.captioners[style].fingerprint
+        items[maker] += now.answers - then.answers
+        chars[maker] += now.chars - then.chars
+    for maker, number in items.items():
+        if number > 0:
+            share = number / num_asked
+            note_rate(
+                this.recipe.out, maker, Measurement(items=number, seconds=seconds * share, chars=max(0, chars[maker]))
+            )
+
+
+def _translate_with(this: Run, index: Index, keys: Collection[str] | None, asking: Pass) -> None:
+    """Ask for all that is missing."""
+    found = this.survey(index, keys)
+    first = asking.missing(found)
+    if not first.questions:
+        return
+    if this.budget.is_used_up():
+        raise BudgetUsedUp(_left_unasked(first, asking))
+    this.asked[asking.what] += first.questions
+    looked = [found]
+
+    def translate(endpoints: Sequence[str]) -> None:
+        before = looked.pop() if looked else this.survey(index, keys)  # after a crash of the server there is less
+        missing = asking.missing(before)
+        if not missing.questions:
+            return
+        if this.budget.is_used_up():
+            raise BudgetUsedUp(_left_unasked(missing, asking))
+        _translate(this, index, asking, endpoints, missing.questions, lambda progress: asking.tasks(before))
+        _note_translations(this, asking, missing, asking.missing(this.survey(index, keys)))
+
+    _with_server(this, asking, translate)
+
+
+def _with_server(
+    this: Run, asking: Pass, translate: Callable[[Sequence[str]], None], look: Callable[[], None] | None = None
+) -> None:
+    """Call it with the servers' endpoints, and after a crash of a server that we started again, with that restarted.
+
+    look: while a server comes up; what it raises ends the wait.
+    """
+    serving = asking.serving
+    while True:
+        for other in this.servings:
+            if other is not serving:
+                other.stop()
+        serving.start()
+        started = time.monotonic()
+        with this.step("server") if serving.is_waited_for else contextlib.nullcontext() as progress:
+            endpoints = serving.endpoints(partial(tell_phase, progress, "server"), look)
+        _note_start(this, translator_fingerprint(this.recipe, serving.translator.settings), started)
+        try:
+            if endpoints:
+                serving.prove(endpoints[0], this.recipe.languages)
+            translate(endpoints)
+            return
+        except ServerError:
+            if not serving.can_be_mended():
+                raise
+            this.say("warning: the translation server died; starting it again")
+            serving.restart()
+
+
+def _translate(
+    this: Run, index: Index, asking: Pass, endpoints: Sequence[str], total: int, tasks: Callable[[ProgressAddress], Any]
+) -> ModelLoad:
+    """The graph, and how full it kept its servers. tasks: gives its questions, where progress is told."""
+    from florenz.pipeline.answers.graphs import run_translation
+
+    busy.collect(this.recipe.out, asking.step)
+    settings, watch = asking.serving.translator.settings, ServerWatch(endpoints, limits=this.recipe.limits)
+    with this.step(asking.step, total) as progress, watch:
+        run_translation(
+            this.recipe, tasks(progress), endpoints, progress, settings, this.budget, index.digits, asking.step
+        )
+    return this.note_load(asking.step, settings.model, watch.load, is_shared=True)
+
+
+def _note_beside(this: Run, asking: Pass, feed: Feed, load: ModelLoad) -> None:
+    """How fast it was beside the captioner: without the time in which it had nothing to do but wait for captions."""
+    seconds, settings = load.seconds * (1 - (load.idle or 0.0)), asking.serving.translator.settings
+    if feed.num_found and seconds > 0:
+        measured = Measurement(items=feed.num_found, seconds=seconds, chars=feed.num_chars)
+        note_rate(this.recipe.out, translator_fingerprint(this.recipe, settings), measured)
+
+
+def _note_translations(this: Run, asking: Pass, asked: Asked, left: Asked) -> None:
+    """How fast it was, for plans. Raises BudgetUsedUp where something was left unasked."""
+    seconds = this.last(asking.step).seconds
+    if (answered := asked.questions - left.questions) > 0:
+        measured = Measurement(items=answered, seconds=seconds, chars=asked.chars - left.chars)
+        settings = asking.serving.translator.settings
+        note_rate(this.recipe.out, translator_fingerprint(this.recipe, settings), measured)
+    if left.questions and this.budget != UNLIMITED:
+        raise BudgetUsedUp(_left_unasked(left, asking))
+
+
+def _left_unasked(left: Asked, asking: Pass) -> str:
+    return f"the budget is used up: {left.questions:,} {asking.what} are still to be asked for"

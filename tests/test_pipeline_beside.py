@@ -1,0 +1,182 @@
+"""A translator beside a captioner: which ranges it is handed when, when there is room, and how errors end both."""
+
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from florenz.captioners.contract import Captioner
+from florenz.pipeline.answers.captioned import Captioned
+from florenz.pipeline.answers.ranges import RangeWork
+from florenz.pipeline.beside import MARGIN_BYTES, Captioning, free_bytes, leaves_cores, leaves_memory
+from florenz.pipeline.serving import Serving
+
+WORK = [RangeWork(range=name, listed={"de": ["part-x"], "en": []}) for name in "0123"]
+HUNG_AFTER_S = 60.0
+
+
+def part(of_range: str, content: str) -> str:
+    return f"en/part-{of_range}-{content * 32}.parquet"
+
+
+def key(of_range: str, number: int = 0) -> str:
+    return f"{of_range}{number:031x}"
+
+
+def test_ranges_are_handed_on_in_the_order_in_which_they_are_completed() -> None:
+    captioned = Captioned(WORK, {"0": 2, "2": 1, "3": 1, "9": 1})
+    captioned.note([key("3"), key("0")], [part("3", "a"), part("0", "b")], 1)
+    captioned.note([key("0", 1), key("2")], [part("0", "c")], 1)
+    feed = captioned.feed()
+    found = [feed.next() for _ in feed.tickets]
+    assert [one and one.range for one in found] == ["1", "3", "0", "2"]
+    listed = [one.listed for one in found if one is not None]
+    assert listed[2] == {"de": ["part-x"], "en": [part("0", "b"), part("0", "c")]}
+    again = captioned.feed()
+    assert [one and one.range for one in (again.next(), again.next())] == ["1", "3"], "a new graph begins anew"
+
+
+def test_a_range_is_waited_for_until_its_last_image_is_in_the_ledger() -> None:
+    captioned = Captioned(WORK[:1], {"0": 2})
+    feed = captioned.feed()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(feed.next)
+        captioned.note([key("0")], [], 1)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.05)
+        captioned.note([key("0", 1)], [], 1)
+        found = waiting.result(HUNG_AFTER_S)
+    assert found is not None and found.range == "0"
+
+
+def test_who_waits_is_told_when_captioning_has_ended_before() -> None:
+    captioned = Captioned(WORK[:2], {"0": 1})
+    feed = captioned.feed()
+    assert feed.next() is not None
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(feed.next)
+        captioned.end()
+        assert waiting.result(HUNG_AFTER_S) is None
+
+
+def test_the_total_is_known_with_the_last_range_and_what_is_asked_again_counts_once() -> None:
+    captioned = Captioned(WORK[:2], {})
+    for _ in range(2):
+        feed = captioned.feed()
+        told = []
+        for _ in feed.tickets:
+            work = feed.next()
+            assert work is not None
+            told.append(feed.note_found(work.range, ["ab", "c"]))
+        assert told == [None, 4] and (feed.num_found, feed.num_chars) == (4, 6)
+    assert captioned.num_asked == 4
+
+
+def test_threads_of_this_process_get_the_thing_itself() -> None:
+    captioned = Captioned(WORK, {})
+    assert pickle.loads(pickle.dumps(captioned)) is captioned
+    feed = captioned.feed()
+    assert pickle.loads(pickle.dumps([feed]))[0] is feed
+
+
+# -- room -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Taking:
+    """A captioner or a translator's serving, of which this alone is asked."""
+
+    num_cores: int | None
+    bytes_to_come: int = 0
+
+
+@pytest.mark.parametrize(
+    ("captioner", "server", "cores", "is_room"),
+    [(1, 1, 2, True), (1, 1, 1, False), (2, 1, 2, False), (1, None, 2, False), (1, None, 64, False),
+     (0, None, 1, True), (1, 0, 2, True), (2, 0, 2, False), (8, 8, 16, True)],
+)  # fmt: skip
+def test_each_model_needs_its_own_cores(captioner: int, server: int | None, cores: int, is_room: bool) -> None:
+    room = leaves_cores(cast(Captioner, Taking(captioner)), cast(Serving, Taking(server)), cores)
+    assert room is is_room
+
+
+def test_a_captioner_that_does_not_say_what_it_takes_has_the_machine_for_itself() -> None:
+    assert not leaves_cores(cast(Captioner, object()), cast(Serving, Taking(0)), 64)
+    assert not leaves_cores(None, cast(Serving, Taking(0)), 64)
+
+
+def test_a_cache_that_is_not_touched_yet_needs_memory_too() -> None:
+    serving = cast(Serving, Taking(1, bytes_to_come=1 << 30))
+    assert leaves_memory(serving, MARGIN_BYTES + (1 << 30)) and leaves_memory(serving, None)
+    assert not leaves_memory(serving, MARGIN_BYTES + (1 << 30) - 1)
+
+
+def test_free_memory_is_the_machine_s_and_at_most_the_container_s(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    assert free_bytes(meminfo, tmp_path) is None
+    meminfo.write_text("MemTotal:       64 kB\nMemAvailable:    40 kB\nHugePages_Total:       0\n")
+    assert free_bytes(meminfo, tmp_path) == 40 * 1024
+    (tmp_path / "memory.current").write_text("20000\n")
+    (tmp_path / "memory.stat").write_text("anon 9000\ninactive_file 5000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_bytes(meminfo, tmp_path) == 40 * 1024
+    (tmp_path / "memory.max").write_text("30000\n")
+    assert free_bytes(meminfo, tmp_path) == 15000
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_ends_the_captioner_ends_the_block_and_wakes_who_waits() -> None:
+    captioned = Captioned(WORK[:1], {"0": 1})
+
+    def caption(_: Captioned) -> None:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk is full"), Captioning(caption, captioned):
+        assert captioned.feed().next() is None
+
+
+def test_what_ends_the_block_stops_the_captioner_which_is_waited_for() -> None:
+    captioned, seen = Captioned(WORK[:1], {"0": 1}), threading.Event()
+    ended = []
+
+    def caption(_: Captioned) -> None:
+        while not captioned.is_stopped:
+            seen.wait(0.01)
+        ended.append(True)
+        raise OSError("and so is the disk")
+
+    with pytest.raises(ValueError, match="the server is gone"), Captioning(caption, captioned):
+        raise ValueError("the server is gone")
+    assert ended, "nothing is written any more when the run ends"
+
+
+def test_of_two_errors_the_first_is_told() -> None:
+    captioned = Captioned(WORK[:1], {"0": 1})
+
+    def caption(_: Captioned) -> None:
+        raise OSError("the first")
+
+    with pytest.raises(OSError, match="the first"), Captioning(caption, captioned) as captioning:
+        assert captioned.feed().next() is None
+        with pytest.raises(OSError, match="the first"):
+            while True:  # as who waits for a server does
+                captioning.check()
+        raise ValueError("what came of it")
+
+
+def test_an_interrupt_waits_for_nobody() -> None:
+    captioned, release = Captioned(WORK[:1], {"0": 1}), threading.Event()
+
+    def caption(_: Captioned) -> None:
+        release.wait(HUNG_AFTER_S)
+
+    with pytest.raises(KeyboardInterrupt), Captioning(caption, captioned):
+        raise KeyboardInterrupt
+    assert captioned.is_stopped and not release.is_set()
+    release.set()
