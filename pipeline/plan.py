@@ -17,7 +17,7 @@ from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import Maker, Makers
 from florenz.pipeline.answers.ranges import missing_captions, missing_translations
 from florenz.pipeline.answers.survey import Survey
-from florenz.pipeline.rates import CHARS_PER_TOKEN, Measurement, PlanSettings, Rate, known_rate, read_rates
+from florenz.pipeline.rates import BESIDE, CHARS_PER_TOKEN, Measurement, PlanSettings, Rate, known_rate, read_rates
 from florenz.pipeline.recipe import Recipe
 from florenz.stores import files
 
@@ -26,6 +26,7 @@ CHARS_OF_STYLE = 80.0  # of an answer of which nothing is known
 CAPTIONS, TRANSLATIONS, REPHRASINGS, ASSEMBLE = "captions", "translations", "rephrasings", "assemble"
 NO_RATE = Rate(per_s=1.0, fixed_s=0.0, chars=0.0)
 ASSEMBLED_PER_S = 100.0  # images, where nothing is known: filters and shards of six texts, one busy core
+LEAST_RANGES = 16  # of keys: the first is translated when so many parts of all are captioned, the last when all are
 BYTES_OF_A_TEXT = 400  # in a shard, in the index and in the ledger, together
 
 
@@ -115,9 +116,15 @@ def missing_by_model(
 
 
 def tell(
-    say: Callable[[str], None], *, images: int, missing: Sequence[Missing], image_bytes: int, given: PlanSettings
+    say: Callable[[str], None],
+    *,
+    images: int,
+    missing: Sequence[Missing],
+    image_bytes: int,
+    given: PlanSettings,
+    is_beside: bool = False,
 ) -> None:
-    """The plan on the screen."""
+    """The plan on the screen. is_beside: as in `hours_of`."""
     say(f"images     {images:,}")
     for one in (one for one in missing if one.model != ASSEMBLE):
         where = f"{one.where} ({NAMES[one.where]})" if one.where in NAMES else one.where
@@ -130,30 +137,39 @@ def tell(
         say(f"time       unknown for {', '.join(unknown)}: SAMPLE=20 measures it, or [plan] in the recipe says it")
         return
     for machines in MACHINES:
-        hours = hours_of(missing, machines)
+        hours = hours_of(missing, machines, is_beside=is_beside)
         cost = f", cost {hours * machines * given.cost_per_hour:,.2f}" if given.cost_per_hour else ""
         say(f"time       {machines} machine{'s' * (machines > 1)}: {in_words(hours)}{cost}")
 
 
-def hours_of(missing: Sequence[Missing], machines: int) -> float:
+def hours_of(missing: Sequence[Missing], machines: int, *, is_beside: bool = False) -> float:
     """Of asking, one model after the other. What languages of one translator share is counted once, and of the first
     translator's start only what captioning does not cover: its server comes up meanwhile.
+
+    is_beside: whether one machine has room for the first translator beside the last captioner. It then begins with the
+    first range of keys that is captioned, and ends after the last; on several machines they stay apart.
     """
-    total, captions_s = 0.0, 0.0
+    captioning = [one for one in missing if one.what == CAPTIONS and one.items]
+    last = sum(one.seconds(machines) for one in captioning if one.model == captioning[-1].model)
+    before = sum(one.seconds(machines) for one in captioning) - last
+    first = next((one.model for one in missing if one.what == TRANSLATIONS and one.items), "")
+    start_s, translating, others = 0.0, 0.0, 0.0
     known: set[tuple[str, str]] = set()
-    for one in missing:
-        if not one.items:
-            continue
-        seconds = one.seconds(machines)
-        rate = one.rate or NO_RATE
-        if (one.what, one.model) in known:
-            seconds -= rate.start_s + rate.fixed_s
-        elif one.what == TRANSLATIONS and not any(what == TRANSLATIONS for what, _ in known):
-            seconds -= min(rate.start_s, captions_s)
-        captions_s += seconds if one.what == CAPTIONS else 0.0
+    for one in (one for one in missing if one.what != CAPTIONS and one.items):
+        rate, is_known = one.rate or NO_RATE, (one.what, one.model) in known
+        seconds = one.seconds(machines) - (rate.start_s + rate.fixed_s) * is_known
+        if (one.what, one.model) == (TRANSLATIONS, first):
+            start_s = max(start_s, rate.start_s)
+            translating += seconds - rate.start_s * (not is_known)
+        else:
+            others += seconds
         known.add((one.what, one.model))
-        total += seconds
-    return total / 3600
+    to_wait_for = max(0.0, start_s - before)
+    if is_beside and machines == 1:
+        both = max(last + translating / LEAST_RANGES, max(to_wait_for, last / LEAST_RANGES) + translating)
+    else:
+        both = max(last, to_wait_for) + translating
+    return (before + both + others) / 3600
 
 
 def in_words(hours: float) -> str:
@@ -168,7 +184,8 @@ def plan(recipe: Recipe, say: Callable[[str], None], *, sample: int = 0) -> None
 
     Raises RecipeError, OutInUse, ServerError, OSError.
     """
-    from florenz.pipeline.run import ask, opened, read_images
+    from florenz.pipeline.asking import ask
+    from florenz.pipeline.run import opened, read_images
 
     with opened(recipe, say) as this:
         index = read_images(this)
@@ -183,7 +200,14 @@ def plan(recipe: Recipe, say: Callable[[str], None], *, sample: int = 0) -> None
             assembling = assembly_rate(assembly_of(recipe, this.makers), index, this.answers, set(keys))
         missing = missing_by_model(this.survey(index), this.makers, measured, recipe.plan, assembling)
         image_bytes = _image_bytes(this.source_files())
-        tell(say, images=index.num_images, missing=missing, image_bytes=image_bytes, given=recipe.plan)
+        tell(
+            say,
+            images=index.num_images,
+            missing=missing,
+            image_bytes=image_bytes,
+            given=recipe.plan,
+            is_beside=this.has_room_beside or BESIDE in measured,
+        )
 
 
 def _first_lacking(found: Survey, recipe: Recipe, answers: CurrentAnswers, number: int) -> list[str]:

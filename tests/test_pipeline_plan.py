@@ -67,6 +67,18 @@ def test_the_first_translator_s_server_comes_up_while_captions_are_made() -> Non
     assert hours_of(both, 10) * 3600 == pytest.approx(10 + (120 + 10) + (60 + 10))
 
 
+def test_on_one_machine_with_room_for_both_the_translator_works_while_captions_are_made() -> None:
+    captions = missing(1600, Rate(per_s=10, fixed_s=0, chars=40), "short", "captions")
+    quick, slow = (missing(1600, Rate(per_s=per_s, fixed_s=0, chars=40, start_s=30)) for per_s in (100, 5))
+    assert hours_of([captions, quick], 1, is_beside=True) * 3600 == pytest.approx(160 + 16 / 16), "the last range"
+    assert hours_of([captions, slow], 1, is_beside=True) * 3600 == pytest.approx(30 + 320), "from the server's start on"
+    other = Missing(what="captions", where="long", model="org/other", items=1600, rate=captions.rate)
+    after_another = hours_of([other, captions, slow], 1, is_beside=True)
+    assert after_another * 3600 == pytest.approx(160 + 10 + 320), "from the first range of the last captioner on"
+    assert hours_of([captions, slow], 2, is_beside=True) == hours_of([captions, slow], 2)
+    assert hours_of([slow], 1, is_beside=True) * 3600 == pytest.approx(30 + 320), "nothing to caption"
+
+
 def test_a_plan_says_what_is_missing_and_what_it_costs() -> None:
     lines: list[str] = []
     given = PlanSettings(cost_per_hour=3.0)
