@@ -118,6 +118,7 @@ Rule = Callable[[Request], Fault | None]  # None: it is answered
 
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 1024  # with Python's 5 the system resets some of a window that comes at once
     stand_in: StandInServer
 
     def handle_error(self, request: Any, client_address: Any) -> None:

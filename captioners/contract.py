@@ -8,7 +8,7 @@ behind `load`, for the processes that caption. It knows pictures and texts, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -139,6 +139,31 @@ class Served(Protocol):
 
     def counted(self) -> Mapping[str, int]:
         """Since it was loaded: answer_tokens, prompt_tokens."""
+
+
+class CaptionStream(Protocol):
+    """Questions on their way to a captioner. It belongs to one thread."""
+
+    def put(self, tag: Any, prepared: Any, styles: Sequence[str]) -> None:
+        """Ask about one picture in these styles. Waits while enough is on its way. Raises what ended the stream."""
+
+    def drain(self) -> None:
+        """Return when everything is answered and kept. Raises what `put` does."""
+
+    def close(self) -> None:
+        """End, with what is still unanswered; no-op the second time."""
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A captioner that is asked picture by picture, so that its server never waits for the last of a batch."""
+
+    def stream(
+        self, keep: Callable[[Any, str, Answer], None], in_flight: Callable[[int], None] = lambda more: None
+    ) -> CaptionStream:
+        """keep: called from several threads with a picture's tag, a style and its answer, once for each. in_flight:
+        told by how many questions there are more, or fewer.
+        """
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
@@ -28,6 +28,10 @@ class Budget:
     def is_used_up(self, tokens: int = 0) -> bool:
         is_late = self.deadline is not None and time.time() >= self.deadline
         return is_late or (self.tokens is not None and tokens >= self.tokens)
+
+    def without(self, tokens: int) -> Budget:
+        """What is left of it for the models that come after, when each worker has used so many."""
+        return self if self.tokens is None else replace(self, tokens=max(0, self.tokens - tokens))
 
 
 UNLIMITED = Budget()

@@ -134,6 +134,8 @@ class Run:
         last, notes = self.last(step), busy.collect(self.recipe.out, step)
         load = model_load(step, model, last.seconds, notes, served, is_shared=is_shared)
         self.loads.append(load)
+        tokens = sum(note.answer_tokens + note.prompt_tokens for note in notes)
+        self.budget = self.budget.without(-(-tokens // self.recipe.workers))
         self.busy += [(start - self.started, end - self.started) for note in notes for start, end in note.spans]
         return load
 

@@ -8,9 +8,11 @@ is the machine's (`translators/shared_server.py`), so that all workers use one.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from PIL import Image
 
@@ -24,7 +26,7 @@ from florenz.translators.client import Client
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.prompts import PromptFamily
 from florenz.translators.shared_server import SharedServer
-from florenz.translators.stream import Asker, Question, Stream
+from florenz.translators.stream import Asker, Question, Replace, Stream
 
 MIN_SIDE_PX = 28  # vision towers cut pictures into patches, and some refuse less than one
 
@@ -49,16 +51,19 @@ class VisionChat:
         """Style -> answer for each picture. Raises ServerError when no server is left."""
         answers: list[dict[str, Answer]] = [{} for _ in prepared]
 
-        def keep(questions: Sequence[Question], replies: Sequence[Reply]) -> None:
-            for question, reply in zip(questions, replies, strict=True):
-                answers[question.tag][question.language] = _answer(reply)
+        def keep(number: int, style: str, answer: Answer) -> None:
+            answers[number][style] = answer
 
-        with Stream(self._clients, keep, replace=self._started_again) as stream:
+        with contextlib.closing(self.stream(keep)) as stream:
             for number, (url, wanted) in enumerate(zip(prepared, styles, strict=True)):
-                for style in wanted:
-                    stream.put(Question(text=url, language=style, tag=number))
+                stream.put(number, url, wanted)
             stream.drain()
         return answers
+
+    def stream(
+        self, keep: Callable[[Any, str, Answer], None], in_flight: Callable[[int], None] = lambda more: None
+    ) -> Pictures:
+        return Pictures(self._clients, keep, self._started_again, in_flight)
 
     def close(self) -> None:
         if self._shared is not None:
@@ -91,6 +96,33 @@ class VisionChat:
         self._clients = [self._client(self._shared.endpoint())]
         self._clients[0].stats.add(completion_tokens=before.completion_tokens, prompt_tokens=before.prompt_tokens)
         return self._clients[0]
+
+
+class Pictures:
+    """Questions about pictures on their way: a window of them over all servers, in flight from the first to `drain`."""
+
+    def __init__(
+        self,
+        clients: Sequence[Client],
+        keep: Callable[[Any, str, Answer], None],
+        replace: Replace,
+        in_flight: Callable[[int], None],
+    ) -> None:
+        def keep_all(questions: Sequence[Question], replies: Sequence[Reply]) -> None:
+            for question, reply in zip(questions, replies, strict=True):
+                keep(question.tag, question.language, _answer(reply))
+
+        self._stream = Stream(clients, keep_all, replace=replace, in_flight=in_flight).__enter__()
+
+    def put(self, tag: Any, prepared: str, styles: Sequence[str]) -> None:
+        for style in styles:
+            self._stream.put(Question(text=prepared, language=style, tag=tag))
+
+    def drain(self) -> None:
+        self._stream.drain()
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def data_url(picture: Image.Image, *, max_side_px: int, quality: int) -> str:

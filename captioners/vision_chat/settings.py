@@ -45,7 +45,7 @@ class Settings(ServedSettings, CaptionerSettings):
     """URLs of several servers of the same model, instead of one."""
 
     batch_size: int = effort(256)
-    """Images that are asked about together."""
+    """Images that are read, decoded and made smaller ahead of the requests."""
 
     def faults(self) -> list[str]:
         faults = super().faults() + [fault for fault in self.served_faults() if not fault.startswith("model is empty")]

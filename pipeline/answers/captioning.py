@@ -3,6 +3,7 @@
 Images are read, decoded and resized by a few threads ahead of the model, which would otherwise wait for JPEGs: one core
 makes 5 tensors a second of 12-megapixel photos. They stay in order, and so do the batches. An image that can't be
 decoded costs its own captions and no others'; every batch of answers is in the ledger before the next is captioned.
+A captioner at a server is asked image by image, and what comes back goes into the ledger some images at once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ from typing import Any
 import apache_beam as beam
 from safetensors import SafetensorError
 
-from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings, Closing, Served, kind_of
+from florenz.captioners.contract import (
+    Answer,
+    Captioner,
+    CaptionerError,
+    CaptionerSettings,
+    CaptionStream,
+    Closing,
+    Served,
+    Streaming,
+    kind_of,
+)
 from florenz.images.decoding import BadImage, decode
 from florenz.images.references import Cell, parse_uri
 from florenz.images.sources import DEFAULTS, ImageRef, read_image_bytes
@@ -29,6 +40,7 @@ from florenz.pipeline.answers.captioned import Captioned
 from florenz.pipeline.answers.first_batch import FirstCaptions, prove
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.questions import CaptionTask
+from florenz.pipeline.answers.whole_images import WholeImages, row_of, rows_without
 from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.translators.endpoint import ServerError
@@ -121,18 +133,31 @@ class Caption(beam.DoFn):
     def start_bundle(self) -> None:
         self._ahead: deque[tuple[CaptionTask, Future[Any]]] = deque()
         self._meter, self._counted_before = Meter(), _counted(self._captioner)
+        self._num_kept = self._num_counted = 0
+        self._whole, self._stream = WholeImages(self._keep_images), None
+        if isinstance(self._captioner, Streaming):
+            self._stream = self._captioner.stream(self._keep_answer, self._meter.add)
 
     def process(self, task: CaptionTask) -> None:
         """One batch is captioned while the images of the next are read; what no budget is left for is not asked."""
-        if self._budget.is_used_up() or self._is_stopped:
+        if self._budget.is_used_up(sum(_counted(self._captioner).values())) or self._is_stopped:
             return
         self._ahead.append((task, self._readers.submit(self._prepared, task.source)))
-        if len(self._ahead) >= 2 * self._settings.batch_size:
+        if self._stream is None and len(self._ahead) >= 2 * self._settings.batch_size:
             self._caption_batch()
+        elif self._stream is not None and len(self._ahead) >= self._settings.batch_size:
+            self._put_next(self._stream)
+        self._count()
 
     def finish_bundle(self) -> None:
         while self._ahead and not self._is_stopped:
-            self._caption_batch()
+            if self._stream is None:
+                self._caption_batch()
+            else:
+                self._put_next(self._stream)
+        if self._stream is not None:
+            self._end(self._stream)
+        self._count()
         counted = {name: number - self._counted_before[name] for name, number in _counted(self._captioner).items()}
         leave(self._out, "caption", self._meter.busy(**counted))
 
@@ -153,20 +178,54 @@ class Caption(beam.DoFn):
                 prepared.append(picture.result())
                 readable.append(task)
             except BadImage as bad:
-                rows += [
-                    CaptionRow(key=task.key, style=style, text=None, reason=bad.reason, detail=bad.detail)
-                    for style in task.styles
-                ]
+                rows += rows_without(task, bad.reason, bad.detail)
         if readable:
             with self._meter.asking(len(readable)):
-                answered = _captions(readable, prepared, self._captioner)
-            self._first.check(answered)
-            rows += answered
+                rows += _captions(readable, prepared, self._captioner)
+        self._keep_images([task for task, _ in batch], rows)
+
+    def _put_next(self, stream: CaptionStream) -> None:
+        """The next image goes on its way, as soon as it is read."""
+        task, picture = self._ahead.popleft()
+        try:
+            prepared = picture.result()
+        except BadImage as bad:
+            self._whole.add(task, rows_without(task, bad.reason, bad.detail))
+            return
+        with contextlib.ExitStack() as at_fault:
+            at_fault.callback(self._close, stream)
+            stream.put(task, prepared, task.styles)
+            at_fault.pop_all()
+
+    def _end(self, stream: CaptionStream) -> None:
+        try:
+            stream.drain()
+        finally:
+            self._close(stream)
+
+    def _close(self, stream: CaptionStream) -> None:
+        """What has come back is paid for, also before an error."""
+        stream.close()
+        self._whole.flush()
+
+    def _keep_answer(self, task: CaptionTask, style: str, answer: Answer) -> None:
+        """In a thread of the stream."""
+        self._whole.add(task, [row_of(task, style, answer)])
+
+    def _keep_images(self, tasks: Sequence[CaptionTask], rows: Sequence[CaptionRow]) -> None:
+        """All rows of these images: into the ledger, and then everybody may know. Raises CaptionerError."""
+        self._first.check(rows)
         parts = self._keep(rows)
         if self._captioned is not None:
-            self._captioned.note([task.key for task, _ in batch], parts, self._digits)
-        advance(self._progress, "caption", len(batch))
-        count("caption", len(batch))
+            self._captioned.note([task.key for task in tasks], parts, self._digits)
+        advance(self._progress, "caption", len(tasks))
+        self._num_kept += len(tasks)
+
+    def _count(self) -> None:
+        """In Beam's metrics, which only Beam's own thread may."""
+        done = self._num_kept
+        count("caption", done - self._num_counted)
+        self._num_counted = done
 
     def _keep(self, rows: Sequence[CaptionRow]) -> list[str]:
         """Into the ledger, each under what decides its style; the parts that it gained."""
@@ -199,14 +258,7 @@ def _captions(tasks: Sequence[CaptionTask], prepared: Sequence[Any], model: Capt
     """Captions in those styles that each image lacks."""
     answers = model.caption(prepared, [task.styles for task in tasks])
     return [
-        CaptionRow(
-            key=task.key,
-            style=style,
-            text=None if answer.reason else answer.text,
-            finish_reason=answer.finish_reason,
-            reason=answer.reason,
-            detail=answer.detail,
-        )
+        row_of(task, style, answer)
         for task, answer_of in zip(tasks, answers, strict=True)
         for style, answer in answer_of.items()
     ]
