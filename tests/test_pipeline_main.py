@@ -16,6 +16,7 @@ import pytest
 from pipeline_examples import MODELS, ROOT, instant_answer, write_pictures
 
 from benchmarks.stand_in_server import STUCK_S, Request, StandInServer, hang, reset, status
+from florenz.pipeline.answers.ledger import Ledger
 from florenz.shards.manifest import read_manifest
 from florenz.shards.verify import verify
 
