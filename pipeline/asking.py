@@ -124,7 +124,8 @@ def _caption(
 
     styles = captioner.told_styles
     busy.collect(this.recipe.out, "caption")
-    watch = ServerWatch(endpoints, limits=this.recipe.limits)
+    key_variable = getattr(captioner, "key_variable", "")
+    watch = ServerWatch(endpoints, limits=this.recipe.limits, key_variable=key_variable)
     with this.step("caption", before.caption_tasks(styles)) as progress, watch:
         tasks = captions_missing_in(before.lacking_captions(styles), this.recipe, this.answers, styles)
         run_captioning(this.recipe, tasks, progress, captioner, this.budget, index.digits, captioned)
@@ -270,7 +271,8 @@ def _translate(
     from florenz.pipeline.answers.graphs import run_translation
 
     busy.collect(this.recipe.out, asking.step)
-    settings, watch = asking.serving.translator.settings, ServerWatch(endpoints, limits=this.recipe.limits)
+    settings = asking.serving.translator.settings
+    watch = ServerWatch(endpoints, limits=this.recipe.limits, key_variable=settings.key_variable)
     with this.step(asking.step, total) as progress, watch:
         run_translation(
             this.recipe, tasks(progress), endpoints, progress, settings, this.budget, index.digits, asking.step

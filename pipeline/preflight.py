@@ -193,7 +193,8 @@ def _server(recipe: Recipe) -> Iterator[str]:
     for translator in used:
         for endpoint in translator.running_servers:
             try:
-                check_endpoint(endpoint, translator.settings.model, limits=recipe.limits)
+                settings = translator.settings
+                check_endpoint(endpoint, settings.model, limits=recipe.limits, key_variable=settings.key_variable)
             except (ServerError, ValueError) as problem:
                 yield f"{_label(translator)}: {problem}"
 

@@ -12,7 +12,7 @@ from florenz.captioners.contract import CaptionerSettings
 from florenz.languages.codes import language_problems
 from florenz.recipes.checks import not_among, raise_if, unknown
 from florenz.translators.client import normal_endpoint
-from florenz.translators.settings import RephraserSettings, TranslatorSettings
+from florenz.translators.settings import KEY_WITHOUT_SERVER, RephraserSettings, TranslatorSettings
 
 ONE, ALL = "one", "all"
 
@@ -47,6 +47,7 @@ class Translator:
                 if self.endpoints.count(one) > 1
             ]
             + ["endpoints has an empty one: leave it out"] * ("" in self.endpoints)
+            + [KEY_WITHOUT_SERVER] * bool(self.settings.key_variable and not self.running_servers)
             + [f"languages: {problem}" for problem in (language_problems(self.languages) if self.languages else [])]
             + not_among("keep", self.keep, (ONE, ALL))
             + self._family_problems(is_rephrasing=family.rephrases)

@@ -62,6 +62,7 @@ class TestVisionChat(CaptionerContract):
         "backoff_max_s": 1.0, "startup_timeout_s": 1.0, "max_server_restarts": 9, "max_model_len": 999,
         "kv_cache_gib": 1.0, "gpu_memory_utilization": 0.5, "enforce_eager": True, "cpu_threads": 3,
         "server_args": ("--trust",), "tensor_parallel": 2, "data_parallel": 2,
+        "key_variable": "OTHER_KEY",
     }  # fmt: skip
 
     @pytest.fixture

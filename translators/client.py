@@ -174,7 +174,7 @@ class Client:
 
     @contextlib.asynccontextmanager
     async def connected(self) -> AsyncIterator[Ask]:
-        async with open_http(self.endpoint, self._verify) as http:
+        async with open_http(self.endpoint, self._verify, self._settings.key_variable) as http:
             yield partial(self._answer, http)
 
     async def _answer(self, http: httpx.AsyncClient, questions: Sequence[Question], keep: Keep) -> None:
@@ -271,7 +271,7 @@ class Client:
             raise _ItemFault("translator_bad_reply", str(error)) from None
         except UnicodeEncodeError as error:
             raise _ItemFault("translator_refused", f"text is no valid Unicode: {error.reason}") from error
-        _check_status(self.endpoint, self.model, response, self._api)
+        _check_status(self.endpoint, self.model, response, self._api, settings.key_variable)
         answers, tokens = _read_reply(response, len(prompts), self._limits, self._api)
         self.stats.add(**tokens)
         return answers
@@ -287,13 +287,14 @@ def _own_family(settings: ServedSettings) -> PromptFamily:
     return family_of(settings)
 
 
-def _check_status(endpoint: str, model: str, response: httpx.Response, api: Api) -> None:
+def _check_status(endpoint: str, model: str, response: httpx.Response, api: Api, key_variable: str) -> None:
     status = response.status_code
     if status == 200:
         return
     if status in (401, 403):
         # Without the server's words: some repeat the key, perhaps a part of it, which no scrubber finds.
-        raise ServerError(f"{endpoint} refuses the API key (HTTP {status}); set {API_KEY_VARIABLES[0]}")
+        variable = key_variable or API_KEY_VARIABLES[0]
+        raise ServerError(f"{endpoint} refuses the API key (HTTP {status}); set {variable}")
     detail = f"HTTP {status}: {_error_message(response)}"
     if status == 404 or 300 <= status < 400:
         fix = "check the endpoint and the model's name"

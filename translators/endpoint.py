@@ -50,14 +50,16 @@ def _has_sound_port(parts: SplitResult) -> bool:
         return False
 
 
-def list_models(endpoint: str, *, timeout_s: float = 10.0, limits: Limits = DEFAULTS) -> list[str]:
-    """Names that the server serves models under, scrubbed like all that a server says.
+def list_models(
+    endpoint: str, *, timeout_s: float = 10.0, limits: Limits = DEFAULTS, key_variable: str = ""
+) -> list[str]:
+    """Names that the server serves models under, scrubbed like all that a server says. key_variable: as in `open_http`.
 
     Raises ServerError if it is out of reach or the API key can't be sent, ValueError for a bad URL.
     """
     base = normal_endpoint(endpoint)
     try:
-        return asyncio.run(_get_models(base, timeout_s, limits))
+        return asyncio.run(_get_models(base, timeout_s, limits, key_variable))
     except TimeoutError:
         problem = f"no answer within {timeout_s:g} s"
     except httpx.HTTPError as error:
@@ -69,11 +71,12 @@ def list_models(endpoint: str, *, timeout_s: float = 10.0, limits: Limits = DEFA
     raise ServerError(f"{base} is out of reach ({problem}); start the server, or check the URL")
 
 
-async def _get_models(base: str, timeout_s: float, limits: Limits) -> list[str]:
-    async with open_http(base, certificates(base)) as http, asyncio.timeout(timeout_s):
+async def _get_models(base: str, timeout_s: float, limits: Limits, key_variable: str) -> list[str]:
+    async with open_http(base, certificates(base), key_variable) as http, asyncio.timeout(timeout_s):
         response = await received(http, http.build_request("GET", f"{base}/models"), limits.reply_bytes)
     if response.status_code in (401, 403):
-        raise ServerError(f"{base} refuses the API key (HTTP {response.status_code}); set {API_KEY_VARIABLES[0]}")
+        variable = key_variable or API_KEY_VARIABLES[0]
+        raise ServerError(f"{base} refuses the API key (HTTP {response.status_code}); set {variable}")
     response.raise_for_status()
     names = [model["id"] for model in reply_json(response, max_depth=limits.reply_depth)["data"]]
     if not all(isinstance(name, str) for name in names):
@@ -81,9 +84,11 @@ async def _get_models(base: str, timeout_s: float, limits: Limits) -> list[str]:
     return names
 
 
-def check_endpoint(endpoint: str, model: str, *, timeout_s: float = 10.0, limits: Limits = DEFAULTS) -> None:
+def check_endpoint(
+    endpoint: str, model: str, *, timeout_s: float = 10.0, limits: Limits = DEFAULTS, key_variable: str = ""
+) -> None:
     """Raises ServerError unless the endpoint answers and serves `model`."""
-    served = list_models(endpoint, timeout_s=timeout_s, limits=limits)
+    served = list_models(endpoint, timeout_s=timeout_s, limits=limits, key_variable=key_variable)
     if scrubbed(model) not in served:  # a dummy key may be part of the name
         shown = ", ".join(name[:MAX_NAME_CHARS] for name in served[:MAX_NAMES]) or "nothing"
         others = f" and {len(served) - MAX_NAMES} more" if len(served) > MAX_NAMES else ""
@@ -91,13 +96,14 @@ def check_endpoint(endpoint: str, model: str, *, timeout_s: float = 10.0, limits
         raise ServerError(f"{problem}; name a model that it serves, or serve this one")
 
 
-def open_http(endpoint: str, verify: ssl.SSLContext | bool) -> httpx.AsyncClient:
-    """A client without time-outs of its own, bearing the API key if the environment has one.
+def open_http(endpoint: str, verify: ssl.SSLContext | bool, key_variable: str = "") -> httpx.AsyncClient:
+    """A client without time-outs of its own, bearing the API key if the environment has one; key_variable: that of the
+    variable which the recipe names for this server.
 
     Raises ServerError for a key that can't be sent: a worker's ValueError would reach the user as a traceback.
     """
     try:
-        key = api_key()
+        key = api_key(key_variable)
     except ValueError as problem:
         raise ServerError(str(problem)) from None
     for name in _TALKATIVE:

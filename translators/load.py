@@ -58,7 +58,15 @@ class ServerLoad:
 class ServerWatch:
     """Looks at these servers while the block runs; `load` is what was seen, None for nothing."""
 
-    def __init__(self, endpoints: Sequence[str], *, every_s: float = LOOK_EVERY_S, limits: Limits = DEFAULTS) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        *,
+        every_s: float = LOOK_EVERY_S,
+        limits: Limits = DEFAULTS,
+        key_variable: str = "",
+    ) -> None:
+        self._key_variable = key_variable
         self._endpoints, self._every_s, self._limits = tuple(endpoints), every_s, limits
         self._looks: dict[str, list[Look]] = {endpoint: [] for endpoint in endpoints}
         self._is_over = threading.Event()
@@ -90,7 +98,7 @@ class ServerWatch:
     async def _watch(self, endpoint: str) -> None:
         try:
             base = normal_endpoint(endpoint)
-            async with open_http(base, certificates(base)) as http:
+            async with open_http(base, certificates(base), self._key_variable) as http:
                 while await self._look(http, endpoint, base) and not self._is_over.is_set():
                     await asyncio.to_thread(self._is_over.wait, self._every_s)
                 await self._look(http, endpoint, base)

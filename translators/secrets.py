@@ -18,7 +18,10 @@ from typing import NoReturn
 
 DOTS = "••••••"
 API_KEY_VARIABLES = ("FLORENZ_API_KEY", "OPENAI_API_KEY")
-SECRET_VARIABLES = (*API_KEY_VARIABLES, "VLLM_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+HUB_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+SECRET_VARIABLES = (*API_KEY_VARIABLES, "VLLM_API_KEY", *HUB_VARIABLES)
+VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")  # a name, as MY_KEY; few keys are capitals with a _ between
+MAX_VARIABLE_CHARS = 64
 MIN_SECRET_CHARS = 6
 MASK = "[secret]"
 
@@ -55,12 +58,34 @@ class Secret:
         raise TypeError("a secret is not pickled: read it from the environment where it is needed")
 
 
-def api_key() -> Secret | None:
-    """The first key that is set and not blank; None without one.
+_NAMED: dict[str, None] = {}  # variables that a recipe names, and that this process has read
+
+
+def variable_problems(label: str, variable: str) -> list[str]:
+    """What is wrong with the name of a variable; nothing of it is repeated, since it may be the key itself."""
+    if not variable or (VARIABLE.fullmatch(variable) and len(variable) <= MAX_VARIABLE_CHARS):
+        return []
+    return [f"{label} is the name of an environment variable, as MY_SERVERS_KEY, and never the key: write that name"]
+
+
+def secret_variables() -> tuple[str, ...]:
+    """All that may hold a key."""
+    return (*SECRET_VARIABLES, *_NAMED)
+
+
+def api_key(variable: str = "") -> Secret | None:
+    """The first key that is set and not blank; None without one. variable: that of this server alone, which must be
+    set; "": any of the usual.
 
     Raises ValueError, one line that names the variable and never the value, for what no HTTP header can carry.
     """
-    for name in API_KEY_VARIABLES:
+    if variable:
+        _NAMED[variable] = None
+        if Secret.from_environment(variable) is None:
+            raise ValueError(
+                f"{variable}, which the recipe names as key_variable, is not set: set it to the server's key"
+            )
+    for name in (variable,) if variable else API_KEY_VARIABLES:
         if key := Secret.from_environment(name):
             if not (key.reveal().isascii() and key.reveal().isprintable()):
                 raise ValueError(f"{name} holds characters that no API key has: set it to the key alone, in one line")
@@ -80,7 +105,7 @@ def scrubbed(text: str) -> str:
 
 def scrubber() -> Callable[[str], str]:
     """`scrubbed` for many texts: looks at the environment once (6 us; a text of 200 characters takes 4 us)."""
-    secrets = (Secret.from_environment(name) for name in SECRET_VARIABLES)
+    secrets = (Secret.from_environment(name) for name in secret_variables())
     values = (secret.reveal() for secret in secrets if secret)
     pattern = _pattern(tuple(value for value in values if len(value) >= MIN_SECRET_CHARS))
     return functools.partial(pattern.sub, MASK) if pattern else str

@@ -31,7 +31,7 @@ from florenz.stores.models import local_model
 from florenz.translators.crash import crash_reason
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.phases import phase_of
-from florenz.translators.secrets import API_KEY_VARIABLES, api_key
+from florenz.translators.secrets import HUB_VARIABLES, api_key, secret_variables
 from florenz.translators.settings import ServedSettings
 
 STOP_WITHIN_S = 10.0  # vLLM takes 0.3 s when idle
@@ -247,8 +247,9 @@ def server_environment(settings: ServedSettings, ours: Mapping[str, str]) -> dic
         environment.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     else:
         environment.pop("VLLM_CPU_KVCACHE_SPACE", None)  # it would win over --kv-cache-memory-bytes
-    for key in (*API_KEY_VARIABLES, "VLLM_API_KEY"):  # the last would make the server demand one
-        environment.pop(key, None)
+    for key in secret_variables():  # but for the hub's; VLLM_API_KEY would make the server demand one
+        if key not in HUB_VARIABLES:
+            environment.pop(key, None)
     return environment
 
 

@@ -12,6 +12,7 @@ from florenz.recipes.fingerprints import decided_since, effort
 from florenz.translators.api import APIS, COMPLETIONS
 from florenz.translators.family import SAMPLING, Family, sampling_problems
 from florenz.translators.family_files import family_named, recipe_family
+from florenz.translators.secrets import variable_problems
 from florenz.translators.window import SEQUENCES
 
 # Where neither recipe nor family says anything. Sent all the same: a model's generation_config.json would change them.
@@ -27,6 +28,9 @@ NAMED_ARGS = {
     "data_parallel": "--data-parallel-size",
     "max_model_len": "--max-model-len",
 }
+
+
+KEY_WITHOUT_SERVER = "key_variable is for servers that run already: name their endpoint, or leave it out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,9 @@ class ServedSettings:
     backoff_s: float = effort(0.5)
     backoff_max_s: float = effort(30.0)
 
+    # Of servers that run already.
+    key_variable: str = effort("")  # environment variable that holds their key; empty: FLORENZ_API_KEY, OPENAI_API_KEY
+
     # A server that we start ourselves; all of it has no effect on an endpoint that somebody else runs.
     startup_timeout_s: float = effort(300.0)
     max_server_restarts: int = effort(2)  # after the first start, over the whole run
@@ -70,6 +77,7 @@ class ServedSettings:
         problems += below_1(max_tokens=self.max_tokens, prompts_per_request=self.prompts_per_request)
         problems += below_1(max_in_flight=self.max_in_flight, cpu_threads=self.cpu_threads)
         problems += below_1(max_sequences=self.max_sequences)
+        problems += variable_problems("key_variable", self.key_variable)
         problems += below_1(tensor_parallel=self.tensor_parallel, data_parallel=self.data_parallel)
         problems += [
             f"server_args has {option}, which {name} = {getattr(self, name)} says already: keep one"

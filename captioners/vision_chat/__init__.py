@@ -12,6 +12,7 @@ from florenz.recipes.fingerprints import decided_since
 from florenz.stores.models import ModelProblem, fingerprint_of_served, read_config
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.server import require_vllm
+from florenz.translators.settings import KEY_WITHOUT_SERVER
 
 __all__ = ["Settings", "fingerprint_parts", "known_styles", "load", "problems"]
 
@@ -43,9 +44,11 @@ def _content_of(model: str, revision: str) -> str:
 
 def problems(settings: Settings) -> Iterator[str]:
     """Whether the servers that are named serve it, or else that it is there, can be served here, and sees."""
+    if settings.key_variable and settings.starts_server:
+        yield KEY_WITHOUT_SERVER
     try:
         for endpoint in settings.running_servers:
-            check_endpoint(endpoint, settings.model)
+            check_endpoint(endpoint, settings.model, key_variable=settings.key_variable)
         if settings.running_servers:
             fingerprint_of_served(settings.model, settings.revision)
             return

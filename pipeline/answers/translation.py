@@ -114,7 +114,8 @@ class Translate(beam.DoFn):
 
     def _lives(self, asker: Asker) -> bool:
         try:
-            check_endpoint(asker.endpoint, self._settings.model, limits=self._limits)
+            settings = self._settings
+            check_endpoint(asker.endpoint, settings.model, limits=self._limits, key_variable=settings.key_variable)
         except ServerError:
             return False
         return True
