@@ -81,7 +81,7 @@ def _caption_with(
                 loaded = load_captioner(captioner)
             except CaptionerError as problem:
                 raise RecipeError([str(problem)]) from problem
-            _note_start(this, this.makers.captioners[styles[0]].fingerprint, started)
+            _note_start(this, this.makers.captioners[styles[0]].fingerprint, time.monotonic() - started)
             endpoints = loaded.endpoints if isinstance(loaded, Served) else endpoints
         this.has_room_beside = _is_room_beside(this, captioner, loaded)
         del loaded  # its memory is free where nobody else holds it
@@ -184,11 +184,11 @@ def _work_beside(this: Run, found: Survey, asking: Pass) -> list[RangeWork]:
     return [one for one in found.work if one.range in ranges]
 
 
-def _note_start(this: Run, fingerprint: str, started: float) -> None:
-    seconds = time.monotonic() - started
-    if seconds < MIN_START_S:
-        return  # it was up already
-    note_rate(this.recipe.out, fingerprint + START, Measurement(items=1, seconds=seconds, chars=0))
+def _note_start(this: Run, fingerprint: str, waited_s: float, seconds: float | None = None) -> None:
+    """How long a model took to come up: as long as we waited, unless it began earlier."""
+    if waited_s < MIN_START_S:
+        return  # it was up already, nobody knows since when
+    note_rate(this.recipe.out, fingerprint + START, Measurement(items=1, seconds=seconds or waited_s, chars=0))
 
 
 def _note_captions(this: Run, styles: Collection[str], before: Survey, after: Survey) -> None:
@@ -251,7 +251,8 @@ def _with_server(
         started = time.monotonic()
         with this.step("server") if serving.is_waited_for else contextlib.nullcontext() as progress:
             endpoints = serving.endpoints(partial(tell_phase, progress, "server"), look)
-        _note_start(this, translator_fingerprint(this.recipe, serving.translator.settings), started)
+        maker = translator_fingerprint(this.recipe, serving.translator.settings)
+        _note_start(this, maker, time.monotonic() - started, serving.seconds_since_start)
         try:
             if endpoints:
                 serving.prove(endpoints[0], this.recipe.languages)

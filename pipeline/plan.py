@@ -152,6 +152,7 @@ def hours_of(missing: Sequence[Missing], machines: int, *, is_beside: bool = Fal
     captioning = [one for one in missing if one.what == CAPTIONS and one.items]
     last = sum(one.seconds(machines) for one in captioning if one.model == captioning[-1].model)
     before = sum(one.seconds(machines) for one in captioning) - last
+    own_start_s = max((one.rate.start_s for one in captioning[-1:] if one.rate), default=0.0)
     first = next((one.model for one in missing if one.what == TRANSLATIONS and one.items), "")
     start_s, translating, others = 0.0, 0.0, 0.0
     known: set[tuple[str, str]] = set()
@@ -166,7 +167,8 @@ def hours_of(missing: Sequence[Missing], machines: int, *, is_beside: bool = Fal
         known.add((one.what, one.model))
     to_wait_for = max(0.0, start_s - before)
     if is_beside and machines == 1:
-        both = max(last + translating / LEAST_RANGES, max(to_wait_for, last / LEAST_RANGES) + translating)
+        first_range_s = own_start_s + (last - own_start_s) / LEAST_RANGES
+        both = max(last + translating / LEAST_RANGES, max(to_wait_for, first_range_s) + translating)
     else:
         both = max(last, to_wait_for) + translating
     return (before + both + others) / 3600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Serving:
         self._limits = limits
         self._is_proved = False
         self._knows_kernels = False
+        self._launched: float | None = None
 
     def start(self) -> None:
         """Unless it runs, or is none of ours. One that can't compute would show that a minute from now, without why.
@@ -40,7 +42,14 @@ class Serving:
             except ServerError as problem:
                 raise RecipeError([str(problem)]) from problem
             self._knows_kernels = True
+        if not self._server.is_alive():
+            self._launched = time.monotonic()
         self._server.start()
+
+    @property
+    def seconds_since_start(self) -> float:
+        """Of our server, also those in which nobody waited for it; 0 where it is none of ours."""
+        return 0.0 if self._launched is None else time.monotonic() - self._launched
 
     @property
     def is_waited_for(self) -> bool:
@@ -94,6 +103,7 @@ class Serving:
 
     def restart(self) -> None:
         """Raises ServerError when that was too often."""
+        self._launched = time.monotonic()
         self._server.restart()
 
     def stop(self) -> None:

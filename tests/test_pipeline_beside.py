@@ -10,10 +10,14 @@ from typing import cast
 import pytest
 
 from florenz.captioners.contract import Captioner
+from florenz.limits.table import Limits
 from florenz.pipeline.answers.captioned import Captioned
 from florenz.pipeline.answers.ranges import RangeWork
 from florenz.pipeline.beside import MARGIN_BYTES, Captioning, free_bytes, leaves_cores, leaves_memory
+from florenz.pipeline.routing import Translator
 from florenz.pipeline.serving import Serving
+from florenz.translators.server import Server
+from florenz.translators.settings import TranslatorSettings
 
 WORK = [RangeWork(range=name, listed={"de": ["part-x"], "en": []}) for name in "0123"]
 HUNG_AFTER_S = 60.0
@@ -126,6 +130,27 @@ def test_free_memory_is_the_machine_s_and_at_most_the_container_s(tmp_path: Path
     assert free_bytes(meminfo, tmp_path) == 40 * 1024
     (tmp_path / "memory.max").write_text("30000\n")
     assert free_bytes(meminfo, tmp_path) == 15000
+
+
+def test_a_server_s_start_is_counted_from_its_launch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also what passes while nobody waits for it; a second word that it is to start is none."""
+    now, lives = [100.0], [False]
+    monkeypatch.setattr("florenz.pipeline.serving.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("florenz.pipeline.serving.check_kernels", lambda: None)
+    monkeypatch.setattr(Server, "is_alive", lambda server: lives[0])
+    monkeypatch.setattr(Server, "start", lambda server: lives.__setitem__(0, True))
+    settings = TranslatorSettings(model="m", prompt="playground")
+    serving = Serving(Translator(settings=settings), tmp_path / "log", is_local=True, limits=Limits())
+    assert serving.seconds_since_start == 0
+    for at in (100.0, 130.0):
+        now[0] = at
+        serving.start()
+    now[0] = 142.0
+    assert serving.seconds_since_start == 42
+    named = Translator(settings=settings, endpoint="http://a:1/v1")
+    elsewhere = Serving(named, tmp_path / "log", is_local=True, limits=Limits())
+    elsewhere.start()
+    assert elsewhere.seconds_since_start == 0 and (serving.num_cores, elsewhere.num_cores) == (None, 0)
 
 
 # -- errors -----------------------------------------------------------------------------------------------------------

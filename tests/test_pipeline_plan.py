@@ -75,6 +75,8 @@ def test_on_one_machine_with_room_for_both_the_translator_works_while_captions_a
     other = Missing(what="captions", where="long", model="org/other", items=1600, rate=captions.rate)
     after_another = hours_of([other, captions, slow], 1, is_beside=True)
     assert after_another * 3600 == pytest.approx(160 + 10 + 320), "from the first range of the last captioner on"
+    loaded = missing(1600, Rate(per_s=10, fixed_s=0, chars=40, start_s=80), "short", "captions")
+    assert hours_of([loaded, slow], 1, is_beside=True) * 3600 == pytest.approx(80 + 10 + 320), "captioner's start"
     assert hours_of([captions, slow], 2, is_beside=True) == hours_of([captions, slow], 2)
     assert hours_of([slow], 1, is_beside=True) * 3600 == pytest.approx(30 + 320), "nothing to caption"
 
