@@ -67,11 +67,11 @@ def main() -> None:
     settings, lines = FilterSettings(), []
     for language in languages():
         texts = [text for _, text in pairs(language, calibration=True)]
-        found = LanguageIdentifier().identify(texts, thresholds=settings.language_limits)
+        found = LanguageIdentifier().identify(texts)
         doubted = [is_taken_for_another(seen, language, settings) for seen in found]
         kept, near, others, agreed = 1 - sum(doubted) / len(texts), 0.0, 0.0, 0.0
         if second_opinion.knows(language):
-            margins = [second_opinion.margins(text, language) for text in texts]
+            margins = second_opinion.margins_of(texts, [language] * len(texts))
             finite = [one.to_neighbours for one in margins if one.to_neighbours < math.inf]
             near = quantile(finite, QUANTILE_NEAR) if finite else 0.0
             others = max(LEAST, quantile([one.to_others for one in margins], QUANTILE_OTHERS))

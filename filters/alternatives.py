@@ -8,12 +8,24 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
 from florenz.filters.words import folded_words
+from florenz.languages.characters import one_of
 
 _SLASHES = "/／|"
 _MIN_LETTERS, _MIN_LENGTH_RATIO, _MIN_ALIKE = 3, 0.5, 0.5
+
+
+_ANY_SLASH = one_of(_SLASHES)
+
+
+def may_be_alternatives(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text with a slash."""
+    return columns.have(_ANY_SLASH)
 
 
 def check_alternatives(candidate: Candidate, settings: FilterSettings) -> Verdict:

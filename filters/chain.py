@@ -1,7 +1,9 @@
 """All filters in order, the cheap ones first; the first that fails gives the reason.
 
-Takes a batch, because language ID answers many texts in one call: one for the whole texts and one for their parts,
-and only for texts that nothing else has dropped. Verdicts do not depend on what else is in the batch.
+Takes a batch, because most of what has to be asked of a text is answered faster for many at once (`columns.py`,
+language ID), and asks a check itself about the few texts that it could reject. Language ID sees the whole texts in one
+call and their parts in another, and only what nothing else has dropped. Verdicts do not depend on what else is in the
+batch.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 
+import numpy as np
+
 from florenz.filters.alignment_check import NO_TABLES, AlignmentTable, check_misaligned
+from florenz.filters.columns import Columns
 from florenz.filters.cut_word import check_cut_word
-from florenz.filters.language_match import check_wrong_language
-from florenz.filters.mixed_language import PART_LIMITS, check_mixed_language, parts_to_ask
+from florenz.filters.language_match import check_wrong_languages
+from florenz.filters.mixed_language import check_mixed_language, may_be_mixed_language, parts_to_ask
 from florenz.filters.order import TEXT_CHECKS
 from florenz.filters.own_words import check_own_words
 from florenz.filters.settings import FilterSettings
@@ -21,12 +26,28 @@ from florenz.filters.verdict import KEEP, Candidate, Verdict, read_as
 from florenz.languages.identification import LanguageIdentifier
 
 Check = Callable[[Candidate, FilterSettings], Verdict]
+Glance = Callable[[Columns, FilterSettings], np.ndarray]
+_TOGETHER = 1024
+"""Texts looked at in one go: more than that, and their columns don't stay in a core's cache."""
 
 
 def text_checks(disabled: Collection[str] = ()) -> list[Check]:
     """The checks of `order.TEXT_CHECKS`, but for those that are disabled."""
-    modules = {file: import_module(f"florenz.filters.{file}") for _, file in TEXT_CHECKS}
-    return [getattr(modules[file], f"check_{reason}") for reason, file in TEXT_CHECKS if reason not in disabled]
+    return [check for check, _ in _checks_and_glances(disabled)]
+
+
+def _checks_and_glances(disabled: Collection[str]) -> list[tuple[Check, Glance]]:
+    """Each with its `may_be_<reason>`, or with one that says yes to all."""
+    found = []
+    for reason, file in TEXT_CHECKS:
+        if reason not in disabled:
+            module = import_module(f"florenz.filters.{file}")
+            found.append((getattr(module, f"check_{reason}"), getattr(module, f"may_be_{reason}", _any_may_be)))
+    return found
+
+
+def _any_may_be(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    return np.ones(len(columns.candidates), dtype=bool)
 
 
 class FilterChain:
@@ -39,7 +60,7 @@ class FilterChain:
     def __init__(self, settings: FilterSettings | None = None, identifier: LanguageIdentifier | None = None) -> None:
         self.settings = settings or FilterSettings()
         self.identifier = identifier or LanguageIdentifier()
-        self._text_checks = text_checks(self.settings.disabled)
+        self._text_checks = _checks_and_glances(self.settings.disabled)
 
     def __call__(
         self, candidates: Sequence[Candidate], tables: Mapping[str, AlignmentTable] = NO_TABLES
@@ -49,22 +70,32 @@ class FilterChain:
         tables: language -> what was learned from the run's pairs; without one nothing is `misaligned` or a `cut_word`.
         A kept text's verdict says what language ID reads in it, unless `wrong_language` is disabled.
         """
-        verdicts = [self._check_text(candidate) for candidate in candidates]
+        verdicts: list[Verdict] = []
+        for start in range(0, len(candidates), _TOGETHER):
+            verdicts += self._judge(candidates[start : start + _TOGETHER], tables)
+        return verdicts
+
+    def _judge(self, candidates: Sequence[Candidate], tables: Mapping[str, AlignmentTable]) -> list[Verdict]:
+        columns = Columns(candidates)
+        verdicts = self._check_texts(columns)
         if self.settings.words:
             self._narrow(candidates, verdicts, "", partial(check_own_words, words=self.settings.words))
         self._narrow(candidates, verdicts, "wrong_language", self._check_language)
-        self._narrow(candidates, verdicts, "mixed_language", self._check_parts)
+        if "mixed_language" not in self.settings.disabled:
+            self._check_parts(columns, verdicts)
         if tables:
             self._narrow(candidates, verdicts, "misaligned", partial(check_misaligned, tables=tables))
             self._narrow(candidates, verdicts, "cut_word", partial(check_cut_word, tables=tables))
         return verdicts
 
-    def _check_text(self, candidate: Candidate) -> Verdict:
-        for check in self._text_checks:
-            verdict = check(candidate, self.settings)
-            if not verdict.keep:
-                return verdict
-        return KEEP
+    def _check_texts(self, columns: Columns) -> list[Verdict]:
+        verdicts = [KEEP] * len(columns.candidates)
+        is_kept = np.ones(len(verdicts), dtype=bool)
+        for check, may_be in self._text_checks:
+            for place in np.flatnonzero(is_kept & may_be(columns, self.settings)).tolist():
+                verdicts[place] = check(columns.candidates[place], self.settings)
+                is_kept[place] = verdicts[place].keep
+        return verdicts
 
     def _narrow(
         self,
@@ -82,16 +113,16 @@ class FilterChain:
             verdicts[index] = read_as(verdict, language) if language != verdict.language else verdict
 
     def _check_language(self, candidates: list[Candidate]) -> list[Verdict]:
-        texts = [candidate.text for candidate in candidates]
-        identified = self.identifier.identify(texts, thresholds=self.settings.language_limits)
-        pairs = zip(candidates, identified, strict=True)
-        return [
-            read_as(check_wrong_language(candidate, seen, self.settings), seen.language) for candidate, seen in pairs
-        ]
+        readings = self.identifier.read([candidate.text for candidate in candidates])
+        return check_wrong_languages(candidates, readings, self.settings)
 
-    def _check_parts(self, candidates: list[Candidate]) -> list[Verdict]:
-        parts = [parts_to_ask(candidate) for candidate in candidates]
-        answers = iter(self.identifier.identify([part for row in parts for part in row], thresholds=PART_LIMITS))
-        identified = [[next(answers) for _ in row] for row in parts]
-        rows = zip(candidates, parts, identified, strict=True)
-        return [check_mixed_language(candidate, row, seen, self.settings) for candidate, row, seen in rows]
+    def _check_parts(self, columns: Columns, verdicts: list[Verdict]) -> None:
+        """Of what is kept; writes its verdicts in place."""
+        places = np.flatnonzero(may_be_mixed_language(columns, self.settings)).tolist()
+        asked = [place for place in places if verdicts[place].keep]
+        parts = [parts_to_ask(columns.candidates[place]) for place in asked]
+        answers = iter(self.identifier.identify([part for row in parts for part in row]))
+        for place, row in zip(asked, parts, strict=True):
+            seen = [next(answers) for _ in row]
+            verdict = check_mixed_language(columns.candidates[place], row, seen, self.settings)
+            verdicts[place] = read_as(verdict, verdicts[place].language)

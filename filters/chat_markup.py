@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.languages.characters import one_of
 
 _MARKS = re.compile(
     r"<\|[^<>|\n]{0,40}\|>"  # <|im_start|>, <|endoftext|>
@@ -20,13 +24,16 @@ _MARKS = re.compile(
     r"|▁|(?-i:Ġ)[^\W_]|âĢ",  # raw sentencepiece and byte-level token spelling
     re.IGNORECASE | re.MULTILINE,
 )
-_SIGNS = frozenset("<[`#:：▁ĠĢ")  # each mark holds one of them, and few texts do
+_SIGNS = one_of("<[`#:：▁ĠĢ")  # each mark holds one of them, and few texts do
+
+
+def may_be_chat_markup(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text with a sign of a mark."""
+    return columns.have(_SIGNS)
 
 
 def check_chat_markup(candidate: Candidate, settings: FilterSettings) -> Verdict:
     """Rejects a text with a template mark that its source does not hold; the detail quotes the mark."""
-    if _SIGNS.isdisjoint(candidate.text):
-        return KEEP
     for found in _MARKS.finditer(candidate.text):
         if found.group() not in candidate.source and not _is_maltese(found, candidate):
             return reject("chat_markup", f"{found.group().strip()!r} at character {found.start()}")

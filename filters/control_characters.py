@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
+from florenz.languages.characters import CharacterTable
 
 _STRAY = re.compile(
     "["
@@ -22,6 +26,14 @@ _STRAY = re.compile(
 )
 
 _BEFORE_CHARS = 30
+
+
+_STRAYS = CharacterTable(lambda character: _STRAY.match(character) is not None)
+
+
+def may_be_control_characters(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text with such a character."""
+    return columns.have(_STRAYS)
 
 
 def check_control_characters(candidate: Candidate, settings: FilterSettings) -> Verdict:

@@ -6,12 +6,20 @@ stay what they are, and a caption full of names is not dropped for sharing them.
 
 from __future__ import annotations
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.languages.scripts import script_weights
 
 _NEARLY_ALL = 0.8
 _MIN_WORDS = 4
+
+
+def may_be_copied_source(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text with an ordinary word of its source."""
+    return columns.shares_words
 
 
 def check_copied_source(candidate: Candidate, settings: FilterSettings) -> Verdict:

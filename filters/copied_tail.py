@@ -7,11 +7,22 @@ Capitalised words of the source are left out, as they may be a name. Cost: compa
 
 from __future__ import annotations
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
 from florenz.languages.codes import SOURCE
 
 _MIN_WORDS, _MIN_LETTERS = 2, 5
+
+
+def may_be_copied_tail(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text that ends in the last word of its source, and shares one that is no name."""
+    found = np.flatnonzero(columns.shares_words).tolist()
+    ends = np.zeros(len(columns.candidates), dtype=bool)
+    ends[[place for place in found if columns.sources[place].words[-1] == columns.words[place][-1]]] = True
+    return ends
 
 
 def check_copied_tail(candidate: Candidate, settings: FilterSettings) -> Verdict:

@@ -7,6 +7,9 @@ slack are added on top of the factor; it matters below about 30 characters and f
 
 from __future__ import annotations
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 
@@ -20,6 +23,17 @@ EXPECTED_RATIO = {
 DEFAULT_RATIO = 1.05
 SLACK_CHARS = 12
 """Characters of English: what may be added or lost whatever the length of the source."""
+
+
+def may_be_length_ratio(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text outside of the range."""
+    number = len(columns.candidates)
+    sources = np.fromiter((len(one.source.strip()) for one in columns.candidates), dtype=np.int64, count=number)
+    chars = np.fromiter((len(text.strip()) for text in columns.texts), dtype=np.int64, count=number)
+    ratios = np.array([EXPECTED_RATIO.get(language, DEFAULT_RATIO) for language in columns.languages])
+    low = ratios * (sources - SLACK_CHARS) / settings.max_length_factor
+    high = ratios * (sources + SLACK_CHARS) * settings.max_length_factor
+    return (sources > 0) & ~((low <= chars) & (chars <= high))
 
 
 def check_length_ratio(candidate: Candidate, settings: FilterSettings) -> Verdict:

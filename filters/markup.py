@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.languages.characters import CharacterTable, one_of
 
 _KINDS: dict[str, re.Pattern[str]] = {
     "an HTML tag": re.compile(r"</?[a-zA-Z][a-zA-Z0-9]{0,11}(?:\s[^<>]{0,200})?/?>"),
@@ -25,6 +29,19 @@ _KINDS: dict[str, re.Pattern[str]] = {
     "a list": re.compile(r"\A\s{0,8}\d{1,2}[.)]\s+\D"),
 }
 _MARKS = re.compile(r"[<&{\[:*_`#>•+-]|www|\d[.)]", re.IGNORECASE)
+
+
+_SINGLE, _WS, _DIGITS, _BEHIND_DIGITS = (
+    one_of("<&{[:*_`#>•+-"),
+    one_of("wW"),
+    CharacterTable(str.isdecimal),
+    one_of(".)"),
+)
+
+
+def may_be_markup(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text with a character that one of the kinds needs."""
+    return columns.have(_SINGLE) | columns.have_pairs(_WS, _WS) | columns.have_pairs(_DIGITS, _BEHIND_DIGITS)
 
 
 def check_markup(candidate: Candidate, settings: FilterSettings) -> Verdict:

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.filters.words import ENGLISH_ONLY, folded_words
@@ -20,11 +23,22 @@ from florenz.languages.scripts import script_of, script_weights
 
 _MIN_PART_WORDS, _WORDS_FOR_ONE_MORE_PART, _MAX_PARTS = 3, 6, 4
 _PART_MIN_PROBABILITY, _PART_MAX_CLAIMED = 0.6, 0.1
-PART_LIMITS = (_PART_MIN_PROBABILITY, _PART_MAX_CLAIMED)
 _COPIED_SHARE = 0.4
 _MAX_ACRONYM_CHARS = 5
 _MAX_RUN_WORDS = 1000
 """Of text and of source: runs are looked for in so many first words, as looking costs the product of both."""
+
+
+def may_be_mixed_language(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text with a letter of a foreign script, an ordinary word of the source, or a word that only English has."""
+    scripts, weights = columns.scripts
+    languages = sorted(set(columns.languages))
+    is_foreign = np.array([[script not in scripts_of_language(one) for script in scripts] for one in languages])
+    rows = [languages.index(language) for language in columns.languages]
+    has_foreign = ((weights > 0) & is_foreign.reshape(len(languages), len(scripts))[rows]).any(axis=1)
+    has_english = columns.of(not ENGLISH_ONLY.isdisjoint(words) for words in columns.words)
+    found: np.ndarray = has_foreign | columns.shares_words | has_english
+    return found
 
 
 def split_parts(candidate: Candidate) -> list[str]:

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.languages.characters import CharacterTable
 from florenz.languages.codes import scripts_of_language
 from florenz.languages.scripts import script_of
 
@@ -31,6 +35,15 @@ _LEADING = "".join(character for character, byte in _BYTES.items() if 0xC2 <= by
 _FOLLOWING = "".join(re.escape(character) for character, byte in _BYTES.items() if byte < 0xC0)
 _RUN = re.compile(f"[{_LEADING}][{_FOLLOWING}]{{1,3}}")
 _PUNCTUATION = re.compile("[\u00a0-\u00bf\u2010-\u2044\u20ac\u2122\u3000-\u303f\uff00-\uffef]")
+
+
+_LEADING_ONES = CharacterTable(lambda character: 0xC2 <= _BYTES.get(character, 0) <= 0xF4)
+_FOLLOWING_ONES = CharacterTable(lambda character: 0x80 <= _BYTES.get(character, 0) < 0xC0)
+
+
+def may_be_mojibake(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text with a run of two misread bytes."""
+    return columns.have_pairs(_LEADING_ONES, _FOLLOWING_ONES)
 
 
 def check_mojibake(candidate: Candidate, settings: FilterSettings) -> Verdict:

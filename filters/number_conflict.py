@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.number_words import number_words
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
@@ -33,6 +36,11 @@ _HALF_TO = frozenset(
 _SCALES = frozenset(("hundred", "thousand", "million", "billion"))
 _LARGE_UNITS = re.compile(r"[百千万萬億亿兆십백천만억]|लाख|करोड़|লাখ|কোটি|لاکھ|کروڑ|\d\s?(?:тыс|млн|mil\b|lakh)")
 _Stated = dict[int, tuple[str, bool]]
+
+
+def may_be_number_conflict(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text whose source states a number."""
+    return columns.of(source.has_number for source in columns.sources)
 
 
 def check_number_conflict(candidate: Candidate, settings: FilterSettings) -> Verdict:

@@ -21,7 +21,8 @@ TEXT_CHECKS: tuple[tuple[str, str], ...] = (
     ("copied_tail", "copied_tail"),
     ("repetition", "repetition"),
 )
-"""(reason, file): `filters/<file>.py` holds `check_<reason>(candidate, settings) -> Verdict`. Cheap ones come first."""
+"""(reason, file): `filters/<file>.py` holds `check_<reason>(candidate, settings) -> Verdict`, and where that pays
+`may_be_<reason>(columns, settings)`, which says whom the check need not be asked about (`columns.py`)."""
 
 LANGUAGE_CHECKS = ("wrong_language", "mixed_language")
 """Asked last and of many texts at once, because they need language ID."""

@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import numpy as np
+
+from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
 from florenz.filters.words import ends_of, folded_words, source_words
+from florenz.languages.characters import CharacterTable
 from florenz.languages.scripts import script_of
 
 _MAX_UNIT_WORDS = 12
@@ -19,6 +23,26 @@ _MAX_UNIT_CHARS = 24
 _MIN_SPAN_CHARS = 10
 _MIN_SPAN_WITHOUT_SPACES = 8  # there a word is two letters
 _WITHOUT_SPACES = frozenset({"HAN", "KANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"})
+
+
+_SPACES = CharacterTable(str.isspace)
+_NUM_TRIPLES = 1 << 11  # of letters, by a hash: taking two for one asks about a text too many
+
+
+def may_be_repetition(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text in which words, or three letters, stand again as often as a loop needs it; or one that is cut."""
+    again = columns.of(len(words) - len(set(words)) >= settings.max_repeats for words in columns.words)
+    codes = columns.folded_codes
+    is_letter = ~_SPACES.of(codes)
+    is_letter[codes.ends] = False
+    letters, owners = codes.codes[is_letter], codes.owner[is_letter]
+    triples = (letters[:-2] * 961 + letters[1:-1] * 31 + letters[2:]) % _NUM_TRIPLES
+    is_triple = owners[:-2] == owners[2:]
+    has_triple = np.zeros((len(columns.candidates), _NUM_TRIPLES), dtype=bool)
+    has_triple[owners[:-2][is_triple], triples[is_triple]] = True
+    num_again = np.bincount(owners[:-2][is_triple], minlength=len(has_triple)) - np.count_nonzero(has_triple, axis=1)
+    found: np.ndarray = again | (num_again >= _least_again(settings.max_repeats))
+    return found | columns.of(ends_of(text) is not text for text in columns.texts)
 
 
 def check_repetition(candidate: Candidate, settings: FilterSettings) -> Verdict:
@@ -73,4 +97,8 @@ def _may_hold_loop(letters: str, max_repeats: int) -> bool:
     letter that stands more than seven times). Half of all texts need no pattern then, which is 20 times as slow.
     """
     triples = set(zip(letters, letters[1:], letters[2:], strict=False))
-    return len(letters) - 2 - len(triples) >= (max_repeats if max_repeats <= 7 else max_repeats - 2)
+    return len(letters) - 2 - len(triples) >= _least_again(max_repeats)
+
+
+def _least_again(max_repeats: int) -> int:
+    return max_repeats if max_repeats <= 7 else max_repeats - 2

@@ -6,10 +6,24 @@ that does so itself ("No, no!") may be translated so. Cost: one comparison of tw
 
 from __future__ import annotations
 
+import numpy as np
+
+from florenz.filters.columns import Columns, is_letter_of_words
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
+from florenz.languages.characters import CharacterTable
 
 _MIN_HALF_CHARS = 4
+
+
+_WORD_LETTERS = CharacterTable(lambda one: ord(one) if is_letter_of_words(one) else 0, np.int32)
+
+
+def may_be_said_twice(columns: Columns, settings: FilterSettings) -> np.ndarray:
+    """A text in which each letter stands an even number of times: their codes, one over the other, come to nothing."""
+    codes = columns.folded_codes
+    found: np.ndarray = np.bitwise_xor.reduceat(_WORD_LETTERS.of(codes), codes.starts) == 0
+    return found
 
 
 def check_said_twice(candidate: Candidate, settings: FilterSettings) -> Verdict:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
+import numpy as np
+
+from florenz.languages.characters import CharacterTable, Codes
+
 HAN_WEIGHT = 3
 """A Han character (kana, Hangul syllable) carries about as much as three letters of an alphabet (zh: 0.32)."""
 
@@ -66,3 +70,26 @@ def script_weights(text: str) -> Weights:
         script = _MARKS.scripts[ord(mark)]
         weights[script] = marks.count(mark) * (HAN_WEIGHT if script in _HEAVY else 1)
     return weights
+
+
+def _number_of_script(character: str) -> int:
+    """From 1 on, in the order in which scripts are met; 0 for what is no letter."""
+    script = script_of(character)
+    if not script:
+        return 0
+    if script not in _SCRIPTS:
+        _SCRIPTS.append(script)
+    return _SCRIPTS.index(script) + 1
+
+
+_SCRIPTS: list[str] = []
+_NUMBERS = CharacterTable(_number_of_script, np.uint8)
+
+
+def script_columns(codes: Codes) -> tuple[tuple[str, ...], np.ndarray]:
+    """`script_weights` of many texts: (scripts, [texts, scripts] of weights), of any scripts that occur."""
+    numbers = _NUMBERS.of(codes).astype(np.intp)
+    scripts, num_texts = tuple(_SCRIPTS), len(codes.ends)
+    counts = np.bincount(codes.owner * (len(scripts) + 1) + numbers, minlength=num_texts * (len(scripts) + 1))
+    weights = counts.reshape(num_texts, len(scripts) + 1)[:, 1:]
+    return scripts, weights * np.array([HAN_WEIGHT if script in _HEAVY else 1 for script in scripts], dtype=np.int64)

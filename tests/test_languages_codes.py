@@ -14,7 +14,8 @@ from florenz.languages.codes import (
     scripts_of_language,
     suggest,
 )
-from florenz.languages.identification import ALIASES, SCRIPT_LABELS, LanguageIdentifier
+from florenz.languages.identification import LanguageIdentifier
+from florenz.languages.labels import ALIASES, SCRIPT_LABELS
 from florenz.languages.scripts import script_weights
 
 

@@ -2,10 +2,14 @@
 
 import pickle
 
+import fasttext
+import numpy as np
 import pytest
 from filters_examples import CAPTIONS, ENGLISH
 
-from florenz.languages.identification import ALIASES, LanguageIdentifier, LanguageModelError
+from florenz.languages.hierarchy import read_hierarchy
+from florenz.languages.identification import LanguageIdentifier, LanguageModelError, find_model
+from florenz.languages.labels import ALIASES
 
 IDENTIFIER = LanguageIdentifier()
 
@@ -96,3 +100,37 @@ def test_damaged_model_is_named(tmp_path):
     damaged.write_bytes(b"not a model")
     with pytest.raises(LanguageModelError, match=r"damaged\.ftz cannot be read"):
         LanguageIdentifier(str(damaged)).identify(["text"])
+
+
+def test_all_probabilities_are_fasttexts_own():
+    """The tree that is read from the model's file, against what fastText finds when it walks it."""
+    model = fasttext.load_model(find_model())
+    hierarchy = read_hierarchy(find_model())
+    assert list(hierarchy.labels) == model.get_labels()
+    lines = [*CAPTIONS.values(), ENGLISH, "x", "12", "ok 的", "ა"]
+    vectors = np.array([model.get_sentence_vector(line) for line in lines])
+    for line, row in zip(lines, hierarchy.probabilities(vectors), strict=True):
+        ((labels,), (probabilities,)) = model.predict([line], k=-1)
+        theirs = dict(zip(labels, probabilities.tolist(), strict=True))
+        ours = dict(zip(hierarchy.labels, row.tolist(), strict=True))
+        assert ours == pytest.approx({label: theirs.get(label, 0.0) for label in ours}, rel=1e-3, abs=2e-5)
+
+
+def test_a_model_without_a_tree_is_asked_itself(tmp_path):
+    text = tmp_path / "train.txt"
+    rows = [f"__label__{code} {caption}" for code, caption in {**CAPTIONS, "en": ENGLISH}.items()]
+    text.write_text("\n".join(rows * 20))
+    model = fasttext.train_supervised(str(text), loss="softmax", dim=8, lr=1.0, epoch=50, thread=1, verbose=0)
+    model.save_model(str(tmp_path / "own.bin"))
+    assert read_hierarchy(str(tmp_path / "own.bin")) is None
+    found = LanguageIdentifier(str(tmp_path / "own.bin")).identify([CAPTIONS["de"], ENGLISH, "12"])
+    assert [one.language for one in found] == ["de", "en", "und"]
+    assert sum(found[0].probabilities.values()) == pytest.approx(1.0)
+
+
+def test_an_answer_does_not_depend_on_what_is_asked_with_it():
+    texts = [*CAPTIONS.values(), ENGLISH, "", "12", "\ud800", "ok"] * 3
+    together = IDENTIFIER.identify(texts)
+    assert together == [identify(text) for text in texts]
+    assert together[::-1] == IDENTIFIER.identify(texts[::-1])
+    assert together[:-1] == IDENTIFIER.identify(texts[:-1])

@@ -1,12 +1,22 @@
 """py3langid beside lid.176: near relatives told apart, good text of weak languages kept, and what is warned about."""
 
 import pytest
-from filters_examples import reason_of, translation
+from filters_examples import CAPTIONS, reason_of, translation
+from py3langid import langid
 
 from florenz.filters.chain import FilterChain
 from florenz.languages.calibration import MARGINS
 from florenz.languages.codes import NAMES
-from florenz.languages.second_opinion import GROUPS, group_of, margins, neighbours_of, warnings
+from florenz.languages.second_opinion import (
+    GROUPS,
+    group_of,
+    knows,
+    margins,
+    margins_of,
+    margins_to_neighbours,
+    neighbours_of,
+    warnings,
+)
 
 ENGLISH = "The old man sits in front of the house and reads."
 
@@ -66,3 +76,20 @@ def test_what_to_know_before_a_run_is_told():
 )
 def test_what_begins_as_the_english_sentence_does_gets_no_second_chance(language, source, text):
     assert reason_of(translation(text, language, source=source)) == "wrong_language"
+
+
+def test_margins_are_py3langids_own_whoever_is_asked_with():
+    texts = {**CAPTIONS, "en": "", "sl": "\ud800 12", "hr": "Crveni automobil " * 60}
+    rows = [(text, language) for language, text in texts.items() if knows(language)]
+    model = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE)
+    together = margins_of([text for text, _ in rows], [language for _, language in rows])
+    near = margins_to_neighbours([text for text, _ in rows], [language for _, language in rows])
+    for (text, language), found, to_neighbours in zip(rows, together, near.tolist(), strict=True):
+        assert found == margins(text, language)
+        assert to_neighbours == found.to_neighbours
+        data = model._encode(text.encode("utf-8", "replace").decode())
+        scores = dict(enumerate((model._raw_score(data) / len(data or " ") ** 0.5).tolist()))
+        own = max(scores[place] for place, label in enumerate(model.nb_classes) if label in group_of(language))
+        near_ones = [scores[place] for place, label in enumerate(model.nb_classes) if label in neighbours_of(language)]
+        if near_ones:
+            assert found.to_neighbours == pytest.approx(own - max(near_ones), abs=1e-3)
