@@ -205,3 +205,8 @@ def test_human_german_is_not_cut_and_what_is_cut_is_found():
     rng = random.Random(4)
     cut = [translation(text, source=pair[0]) for pair in pairs[:2000] if (text := make_cut(pair, "de", rng, pairs))]
     assert len(cut) > 500 and sum(not v.keep for v in check_cut_word(cut, {"de": table})) >= 0.4 * len(cut)
+
+
+def test_a_lexicon_of_nothing_but_rare_words_knows_none():
+    model = learn_pair_model([("a red car", "ein rotes Auto"), ("two dogs", "zwei Hunde")], "de")
+    assert model.scores([("a red car", "ein rotes Auto")]).tolist() == [0.0]
