@@ -12,8 +12,8 @@ learned from all others.
 
 A pair is looked at twice, by whole words and by their beginnings (`VIEWS`), each in both directions; the mean of all
 four counts: endings make most words of a small run rare, and beginnings alone take "Haus" for "Haut". Question marks
-and the like are words too. Cost: 10,000 pairs are learned in two to three seconds of a core (`lexicon.py`), a text is scored in
-about 50 microseconds.
+and the like are words too. Cost: 10,000 pairs are learned in two to three seconds of a core (`lexicon.py`), a text is
+scored in about 50 microseconds.
 """
 
 from __future__ import annotations
