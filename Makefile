@@ -48,6 +48,7 @@ KNOWN_remove := OUT KEYS
 KNOWN_test-fresh := COMMANDS
 KNOWN_fuzz := MINUTES
 KNOWN_bench-scale := LARGE
+KNOWN_bench-train-gpu := SIZE
 KNOWN = PYTHON $(foreach goal,$(MAKECMDGOALS),$(KNOWN_$(goal)))
 UNKNOWN = $(filter-out $(KNOWN),$(TYPED))
 UNSEEN = $(foreach name,$(KNOWN),$(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
@@ -63,7 +64,7 @@ TESTS := $(PYTHON_ENV) -m pytest -q -n 2 --dist worksteal
 .PHONY: help typed env doctor lock dataset plan retry train plan-train evaluate emergence law decoder verify progress report preview sample \
 	export publish remove test test-readers test-engines test-fresh check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-report bench-ledger bench-scale bench-translate bench-caption \
-	bench-stream bench-generate bench-train bench-loss bench-filters torture bench-hostile bench-damage bench-load fuzz clean
+	bench-stream bench-generate bench-train bench-train-gpu bench-loss bench-filters torture bench-hostile bench-damage bench-load fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -189,6 +190,9 @@ bench-generate: env  ## generation with a key-value cache against without
 
 bench-train: env  ## training from the stream against training from memory
 	@$(PYTHON_ENV) -m benchmarks.train
+
+bench-train-gpu: env  ## utilisation, memory, data wait and generation of the paper's sizes on a GPU: SIZE=1.0b,3.5b
+	@$(PYTHON_ENV) -m benchmarks.train_gpu $(call given,SIZE)
 
 bench-loss: env  ## peak memory of the loss over 256,000 words, chunked against whole
 	@$(PYTHON_ENV) -m benchmarks.loss

@@ -104,9 +104,10 @@ def recipe_in(folder: Path, *changes: tuple[str, str], **variables: str) -> Reci
 
 
 def metrics(out: Path | str) -> list[dict[str, Any]]:
-    """The lines of the log without rates per second."""
+    """The lines of the log without what no two runs share: rates, waits, memory."""
     lines = [json.loads(line) for line in (Path(out) / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if not key.endswith("_per_s")} for line in lines]
+    own = ("utilisation", "data_wait", "peak_memory_gib")
+    return [{key: one for key, one in line.items() if not key.endswith("_per_s") and key not in own} for line in lines]
 
 
 def losses(out: Path | str) -> list[float]:

@@ -120,6 +120,14 @@ def sum_over_ranks(values: torch.Tensor, place: Place) -> torch.Tensor:
     return values
 
 
+def largest_over_ranks(value: float, place: Place) -> float:
+    """All ranks must ask."""
+    box = torch.tensor([value], dtype=torch.float64, device=place.device)
+    if place.world_size > 1:
+        dist.all_reduce(box, op=dist.ReduceOp.MAX)
+    return float(box)
+
+
 def value_of_first(value: int, place: Place) -> int:
     """What rank 0 says, on every rank; they wait for it."""
     box = torch.tensor([value], device=place.device)

@@ -23,7 +23,10 @@ from florenz.train.validation import ValidationRecord
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 BAR = "{desc}{percentage:.0f}%|{bar}| {n_fmt}/{total_fmt} steps, {remaining} left{postfix}"
-CURVES = ("loss", "learning_rate", "gradient_norm", "tokens_per_s", "images_per_s")
+CURVES = (
+    "loss", "learning_rate", "gradient_norm", "tokens_per_s", "images_per_s", "tflops_per_s", "utilisation",
+    "data_wait", "peak_memory_gib",
+)  # fmt: skip
 VALIDATION_CURVES = ("cross_entropy", "exact")
 
 
@@ -33,7 +36,9 @@ class StepRecord:
 
     step: counted through all stages, from 1. epoch: how often the data of this stage was seen. loss: mean cross-entropy
     of the step's target tokens, in nats. gradient_norm: before clipping. tokens: target tokens in the step.
-    images: pictures in the step. The rates are means since the line before.
+    images: pictures in the step. The rates are means since the line before (`speed.Rates` says of what).
+    peak_memory_gib: of the rank that needed most, since the process began. Lines of before they were kept lack the
+    last four.
     """
 
     step: int
@@ -46,6 +51,10 @@ class StepRecord:
     images: int
     tokens_per_s: float
     images_per_s: float
+    tflops_per_s: float
+    utilisation: float | None
+    data_wait: float
+    peak_memory_gib: float
 
 
 class TrainingLog:
@@ -83,10 +92,13 @@ class TrainingLog:
         self._file.write(json.dumps(asdict(record)) + "\n")
         self._file.flush()
         rates = f"{record.tokens_per_s:,.0f} tokens/s, {record.images_per_s:,.0f} images/s"
+        if record.utilisation is not None:
+            rates += f", {record.utilisation:.0%} of the peak"
         self._bar.set_postfix_str(f"loss {record.loss:.3f}, {rates}", refresh=False)
         if self._writer is not None:
             for name in CURVES:
-                self._writer.add_scalar(name, getattr(record, name), record.step)
+                if (value := getattr(record, name)) is not None:
+                    self._writer.add_scalar(name, value, record.step)
 
     def write_validation(self, record: ValidationRecord) -> None:
         self._file.write(json.dumps(asdict(record)) + "\n")

@@ -26,15 +26,17 @@ from florenz.train.counts import Counts, restored
 from florenz.train.data.processor import Processor
 from florenz.train.distributed import has_bfloat16, process_group
 from florenz.train.following import Feed
+from florenz.train.gpus import peak_of_device
 from florenz.train.keeping import MODEL_FOLDER, find_checkpoint, save, save_model
 from florenz.train.log import TrainingLog, has_tensorboard
 from florenz.train.model.attention import attend_as
 from florenz.train.model.parts import set_modes, train_only
+from florenz.train.operations import operations_of
 from florenz.train.recipe import Recipe
 from florenz.train.schedule import learning_rate
 from florenz.train.settings import Stage
 from florenz.train.share import share_of
-from florenz.train.speed import Speed, make_record
+from florenz.train.speed import Speed, make_record, peak_memory
 from florenz.train.state import load_optimizer_state, trained_parameters
 from florenz.train.step import take_step
 from florenz.train.training import Say, Training
@@ -45,6 +47,7 @@ EARLIER_RULES = (
     "warning: this training was begun by an earlier version, whose mix counted texts and not images and whose frozen "
     "parts were in training mode: what is left of it goes by today's rules"
 )
+NO_PEAK = "the peak of this GPU is not in train/gpus.py, so the log has no utilisation"
 
 
 def train(recipe: Recipe, say: Say) -> Path:
@@ -112,6 +115,7 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
     feed = Feed(this, stage, processor, position, checkpoint if is_begun else None)
     validation = make_validation(this, stage, processor)
     caches = fill_caches(this, stage, model, feed.stream, validation)
+    operations = operations_of(model, (stage.image_px or processor.image_px) if stage.images else None)
     runner = prepare(model, this)
     optimizer = make_optimizer(model, recipe.optimizer, stage.weight_decay)
     counts = Counts()
@@ -121,23 +125,30 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
         feed.stream.skipped = counts.skipped
     noise = partial(processor.with_noise, share=stage.unigram_noise) if stage.unigram_noise else None
     this.say(describe_stage(stage, position, model))
-    speed = Speed()
+    peak = peak_of_device(place.device)
+    if peak is None and place.device.type == "cuda" and number == 0:
+        this.say(f"warning: {NO_PEAK}")
+    speed = Speed(place, peak)
     share = share_of(stage.num_micro_batches, rank=place.rank, world_size=place.world_size)
     with contextlib.closing(feed):
         while position.stage_step < stage.steps:
             rate = learning_rate(position.stage_step, steps=stage.steps, peak=stage.peak_rate, warmup=stage.warmup)
-            micro_batches = feed.take(share.per_step)
+            with speed.waiting():
+                micro_batches = feed.take(share.per_step)
             counts.skipped = feed.stream.skipped
             counts.truncated += sum(processor.num_truncated(batch) for batch in micro_batches)
             counts.examples += sum(len(batch["labels"]) for batch in micro_batches)
-            outcome = take_step(this, runner, optimizer, position, rate, micro_batches, caches.training, noise)
+            outcome = take_step(
+                this, runner, optimizer, position, rate, micro_batches, caches.training, noise, operations
+            )
             position = position.next(stage.num_micro_batches)
             feed.move(position)
             speed.add(outcome)
             is_end, records = position.stage_step == stage.steps, recipe.records
             is_saved = is_end or position.step % records.checkpoint_every_steps == 0
             if is_saved or position.step % records.log_every_steps == 0:
-                record = make_record(stage, position, feed.epoch, rate, outcome, speed)
+                memory = peak_memory(place)
+                record = make_record(stage, position, feed.epoch, rate, outcome, speed, memory)
                 this.write(record)
             this.advance(stage)
             if validation and (is_end or position.step % recipe.validation.every_steps == 0):

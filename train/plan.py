@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from florenz.console import fail, quiet_libraries
 from florenz.recipes.recipe_file import RecipeError
 from florenz.recipes.sections import nearest
+from florenz.train.gpus import GPUS
 from florenz.train.model.attention import attend_as
 from florenz.train.model.family import SIZES
 from florenz.train.model.florenz import Florenz
@@ -31,11 +32,6 @@ from florenz.train.share import share_of
 
 USAGE = "usage: florenz plan-train RECIPE [GPUS=8] [GPU=h200] [MFU=0.4] [SIZE=...] [STEPS=...] ..."
 GIB = 1 << 30
-# Name -> memory in GiB, as torch sees it, and dense bfloat16 peak in FLOP/s, of NVIDIA's data sheets.
-GPUS = {
-    "h200": (139.0, 989e12), "h100": (79.0, 989e12), "a100": (79.0, 312e12), "a100-40": (39.0, 312e12),
-    "l40s": (44.0, 362e12), "l4": (22.0, 121e12),
-}  # fmt: skip
 LOGIT_BYTES = 2 + 3 * 4  # bfloat16, float32, its softmax, its gradient
 RESERVED = 0.08  # of a GPU's memory: CUDA itself, the allocator's gaps, buffers of the ranks' exchange
 

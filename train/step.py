@@ -21,6 +21,7 @@ from florenz.train.checkpoint import Position
 from florenz.train.distributed import Place, gradient_sync, sum_over_ranks, whole
 from florenz.train.features import PictureCache
 from florenz.train.model.florenz import IGNORED
+from florenz.train.operations import Operations
 from florenz.train.share import share_of
 from florenz.train.training import Training
 
@@ -33,7 +34,7 @@ class StepOutcome:
 
     loss: torch.Tensor
     gradient_norm: torch.Tensor
-    totals: torch.Tensor  # target tokens, images
+    totals: torch.Tensor  # target tokens, images, operations
 
 
 def take_step(
@@ -45,17 +46,28 @@ def take_step(
     micro_batches: Sequence[Batch],
     cache: PictureCache | None = None,
     noise: Callable[[Batch], Batch] | None = None,
+    operations: Operations | None = None,
 ) -> StepOutcome:
     """One step of the optimizer: the gradient of the mean loss over all target tokens of the step, on all ranks.
 
-    noise: what is done to each micro-batch, with random numbers of its own.
+    noise: what is done to each micro-batch, with random numbers of its own. operations: None counts none.
     """
     place, recipe = this.place, this.recipe
     num_micro_batches = recipe.stages[position.stage].num_micro_batches
     share = share_of(num_micro_batches, rank=place.rank, world_size=place.world_size)
     for group in optimizer.param_groups:
         group["lr"] = rate
-    counts = torch.tensor([[count_tokens(batch), count_images(batch)] for batch in micro_batches], dtype=torch.float64)
+    counts = torch.tensor(
+        [
+            [
+                count_tokens(batch),
+                count_images(batch),
+                operations.of_batch(batch, is_looked_at=cache is None) if operations else 0,
+            ]
+            for batch in micro_batches
+        ],
+        dtype=torch.float64,
+    )
     totals = sum_over_ranks(counts.sum(0).to(place.device), place)
     loss_of_step = torch.zeros((), device=place.device)
     for place_in_step, batch in enumerate(micro_batches):
