@@ -30,7 +30,7 @@ from florenz.train.gpus import peak_of_device
 from florenz.train.keeping import MODEL_FOLDER, find_checkpoint, save, save_model
 from florenz.train.log import TrainingLog, has_tensorboard
 from florenz.train.model.attention import attend_as
-from florenz.train.model.parts import set_modes, train_only
+from florenz.train.model.parts import hold_in_bfloat16, never_trained, set_modes, train_only
 from florenz.train.operations import operations_of
 from florenz.train.recipe import Recipe
 from florenz.train.schedule import learning_rate
@@ -108,6 +108,8 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
     model, processor = load_model(recipe, this.manifest, checkpoint)
     train_only(model, stage.parts)
     set_modes(model)
+    if recipe.compute.frozen_weights == "bfloat16":
+        hold_in_bfloat16(model, never_trained(one.parts for one in recipe.stages))
     attend_as(model, recipe.compute.attention, stage.image_px or processor.image_px)
     is_begun = checkpoint is not None and checkpoint.position.stage == number
     if checkpoint is not None and is_begun:

@@ -24,7 +24,7 @@ from florenz.train.model.attention import attend_as
 from florenz.train.model.family import SIZES
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.loss import NUM_CHUNKS
-from florenz.train.model.parts import set_modes, train_only
+from florenz.train.model.parts import matrices_of, never_trained, set_modes, train_only
 from florenz.train.model.sizes import config_of
 from florenz.train.recipe import Recipe, load_recipe
 from florenz.train.settings import Stage
@@ -39,8 +39,9 @@ RESERVED = 0.08  # of a GPU's memory: CUDA itself, the allocator's gaps, buffers
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """Of one example. flops: forward and backward. kept_bytes: for the backward pass, in bfloat16. logits: tokens times
-    words, of which the loss makes one of NUM_CHUNKS parts at a time."""
+    words, of which the loss makes one of NUM_CHUNKS parts at a time. rounded: parameters that are held in bfloat16."""
 
+    rounded: int = 0
     parameters: int
     trained: int
     flops: int
@@ -105,6 +106,7 @@ def work_of(recipe: Recipe, stage: Stage) -> Work:
     again = 2 * logits_BTV.numel() * model.lm_head.in_features  # the loss projects once more (model/loss.py)
     parameters = list(model.parameters())
     return Work(
+        rounded=sum(one.numel() for one in matrices_of(model, held_in_bfloat16(recipe))),
         parameters=sum(one.numel() for one in parameters),
         trained=sum(one.numel() for one in parameters if one.requires_grad),
         flops=counter.get_total_flops() + again,
@@ -113,16 +115,23 @@ def work_of(recipe: Recipe, stage: Stage) -> Work:
     )
 
 
+def held_in_bfloat16(recipe: Recipe) -> tuple[str, ...]:
+    """The parts of which there is no float32."""
+    is_rounded = recipe.compute.frozen_weights == "bfloat16"
+    return never_trained(one.parts for one in recipe.stages) if is_rounded else ()
+
+
 def need_of(recipe: Recipe, stage: Stage, work: Work, *, num_gpus: int, peak: float, mfu: float) -> Need:
-    """Weights, gradients and both of Adam's moments are float32; bfloat16 arithmetic keeps a copy of the weights."""
+    """Weights, gradients and both of Adam's moments are float32; bfloat16 arithmetic keeps a copy of the weights. Parts
+    that are held in bfloat16 need none."""
     share = share_of(stage.num_micro_batches, rank=0, world_size=num_gpus)
     at_once = stage.size_of_micro_batch / share.num_parts
     split = num_gpus if recipe.compute.parallel == "fsdp" else 1
     is_single = recipe.compute.precision == "float32"
-    copies = 0 if is_single or split > 1 else 2 * work.parameters
+    copies = 0 if is_single or split > 1 else 2 * (work.parameters - work.rounded)
     flops = work.flops * stage.batch_size * stage.steps
     return Need(
-        weights=(4 * work.parameters / split + copies) / GIB,
+        weights=((4 * work.parameters - 2 * work.rounded) / split + copies) / GIB,
         gradients=4 * work.trained / split / GIB,
         optimizer=8 * work.trained / split / GIB,
         activations=at_once * work.kept_bytes * (2 if is_single else 1) / GIB,
@@ -135,6 +144,8 @@ def advice_of(recipe: Recipe, stage: Stage) -> str:
     """What makes a training smaller, those of it that are not done yet."""
     ways = [f"a micro_batch_size below {stage.size_of_micro_batch}"] if stage.size_of_micro_batch > 1 else []
     ways += ['parallel = "fsdp"'] if recipe.compute.parallel != "fsdp" else ["more GPUs"]
+    can_round = recipe.compute.precision == "bfloat16" and recipe.compute.frozen_weights == "float32"
+    ways += ['frozen_weights = "bfloat16"'] if can_round and never_trained(one.parts for one in recipe.stages) else []
     ways += ["activation_checkpointing = true"] if not recipe.compute.activation_checkpointing else []
     return ", ".join(ways)
 

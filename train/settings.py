@@ -14,6 +14,7 @@ from florenz.train.data.prompts import LanguageIn, PrefixKind, Prompts, Wording,
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 PARALLELS = ("ddp", "fsdp")
+FROZEN = ("float32", "bfloat16")
 ATTENTIONS = ("auto", "eager", "blocks", "sdpa")
 PREFIXES = get_args(PrefixKind)
 WHERE_NAMED = get_args(LanguageIn)
@@ -260,6 +261,10 @@ class Compute:
     """float32, or bfloat16 for the arithmetic; weights, optimizer and sums of gradients are float32 either way. auto:
     bfloat16 on hardware that has it. A CPU without took 60 times as long for a matrix product as in float32."""
 
+    frozen_weights: str = "float32"
+    """float32, or bfloat16 for the matrices of parts that no stage trains: half of their memory. They are rounded once,
+    which is nothing new to those published so, as Gemma-2's; checkpoints hold what they were rounded to, as float32."""
+
     cpu_threads: int | None = None
     """Threads of each rank on a CPU; None leaves it to torch. The same number gives the same losses, bit for bit."""
 
@@ -285,10 +290,18 @@ class Compute:
         problems = below_1(cpu_threads=self.cpu_threads)
         if self.picture_cache_gib < 0:
             problems.append(f"picture_cache_gib is {self.picture_cache_gib}: choose 0 for none, or more")
-        for name, known in (("precision", PRECISIONS), ("parallel", PARALLELS), ("attention", ATTENTIONS)):
+        known_values = {
+            "precision": PRECISIONS, "parallel": PARALLELS, "attention": ATTENTIONS, "frozen_weights": FROZEN,
+        }  # fmt: skip
+        for name, known in known_values.items():
             value = getattr(self, name)
             if value not in known:
                 problems.append(f"{name} is '{value}': choose {', '.join(known)}")
+        if self.frozen_weights == "bfloat16" and self.precision != "bfloat16":
+            problems.append(
+                f"frozen_weights is bfloat16 and precision {self.precision}: "
+                'set precision = "bfloat16" too, or leave it out'
+            )
         raise_if(problems)
 
 

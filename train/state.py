@@ -60,10 +60,12 @@ def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
 
 
 def gather(tensors: Mapping[str, torch.Tensor], place: Place) -> dict[str, torch.Tensor]:
-    """Whole, on the CPU, in rank 0; the others help one tensor at a time and keep nothing."""
+    """Whole, on the CPU, in rank 0; the others help one tensor at a time and keep nothing. What is held in bfloat16
+    comes as float32, the form of all checkpoints."""
     gathered = {}
     for name, tensor in tensors.items():
         complete = whole(tensor.detach())
         if place.is_first:
-            gathered[name] = complete.cpu().contiguous()
+            dtype = torch.float32 if complete.dtype == torch.bfloat16 else complete.dtype
+            gathered[name] = complete.cpu().to(dtype).contiguous()
     return gathered

@@ -11,8 +11,9 @@ gates                 of the cross-attention (Gemma-2 only)
 decoder_embeddings    the decoder's vocabulary, input and output: one tied table
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+import torch
 from torch import nn
 
 _PREFIXES = {
@@ -50,6 +51,25 @@ def train_only(model: nn.Module, parts: Collection[str]) -> None:
     for part, parameters in found.items():
         for _, parameter in parameters:
             parameter.requires_grad_(part in parts)
+
+
+def never_trained(of_stages: Iterable[Collection[str]]) -> tuple[str, ...]:
+    """The parts that are frozen in all stages. of_stages: the parts that each of them trains."""
+    trained = {part for parts in of_stages for part in parts}
+    return tuple(part for part in PARTS if part not in trained)
+
+
+def hold_in_bfloat16(model: nn.Module, parts: Collection[str]) -> None:
+    """Round the matrices of these parts, all of them frozen."""
+    for parameter in matrices_of(model, parts):
+        assert not parameter.requires_grad
+        parameter.data = parameter.data.to(torch.bfloat16)
+
+
+def matrices_of(model: nn.Module, parts: Collection[str]) -> list[nn.Parameter]:
+    """Kernels and tables too. Norms and biases are a thousandth of a model, and their arithmetic is float32."""
+    found = parts_of(model)
+    return [parameter for part in parts for _, parameter in found[part] if parameter.ndim >= 2]
 
 
 def set_modes(model: nn.Module) -> None:
