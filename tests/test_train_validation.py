@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from model_examples import miniature
+from safetensors.torch import save_file
 from shards_dataset import edit_listing, edit_samples, write_dataset
 from training_examples import metrics, recipe_in, train_quietly, write_recipe
 
@@ -15,7 +16,7 @@ from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import read_manifest
 from florenz.train import validating
 from florenz.train.__main__ import main
-from florenz.train.best import Best, best_weights, read_best, save_best
+from florenz.train.best import Best, begin_best, best_weights, finish_best, read_best
 from florenz.train.checkpoint import newest_checkpoint
 from florenz.train.distributed import Place
 from florenz.train.model.florenz import IGNORED
@@ -166,15 +167,19 @@ def test_validating_changes_no_step(finished: Recipe, tmp_path: Path) -> None:
     assert metrics(recipe.out) == steps
 
 
+def keep_best(out: str, best: Best, weight: float) -> None:
+    save_file({"x": torch.full((2,), weight)}, begin_best(out) / "model.safetensors")
+    finish_best(out, best, identity={"seed": 0})
+
+
 def test_the_earlier_of_two_equal_ones_is_kept(tmp_path: Path) -> None:
-    weights = {"x": torch.zeros(2)}
-    save_best(str(tmp_path), Best(step=7, score=1.0), identity={"seed": 0}, weights=weights)
+    keep_best(str(tmp_path), Best(step=7, score=1.0), 0.0)
     found = read_best(str(tmp_path), {"seed": 0})
     assert found == Best(step=7, score=1.0)
     assert found.is_beaten_by(1.0, 5) and found.is_beaten_by(0.9, 9)
     assert not found.is_beaten_by(1.0, 7) and not found.is_beaten_by(1.0, 9)
     assert read_best(str(tmp_path), {"seed": 1}) is None
-    save_best(str(tmp_path), Best(step=9, score=0.5), identity={"seed": 0}, weights={"x": torch.ones(2)})
+    keep_best(str(tmp_path), Best(step=9, score=0.5), 1.0)
     assert torch.equal(best_weights(str(tmp_path))["x"], torch.ones(2))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best"]
 

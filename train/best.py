@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
@@ -59,20 +59,33 @@ def best_weights(out: str) -> dict[str, torch.Tensor]:
         ) from problem
 
 
-def save_best(out: str, best: Best, *, identity: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
-    """In place of those that were kept before; complete, or the ones before."""
-    folder = Path(out) / FOLDER
-    partial, old = folder.with_name(f".{FOLDER}.partial"), folder.with_name(f".{FOLDER}-removed.partial")
-    for leftover in (partial, old):
+def begin_best(out: str) -> Path:
+    """An empty folder for MODEL."""
+    unfinished = best_partial(out)
+    for leftover in (unfinished, _old(out)):
         shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir(parents=True)
-    save_file(dict(weights), partial / MODEL)
+    unfinished.mkdir(parents=True)
+    return unfinished
+
+
+def finish_best(out: str, best: Best, *, identity: Mapping[str, Any]) -> None:
+    """In place of those that were kept before; complete, or the ones before."""
+    folder, unfinished, old = Path(out) / FOLDER, best_partial(out), _old(out)
     record = {"step": best.step, "score": best.score, "identity": dict(identity)}
-    (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+    (unfinished / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     for name in (MODEL, RECORD):
-        flush(partial / name)
+        flush(unfinished / name)
     if folder.exists():
         folder.rename(old)  # a folder cannot be renamed onto a full one
-    partial.rename(folder)
+    unfinished.rename(folder)
     flush(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def best_partial(out: str) -> Path:
+    """Of weights that are being written."""
+    return Path(out) / f".{FOLDER}.partial"
+
+
+def _old(out: str) -> Path:
+    return Path(out) / f".{FOLDER}-removed.partial"

@@ -27,8 +27,12 @@ from florenz.train.training import Training
 EVEN_BATCHES = 32  # in a window of lengths: more, so that fewer of a window's batches hold its longest texts
 
 
-def load_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint | None) -> tuple[Florenz, Processor]:
+def load_model(
+    recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint | None, *, is_filled: bool = True
+) -> tuple[Florenz, Processor]:
     """The model of the recipe with the weights of the checkpoint, or as training begins with it; on the CPU.
+
+    is_filled: without, it has no memory for weights yet (`split.py`).
 
     Raises:
         RecipeError: the weights to start from are not there.
@@ -43,13 +47,15 @@ def load_model(recipe: Recipe, manifest: Manifest, checkpoint: Checkpoint | None
             languages=list(languages),
             prompts=recipe.prompts.prompts(recipe.words),
             styles=recipe.styles,
-            with_weights=checkpoint is None,
+            with_weights=is_filled and checkpoint is None,
         )
-        if init is not None and checkpoint is None:
+        if init is not None and checkpoint is None and is_filled:
             start_from(init, model)
     except ValueError as problem:
         raise RecipeError([f"[model] {problem}"]) from problem
-    if checkpoint is not None:
+    if not is_filled:
+        model.tie_weights()
+    elif checkpoint is not None:
         fill(model, checkpoint.weights())
     return model.train(), processor
 
@@ -86,13 +92,13 @@ def make_stream(this: Training, stage: Stage, processor: Processor, build: str =
     recipe, place = this.recipe, this.place
     share = share_of(stage.num_micro_batches, rank=place.rank, world_size=place.world_size)
     return Stream(
-        recipe.folders,
-        weights=recipe.data_weights,
+        recipe.folders_of(stage),
+        weights=recipe.weights_of(stage),
         build=build,
         split="train",
         batch_size=stage.size_of_micro_batch,
         seed=recipe.seed,
-        mix=preflight.stage_mix(stage, this.manifest),
+        mix=preflight.stage_mix(stage, preflight.manifest_of_stage(recipe, stage, this.manifest)),
         collate=processor.collate,
         image_px=(stage.image_px or processor.image_px) if stage.images else None,
         num_workers=recipe.workers,

@@ -28,7 +28,8 @@ def fill_caches(this: Training, stage: Stage, model: Florenz, stream: Stream, va
     is_cached = stage.images and "vision" not in stage.parts
     if not is_cached:
         return Caches(training=None, validation=None)
-    model.to(this.place.device)  # type: ignore[arg-type]
+    for looking in (model.encoder.vision_tower, model.encoder.multi_modal_projector):  # the rest may have no memory yet
+        looking.to(this.place.device)
     training = asked = None
     with arithmetic(this.place, is_bfloat16=this.is_bfloat16):
         if max_bytes := int(this.recipe.compute.picture_cache_gib * GIB):

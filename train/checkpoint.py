@@ -96,12 +96,31 @@ def save_checkpoint(
     segment: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a checkpoint below `out`, then remove all but the newest `keep`. Whole tensors on the CPU, none shared."""
-    folder = Path(out) / FOLDER
-    partial = folder / f".{_name(position.step)}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    partial = begin_checkpoint(out, position.step)
     save_file(dict(weights), partial / MODEL)
     save_file(dict(optimizer_state), partial / OPTIMIZER)
+    return finish_checkpoint(out, position=position, identity=identity, keep=keep, counts=counts, segment=segment)
+
+
+def begin_checkpoint(out: str, step: int) -> Path:
+    """An empty folder for MODEL and OPTIMIZER, which is no checkpoint yet."""
+    partial = partial_folder(out, step)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    return partial
+
+
+def finish_checkpoint(
+    out: str,
+    *,
+    position: Position,
+    identity: Mapping[str, Any],
+    keep: int,
+    counts: Mapping[str, Sequence[int]] | None = None,
+    segment: Mapping[str, Any] | None = None,
+) -> Path:
+    """Make a checkpoint of the folder that `begin_checkpoint` gave and that was filled since; flushed and whole."""
+    folder, partial = Path(out) / FOLDER, partial_folder(out, position.step)
     record = {
         "format": FORMAT,
         "position": asdict(position),
@@ -166,6 +185,11 @@ def remove_unfinished(out: str) -> None:
 
 def _name(step: int) -> str:
     return f"step-{step:08d}"
+
+
+def partial_folder(out: str, step: int) -> Path:
+    """Of a checkpoint that is being written."""
+    return Path(out) / FOLDER / f".{_name(step)}.partial"
 
 
 def _folders(out: str) -> list[Path]:

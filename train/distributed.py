@@ -84,9 +84,10 @@ def spread(model: PreTrainedModel, place: Place, *, parallel: str, is_bfloat16: 
     """The model on its device, made one with its copies on the other ranks; call this in place of the model.
 
     parallel: ddp or fsdp. Parts must have been frozen before: both look at `requires_grad` once. With fsdp the
-    parameters of `model` itself become DTensors.
+    parameters of `model` itself become DTensors; they may have no memory yet.
     """
-    model.to(place.device)
+    if parallel != "fsdp" or place.world_size == 1:
+        model.to(place.device)
     if place.world_size == 1:
         return model
     if parallel == "ddp":
@@ -162,3 +163,11 @@ def as_piece_like(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         return tensor.to(like.device)
     whole_tensor = tensor.detach().to(like.device)
     return distribute_tensor(whole_tensor, like.device_mesh, like.placements, src_data_rank=None)
+
+
+def with_rows(rows: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A tensor split like another one, of this rank's rows of it; or all of it where the other is not split."""
+    if not isinstance(like, DTensor):
+        return rows.to(like.device)
+    local, mesh = rows.to(like.device_mesh.device_type), like.device_mesh
+    return DTensor.from_local(local, mesh, like.placements, run_check=False, shape=like.shape, stride=like.stride())

@@ -21,15 +21,16 @@ from florenz.stores.lock import lock_out
 from florenz.train import preflight
 from florenz.train.building import load_model, make_optimizer, prepare
 from florenz.train.caches import fill_caches
-from florenz.train.checkpoint import Checkpoint, Position, remove_unfinished
+from florenz.train.checkpoint import OPTIMIZER, Checkpoint, Position, remove_unfinished
 from florenz.train.counts import Counts, restored
 from florenz.train.data.processor import Processor
 from florenz.train.distributed import has_bfloat16, process_group
 from florenz.train.following import Feed
 from florenz.train.gpus import peak_of_device
-from florenz.train.keeping import MODEL_FOLDER, find_checkpoint, save, save_model
+from florenz.train.keeping import MODEL_FOLDER, find_checkpoint, save, save_model, saved
 from florenz.train.log import TrainingLog, has_tensorboard
 from florenz.train.model.attention import attend_as
+from florenz.train.model.fused import takes_kernel
 from florenz.train.model.parts import hold_in_bfloat16, never_trained, set_modes, train_only
 from florenz.train.operations import operations_of
 from florenz.train.recipe import Recipe
@@ -37,10 +38,13 @@ from florenz.train.schedule import learning_rate
 from florenz.train.settings import Stage
 from florenz.train.share import share_of
 from florenz.train.speed import Speed, make_record, peak_memory
+from florenz.train.split import able_to_look, apart, fill_pieces, is_split, weights_file
 from florenz.train.state import load_optimizer_state, trained_parameters
 from florenz.train.step import take_step
+from florenz.train.tensor_files import TensorFile
 from florenz.train.training import Say, Training
 from florenz.train.validating import make_validation, validate
+from florenz.train.writing import Writer
 
 SESSIONS = "sessions.jsonl"
 EARLIER_RULES = (
@@ -68,7 +72,8 @@ def train(recipe: Recipe, say: Say) -> Path:
         log = stack.enter_context(open_log(recipe, checkpoint, say)) if place.is_first else None
         if place.is_first:
             stack.enter_context(timed(recipe.out, checkpoint))
-        this = Training(recipe=recipe, manifest=manifest, place=place, log=log, say=say)
+        writer = stack.enter_context(Writer(place))
+        this = Training(recipe=recipe, manifest=manifest, place=place, log=log, say=say, writer=writer)
         if this.is_bfloat16 and not has_bfloat16(place.device):
             say("warning: bfloat16 is many times slower than float32 on this machine: set precision to auto")
         is_begun = checkpoint is not None and not checkpoint.position.has_finished(*last_of(recipe))
@@ -78,7 +83,10 @@ def train(recipe: Recipe, say: Say) -> Path:
             if checkpoint is None or not checkpoint.position.has_finished(number, recipe.stages[number].steps):
                 checkpoint = train_stage(this, number, checkpoint)
         assert checkpoint is not None
-        if place.is_first:
+        if place.is_first and is_split(this):  # whole only in a process that ends with it
+            if problem := apart(save_model, recipe, manifest, checkpoint, print):
+                raise OSError(problem)
+        elif place.is_first:
             save_model(recipe, manifest, checkpoint, say)
     return Path(recipe.out) / MODEL_FOLDER
 
@@ -105,7 +113,7 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
     """Train one stage from where the checkpoint stands to its end; the checkpoint of its end."""
     recipe, stage, place = this.recipe, this.recipe.stages[number], this.place
     position = Position(stage=number, step=checkpoint.position.step if checkpoint else 0)
-    model, processor = load_model(recipe, this.manifest, checkpoint)
+    model, processor = load_model(recipe, this.manifest, checkpoint, is_filled=not is_split(this))
     train_only(model, stage.parts)
     set_modes(model)
     if recipe.compute.frozen_weights == "bfloat16":
@@ -116,13 +124,22 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
         position = checkpoint.position
     feed = Feed(this, stage, processor, position, checkpoint if is_begun else None)
     validation = make_validation(this, stage, processor)
-    caches = fill_caches(this, stage, model, feed.stream, validation)
     operations = operations_of(model, (stage.image_px or processor.image_px) if stage.images else None)
-    runner = prepare(model, this)
+    model.has_fused_loss = takes_kernel(recipe.compute.loss, place.device)
+    if is_split(this):
+        with weights_file(this, checkpoint) as file:
+            with able_to_look(model, file):
+                caches = fill_caches(this, stage, model, feed.stream, validation)
+            runner = prepare(model, this)
+            fill_pieces(model, file)
+    else:
+        caches = fill_caches(this, stage, model, feed.stream, validation)
+        runner = prepare(model, this)
     optimizer = make_optimizer(model, recipe.optimizer, stage.weight_decay)
     counts = Counts()
     if checkpoint is not None and is_begun:
-        load_optimizer_state(optimizer, model, checkpoint.optimizer_state())
+        kept = TensorFile(checkpoint.path / OPTIMIZER) if is_split(this) else checkpoint.optimizer_state()
+        load_optimizer_state(optimizer, model, kept)
         counts = restored(checkpoint.counts, place)
         feed.stream.skipped = counts.skipped
     noise = partial(processor.with_noise, share=stage.unigram_noise) if stage.unigram_noise else None
@@ -156,10 +173,9 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
             if validation and (is_end or position.step % recipe.validation.every_steps == 0):
                 validate(this, validation, model, runner, position, caches.validation)  # before the checkpoint after it
             if is_saved:
-                checkpoint = save(this, model, optimizer, position, counts, feed.record)
+                save(this, model, optimizer, position, counts, feed.record)
     warn_of(counts.of_all_ranks(place), stage, processor, this.say)
-    assert checkpoint is not None
-    return checkpoint
+    return saved(this, position)
 
 
 def warn_of(counts: Mapping[str, Sequence[int]], stage: Stage, processor: Processor, say: Say) -> None:

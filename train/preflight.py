@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from florenz.train.data.prompts import PREFIX_WORDS
 from florenz.train.distributed import Place, find_place
 from florenz.train.fitting import init_problems, memory_problems, picture_problems
 from florenz.train.model.family import SIZES
+from florenz.train.model.fused import takes_kernel
 from florenz.train.model.loading import LANGUAGES
 from florenz.train.model.parts import PARTS
 from florenz.train.recipe import Recipe
@@ -46,11 +48,14 @@ def check(recipe: Recipe) -> tuple[Manifest, Place]:
         for folder, one in zip(recipe.folders, manifests, strict=True):
             problems += _shards(folder, one)
         problems += [*_mixes(recipe, manifest), *_validation(recipe)]
+        if not problems:
+            manifest = _with_languages_of_stages(recipe, manifest)
     except (ManifestError, files.StoreError, OSError) as problem:
         problems.append(f"data (DATA): {problem}")
     try:
         place = find_place(recipe.device)
         problems += _ranks(recipe, place)
+        takes_kernel(recipe.compute.loss, place.device)
     except ValueError as problem:
         problems.append(str(problem))
     if recipe.model.size in SIZES:
@@ -88,7 +93,32 @@ def joined(manifests: Sequence[Manifest]) -> Manifest:
 
 def identity_of(recipe: Recipe, manifest: Manifest) -> dict[str, object]:
     """What decides the weights of a training, the dataset included; of one that is followed, that it is."""
-    return {"dataset": "followed" if recipe.follow else manifest.build, **recipe.identity()}
+    own = {
+        f"{stage.name}.dataset": builds_of(recipe.folders_of(stage))
+        for stage in recipe.stages
+        if stage.data is not None
+    }
+    return {"dataset": "followed" if recipe.follow else manifest.build, **recipe.identity(), **own}
+
+
+@cache
+def builds_of(folders: Sequence[str]) -> str:
+    """As a process found them first: a stage's own data may not change under a training."""
+    return joined([manifest_of(folder, "") for folder in folders]).build
+
+
+def manifest_of_stage(recipe: Recipe, stage: Stage, manifest: Manifest) -> Manifest:
+    """Of the data that a stage learns from. manifest: of the training's. `ValueError`, `OSError` if there is none."""
+    if stage.data is None:
+        return manifest
+    return joined([manifest_of(folder, "") for folder in recipe.folders_of(stage)])
+
+
+def _with_languages_of_stages(recipe: Recipe, manifest: Manifest) -> Manifest:
+    """The vocabulary has a token for each."""
+    found = [manifest_of_stage(recipe, stage, manifest).languages for stage in recipe.stages if stage.data is not None]
+    languages = dict.fromkeys([*manifest.languages, *(language for of_stage in found for language in of_stage)])
+    return replace(manifest, languages=tuple(languages))
 
 
 def follows_todays_rules(identity: Mapping[str, Any]) -> bool:
@@ -177,8 +207,14 @@ def _shards(data: str, manifest: Manifest) -> Iterator[str]:
 def _mixes(recipe: Recipe, manifest: Manifest) -> Iterator[str]:
     for stage in recipe.stages:
         try:
-            stage_mix(stage, manifest)
-        except ValueError as problem:
+            of_stage = manifest_of_stage(recipe, stage, manifest)
+            if stage.data is not None:
+                for folder in recipe.folders_of(stage):
+                    yield from (
+                        f"[stages.{stage.name}] {problem}" for problem in _shards(folder, manifest_of(folder, ""))
+                    )
+            stage_mix(stage, of_stage)
+        except (ValueError, files.StoreError, OSError) as problem:
             yield f"[stages.{stage.name}] {problem}"
 
 
@@ -198,7 +234,10 @@ def _languages(recipe: Recipe, manifest: Manifest) -> Iterator[str]:
 
     Words to begin with are wanted of what is learned, and by a new training alone: those begun without go on.
     """
-    found = {code for tasks in manifest.counts.values() for languages in tasks.values() for code in languages}
+    asked = [manifest, *(manifest_of_stage(recipe, stage, manifest) for stage in recipe.stages if stage.data)]
+    found = {
+        code for one in asked for tasks in one.counts.values() for languages in tasks.values() for code in languages
+    }
     for code in sorted({*manifest.languages, *found} - {SOURCE}):
         yield from (f"data (DATA): {problem}" for problem in language_problems((code,)))
     prefix = recipe.model.prefix or SIZES[recipe.model.size].prefix
@@ -218,7 +257,8 @@ def _languages(recipe: Recipe, manifest: Manifest) -> Iterator[str]:
 
 
 def _learned_languages(recipe: Recipe, manifest: Manifest) -> set[str]:
-    mixes = [stage_mix(stage, manifest).pair_weights(manifest, "train") for stage in recipe.stages]
+    learned = [(stage, manifest_of_stage(recipe, stage, manifest)) for stage in recipe.stages]
+    mixes = [stage_mix(stage, own).pair_weights(own, "train") for stage, own in learned]
     return {pair.partition("/")[2] for mix in mixes for pair in mix}
 
 

@@ -32,6 +32,8 @@ from florenz.train.settings import (
     StageSettings,
     TrainingSettings,
     ValidationSettings,
+    data_problems,
+    folders_in,
 )
 
 # Make variable -> the key it overrides. STEPS is not a key: it scales the stages.
@@ -62,7 +64,15 @@ class Recipe(TrainingSettings):
     @property
     def folders(self) -> tuple[str, ...]:
         """Of the datasets."""
-        return tuple(os.path.expanduser(folder.strip()) for folder in self.data.split(","))
+        return folders_in(self.data)
+
+    def folders_of(self, stage: Stage) -> tuple[str, ...]:
+        """Of the datasets that a stage learns from."""
+        return self.folders if stage.data is None else folders_in(stage.data)
+
+    def weights_of(self, stage: Stage) -> tuple[float, ...]:
+        """How they share the turns; empty: each image comes as often as any other."""
+        return self.data_weights if stage.data is None else stage.data_weights
 
     @property
     def total_steps(self) -> int:
@@ -86,7 +96,12 @@ class Recipe(TrainingSettings):
             **_deciding(self.optimizer),
             **_deciding_prompts(prompts),
             **({"validation": _deciding(self.validation)} if self.validation.keep != "last" else {}),
-            **{f"{stage.name}.{key}": value for stage in self.stages for key, value in _deciding(stage).items()},
+            **{
+                f"{stage.name}.{key}": value
+                for stage in self.stages
+                for key, value in _deciding(stage).items()
+                if key != "data"  # its builds are what decides (`preflight.identity_of`)
+            },
         }
 
 
@@ -132,6 +147,13 @@ def recipe_of(table: dict[str, Any], path: str, overrides: Mapping[str, str] | N
     words = _read_words(reader, table.get("prompts"))
     sections: dict[str, Any] = {name: reader.read(kind, table.get(name, {}), name) for name, kind in SECTIONS.items()}
     stages = _read_stages(reader, table.get("stages", []), sections["model"])
+    if values.get("follow"):
+        reader.problems += [
+            f"[stages.{stage.name}] data is its own, and follow (FOLLOW) takes up builds of the training's: "
+            "leave one out"
+            for stage in stages
+            if stage.data is not None
+        ]
     if problems := reader.problems + _problems(values):
         raise RecipeError([f"{path}: {problem}" for problem in problems])
     if num_steps is not None:
@@ -251,19 +273,13 @@ def _scaled(stages: Sequence[Stage], num_steps: int) -> list[Stage]:
 def _problems(values: Mapping[str, Any]) -> list[str]:
     """What is wrong with the top-level values that are there; those that could not be read are left to the reader."""
     problems = []
-    for name, advice in (("data", "name the OUT of make dataset"), ("out", "name the folder to write into")):
-        if not values.get(name, "?").strip():
-            problems.append(f"{name} ({name.upper()}) is empty: {advice}")
-    folders, weights = values.get("data", "").split(","), values.get("data_weights", ())
+    folders = values.get("data", "").split(",")
+    if "data" in values:
+        problems += data_problems(values["data"], values.get("data_weights", ()), typed=(" (DATA)", " (WEIGHTS)"))
+    if not values.get("out", "?").strip():
+        problems.append("out (OUT) is empty: name the folder to write into")
     if values.get("follow") and len(folders) > 1:
         problems.append(f"follow (FOLLOW) is for one dataset, and data (DATA) names {len(folders)}: leave one out")
-    if weights and (len(weights) != len(folders) or not all(weight > 0 for weight in weights)):
-        problems.append(
-            f"data_weights (WEIGHTS) is {', '.join(map(str, weights))} for {len(folders)} datasets: give each one a "
-            "number above 0, or leave it out"
-        )
-    if values.get("data", "").strip() and not all(folder.strip() for folder in folders):
-        problems.append(f"data (DATA) is '{values['data']}': there is no name between two commas")
     if "://" in values.get("out", ""):
         problems.append(f"out (OUT) is {values['out']}: a training needs a local folder, for its lock and its log")
     if values.get("workers", 0) < 0:

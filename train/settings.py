@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
@@ -14,6 +15,7 @@ from florenz.train.data.prompts import LanguageIn, PrefixKind, Prompts, Wording,
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 PARALLELS = ("ddp", "fsdp")
+LOSSES = ("auto", "plain", "liger")
 FROZEN = ("float32", "bfloat16")
 ATTENTIONS = ("auto", "eager", "blocks", "sdpa")
 PREFIXES = get_args(PrefixKind)
@@ -27,6 +29,27 @@ LATER = "later"  # marks a key that recipes did not always have: it enters a tra
 def later(default: Any) -> Any:
     """A field that came later, so that checkpoints from before it still fit the recipes that they were made with."""
     return field(default=default, metadata={LATER: True})
+
+
+def folders_in(data: str) -> tuple[str, ...]:
+    """Of the datasets that a key names."""
+    return tuple(os.path.expanduser(folder.strip()) for folder in data.split(","))
+
+
+def data_problems(data: str, weights: Sequence[float], *, typed: tuple[str, str] = ("", "")) -> list[str]:
+    """What is wrong with datasets and their weights. typed: the Make variables that they may come from."""
+    names = [f"{key}{typed_as}" for key, typed_as in zip(("data", "data_weights"), typed, strict=True)]
+    if not data.strip():
+        return [f"{names[0]} is empty: name the OUT of make dataset"]
+    folders, problems = data.split(","), []
+    if not all(folder.strip() for folder in folders):
+        problems.append(f"{names[0]} is '{data}': there is no name between two commas")
+    if weights and (len(weights) != len(folders) or not all(weight > 0 for weight in weights)):
+        problems.append(
+            f"{names[1]} is {', '.join(map(str, weights))} for {len(folders)} datasets: give each one a number "
+            "above 0, or leave it out"
+        )
+    return problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +169,13 @@ class StageSettings:
     warmup: float = 0.1
     """Share of the steps in which the rate rises to its peak."""
 
+    data: str | None = later(None)
+    """OUT of another dataset, or of several, that this stage alone learns from. None: that of the training, which is
+    validated and scored on either way."""
+
+    data_weights: tuple[float, ...] = later(())
+    """Of several datasets of this stage, as of those of the training."""
+
     image_px: int | None = later(None)
     """Side of the pictures in this stage. None: that of [model]."""
 
@@ -187,6 +217,9 @@ class StageSettings:
         )
         if self.weight_decay is not None and self.weight_decay < 0:
             problems.append(f"weight_decay is {self.weight_decay}: choose 0 or more")
+        problems += data_problems(self.data, self.data_weights) if self.data is not None else []
+        if self.data is None and self.data_weights:
+            problems.append("data_weights are of this stage's own data, and it names none: add data, or leave them out")
         if not self.name.strip():
             problems.append("name is empty: give each stage one, like text")
         if self.parts is not None and not self.parts:
@@ -276,6 +309,10 @@ class Compute:
     inputs) or sdpa (fused; it leaves out the soft cap of Gemma-2's scores). auto: for Gemma-2 eager up to 384 px and
     blocks above, else sdpa."""
 
+    loss: str = "auto"
+    """How the loss over a large vocabulary is taken: plain (torch), or liger (a fused kernel, for GPUs; pip install
+    liger-kernel). auto: liger on a GPU where it is installed, else plain. They agree to 1e-5."""
+
     compile: bool = False
     """torch.compile: minutes at the start, faster steps."""
 
@@ -292,6 +329,7 @@ class Compute:
             problems.append(f"picture_cache_gib is {self.picture_cache_gib}: choose 0 for none, or more")
         known_values = {
             "precision": PRECISIONS, "parallel": PARALLELS, "attention": ATTENTIONS, "frozen_weights": FROZEN,
+            "loss": LOSSES,
         }  # fmt: skip
         for name, known in known_values.items():
             value = getattr(self, name)

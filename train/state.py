@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from florenz.train.distributed import Place, as_piece_like, whole
+from florenz.train.distributed import as_piece_like, with_rows
+from florenz.train.tensor_files import TensorFile
 
 
 def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
@@ -38,12 +39,20 @@ def optimizer_state_of(optimizer: torch.optim.Optimizer, model: nn.Module) -> di
     }
 
 
-def load_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
-    """The opposite of `optimizer_state_of`; each rank takes its piece."""
+def load_optimizer_state(
+    optimizer: torch.optim.Optimizer, model: nn.Module, state: Mapping[str, torch.Tensor] | TensorFile
+) -> None:
+    """The opposite of `optimizer_state_of`. state: whole tensors, or a file of which each rank reads its rows."""
     parameters = dict(trained_parameters(model))
-    for label, value in state.items():
+    for label in state:
         name, _, key = label.rpartition(":")
         parameter = parameters[name]
+        if isinstance(state, TensorFile):
+            is_like = state.shape(label) == parameter.shape and parameter.ndim > 0
+            piece = state.piece(label, parameter if is_like else torch.empty(()))
+            optimizer.state[parameter][key] = with_rows(piece, parameter) if is_like else piece.to(parameter.device)
+            continue
+        value = state[label]
         is_piecewise = value.shape == parameter.shape and value.ndim > 0
         optimizer.state[parameter][key] = (
             as_piece_like(value, parameter) if is_piecewise else value.to(parameter.device)
@@ -57,15 +66,3 @@ def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])
-
-
-def gather(tensors: Mapping[str, torch.Tensor], place: Place) -> dict[str, torch.Tensor]:
-    """Whole, on the CPU, in rank 0; the others help one tensor at a time and keep nothing. What is held in bfloat16
-    comes as float32, the form of all checkpoints."""
-    gathered = {}
-    for name, tensor in tensors.items():
-        complete = whole(tensor.detach())
-        if place.is_first:
-            dtype = torch.float32 if complete.dtype == torch.bfloat16 else complete.dtype
-            gathered[name] = complete.cpu().to(dtype).contiguous()
-    return gathered

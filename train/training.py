@@ -11,19 +11,21 @@ from florenz.train.distributed import Place, has_bfloat16
 from florenz.train.log import StepRecord, TrainingLog
 from florenz.train.recipe import Recipe
 from florenz.train.settings import Stage
+from florenz.train.writing import Writer
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What all stages share. log: None on all ranks but the first."""
+    """What all stages share. log: None on all ranks but the first. writer: None where nothing is kept."""
 
     recipe: Recipe
     manifest: Manifest
     place: Place
     log: TrainingLog | None
     say: Say
+    writer: Writer | None = None
 
     @property
     def is_bfloat16(self) -> bool:

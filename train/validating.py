@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import nn
 
-from florenz.train.best import Best, read_best, save_best
+from florenz.train.best import MODEL, Best, begin_best, best_partial, finish_best, read_best
 from florenz.train.checkpoint import Position
 from florenz.train.data.processor import Processor
 from florenz.train.distributed import value_of_first
 from florenz.train.features import PictureCache
 from florenz.train.scores.joined import evaluation_set_of
 from florenz.train.settings import Stage
-from florenz.train.state import gather, weights_of
+from florenz.train.state import weights_of
 from florenz.train.step import arithmetic
 from florenz.train.training import Training
 from florenz.train.validation import Validation, ValidationRecord, chosen_by
@@ -45,10 +47,15 @@ def validate(
         this.log.write_validation(record)
     if recipe.validation.keep != "best" or position.stage != len(recipe.stages) - 1:
         return
+    assert this.writer is not None
+    this.writer.wait()  # the best so far may still be on its way
     best = read_best(recipe.out, this.identity) if place.is_first else None
     is_better = value_of_first(int(best is None or best.is_beaten_by(score, position.step)), place)
     if is_better:
-        weights = gather(weights_of(model), place)
-        if place.is_first:
-            new = Best(step=position.step, score=score)
-            save_best(recipe.out, new, identity=this.identity, weights=weights)
+        new = Best(step=position.step, score=score)
+        this.writer.start(
+            best_partial(recipe.out),
+            {MODEL: weights_of(model)},
+            begin=partial(begin_best, recipe.out),
+            finish=partial(finish_best, recipe.out, new, identity=this.identity),
+        )

@@ -20,6 +20,7 @@ from transformers.models.florence2.modeling_florence2 import Florence2PreTrained
 
 from florenz.train.model.bart import FlorenceDecoder
 from florenz.train.model.encoder import Encoder
+from florenz.train.model.fused import fused_cross_entropy
 from florenz.train.model.gemma import GemmaDecoder
 from florenz.train.model.latents import LatentQueries
 from florenz.train.model.loss import LARGE_VOCABULARY, chunked_cross_entropy
@@ -95,6 +96,7 @@ class FlorenzPreTrainedModel(Florence2PreTrainedModel):
 class Florenz(FlorenzPreTrainedModel, GenerationMixin):
     """Picture and prompt in, text in the target language out."""
 
+    has_fused_loss = False  # by a kernel (`fused.py`); a training says so
     _tied_weights_keys = {"lm_head.weight": "decoder.embed_tokens.weight"}
 
     def __init__(self, config: FlorenzConfig) -> None:
@@ -176,9 +178,7 @@ class Florenz(FlorenzPreTrainedModel, GenerationMixin):
         )
         if labels is not None and self.training and self.config.vocab_size >= LARGE_VOCABULARY:
             is_target_BT = labels != IGNORED
-            loss = chunked_cross_entropy(
-                hidden_BTD[is_target_BT], self.lm_head.weight, labels[is_target_BT], cap=self._cap
-            )
+            loss = self._loss(hidden_BTD[is_target_BT], labels[is_target_BT])
             return Seq2SeqLMOutput(loss=loss, encoder_last_hidden_state=states_BND)
         logits_BTV = self._logits(hidden_BTD[:, -logits_to_keep:])
         loss = None
@@ -187,6 +187,10 @@ class Florenz(FlorenzPreTrainedModel, GenerationMixin):
         return Seq2SeqLMOutput(
             loss=loss, logits=logits_BTV, past_key_values=past_key_values, encoder_last_hidden_state=states_BND
         )
+
+    def _loss(self, hidden_MD: torch.Tensor, labels_M: torch.Tensor) -> torch.Tensor:
+        by = fused_cross_entropy if self.has_fused_loss and len(labels_M) else chunked_cross_entropy
+        return by(hidden_MD, self.lm_head.weight, labels_M, cap=self._cap)
 
     def _logits(self, hidden_BTD: torch.Tensor) -> torch.Tensor:
         logits_BTV = self.lm_head(hidden_BTD)

@@ -1,0 +1,89 @@
+"""Under FSDP2 no rank ever holds the whole model: it begins, goes on and ends with pieces, and learns the same."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from model_examples import miniature, picture
+from safetensors.torch import load_file, save_file
+from test_train_distributed import CHANGES, forget_after
+from training_examples import ROOT, metrics, recipe_in, train_quietly, write_recipe
+
+from florenz.train.model.meta import is_without_weights
+from florenz.train.split import able_to_look, apart
+from florenz.train.state import weights_of
+from florenz.train.tensor_files import TensorFile
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a dataset, and a training in one rank below `one`."""
+    folder = tmp_path_factory.mktemp("split")
+    threads = torch.get_num_threads()
+    train_quietly(recipe_in(folder, *CHANGES, OUT=str(folder / "one")))
+    yield folder
+    torch.set_num_threads(threads)
+
+
+def run(folder: Path, out: Path) -> None:
+    recipe = write_recipe(folder, *CHANGES, ("cpu_threads = 1", 'cpu_threads = 1\nparallel = "fsdp"'))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*torchrun, "tests/split_memory.py", str(recipe), str(out)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_no_rank_holds_the_whole_model_and_the_losses_are_those_of_one_process(one: Path) -> None:
+    """From nothing, so that the start is made apart; then from the middle of a stage, so that pieces are read."""
+    out = one / "two"
+    run(one, out)
+    saved = one / "one" / "checkpoints" / "step-00000004"
+    states = [load_file(saved / f"{name}.safetensors") for name in ("model", "optimizer")]
+    whole, optimizer = (sum(tensor.nbytes for tensor in state.values()) for state in states)
+    largest = max(tensor.nbytes for tensor in states[0].values())
+    for attempt in range(2):
+        for wanted, found in zip(metrics(one / "one"), metrics(out), strict=True):
+            assert found["loss"] == pytest.approx(wanted["loss"], rel=1e-4)
+        weights = [load_file(folder / "model" / "model.safetensors") for folder in (out, one / "one")]
+        assert weights[0].keys() == weights[1].keys()
+        assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-5) for name in weights[0])
+        for rank in range(2):
+            held = json.loads((out / f"memory-{rank}.json").read_text())["held"]
+            assert held < 0.9 * whole, (attempt, rank, held, whole, optimizer, largest)
+        if not attempt:
+            forget_after(out, step=3)
+            run(one, out)
+    assert not list((out / "checkpoints").glob(".*"))
+
+
+def fails(text: str) -> None:
+    raise ValueError(text)
+
+
+def test_what_goes_wrong_apart_is_said_here() -> None:
+    assert apart(fails, "no such weights") == "no such weights"
+    assert apart(print, "") == ""
+    assert "died with code 7" in apart(os._exit, 7)
+
+
+def test_a_model_without_memory_looks_at_pictures_as_a_whole_one_does(tmp_path: Path) -> None:
+    model, _ = miniature("florence")
+    save_file({name: one.detach().contiguous() for name, one in weights_of(model).items()}, tmp_path / "file")
+    with torch.device("meta"):
+        empty = type(model)(model.config).eval()
+    with able_to_look(empty, TensorFile(tmp_path / "file")), torch.no_grad():
+        assert torch.equal(empty.encoder.look(picture()[None]), model.encoder.look(picture()[None]))
+        assert empty.lm_head.weight.device.type == "meta"
+    assert is_without_weights(empty) and all(one.device.type == "meta" for one in empty.parameters())
