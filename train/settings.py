@@ -311,7 +311,8 @@ class Compute:
 
     loss: str = "auto"
     """How the loss over a large vocabulary is taken: plain (torch), or liger (a fused kernel, for GPUs; pip install
-    liger-kernel). auto: liger on a GPU where it is installed, else plain. They agree to 1e-5."""
+    liger-kernel), which leaves Gemma-2's capped logits to plain. auto: liger on a GPU where it is installed, else
+    plain. They agree to 1e-5."""
 
     compile: bool = False
     """torch.compile: minutes at the start, faster steps."""

@@ -189,8 +189,9 @@ class Florenz(FlorenzPreTrainedModel, GenerationMixin):
         )
 
     def _loss(self, hidden_MD: torch.Tensor, labels_M: torch.Tensor) -> torch.Tensor:
-        by = fused_cross_entropy if self.has_fused_loss and len(labels_M) else chunked_cross_entropy
-        return by(hidden_MD, self.lm_head.weight, labels_M, cap=self._cap)
+        if self.has_fused_loss and self._cap is None and len(labels_M):
+            return fused_cross_entropy(hidden_MD, self.lm_head.weight, labels_M)
+        return chunked_cross_entropy(hidden_MD, self.lm_head.weight, labels_M, cap=self._cap)
 
     def _logits(self, hidden_BTD: torch.Tensor) -> torch.Tensor:
         logits_BTV = self.lm_head(hidden_BTD)
