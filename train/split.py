@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.distributed.tensor import DTensor
 
+from florenz.console import quiet_libraries
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import Manifest
 from florenz.train.building import load_model
@@ -75,6 +76,7 @@ def apart(function: Callable[..., None], *arguments: Any) -> str:
 
 
 def _told(pipe: Any, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    quiet_libraries()
     try:
         function(*arguments)
     except (ValueError, OSError) as problem:
