@@ -1,4 +1,4 @@
-"""Under FSDP2 no rank ever holds the whole model: it begins, goes on and ends with pieces, and learns the same."""
+"""Under FSDP2 no rank loads the whole model: it begins, goes on and ends with pieces, and learns the same."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def run(folder: Path, out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_no_rank_holds_the_whole_model_and_the_losses_are_those_of_one_process(one: Path) -> None:
+def test_no_rank_loads_the_whole_model_and_the_losses_are_those_of_one_process(one: Path) -> None:
     """From nothing, so that the start is made apart; then from the middle of a stage, so that pieces are read."""
     out = one / "two"
     run(one, out)

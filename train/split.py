@@ -1,4 +1,4 @@
-"""A model under FSDP2 that no rank ever holds whole: made without memory, split, and filled from a file by pieces.
+"""A model under FSDP2 that no rank loads whole: made without memory, split, and filled from a file by pieces.
 
 The file is that of the checkpoint to go on from. A training that begins has none, so its start is written first, by a
 process of its own that ends before the first step: the same code with the same seed, and so the same weights, as
