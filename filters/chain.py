@@ -22,11 +22,13 @@ from florenz.filters.mixed_language import check_mixed_language, may_be_mixed_la
 from florenz.filters.order import TEXT_CHECKS
 from florenz.filters.own_words import check_own_words
 from florenz.filters.settings import FilterSettings
+from florenz.filters.toxicity import WordList, check_toxicity
 from florenz.filters.verdict import KEEP, Candidate, Verdict, read_as
 from florenz.languages.identification import LanguageIdentifier
 
 Check = Callable[[Candidate, FilterSettings], Verdict]
 Glance = Callable[[Columns, FilterSettings], np.ndarray]
+WordLists = Callable[[], Mapping[str, WordList]]
 _TOGETHER = 1024
 """Texts looked at in one go: more than that, and their columns don't stay in a core's cache."""
 
@@ -57,9 +59,16 @@ class FilterChain:
         LanguageModelError: on the first call that needs language ID, if its model is missing.
     """
 
-    def __init__(self, settings: FilterSettings | None = None, identifier: LanguageIdentifier | None = None) -> None:
+    def __init__(
+        self,
+        settings: FilterSettings | None = None,
+        identifier: LanguageIdentifier | None = None,
+        word_lists: WordLists = dict,
+    ) -> None:
+        """word_lists: gives the lists of `toxicity.py` by language, where a text is judged; none by default."""
         self.settings = settings or FilterSettings()
         self.identifier = identifier or LanguageIdentifier()
+        self._word_lists = word_lists
         self._text_checks = _checks_and_glances(self.settings.disabled)
 
     def __call__(
@@ -80,6 +89,9 @@ class FilterChain:
         verdicts = self._check_texts(columns)
         if self.settings.words:
             self._narrow(candidates, verdicts, "", partial(check_own_words, words=self.settings.words))
+        if self.settings.toxicity is not None:
+            check = partial(check_toxicity, lists=self._word_lists(), disabled=self.settings.disabled)
+            self._narrow(candidates, verdicts, "", check)
         self._narrow(candidates, verdicts, "wrong_language", self._check_language)
         if "mixed_language" not in self.settings.disabled:
             self._check_parts(columns, verdicts)

@@ -30,4 +30,7 @@ LANGUAGE_CHECKS = ("wrong_language", "mixed_language")
 LEARNED_CHECKS = ("misaligned", "cut_word")
 """Asked of what all others keep, where a run has pairs enough to learn from (`alignment_check.py`)."""
 
+LISTED_CHECKS = ("added_toxicity", "toxic")
+"""Asked only where a recipe names lists of words (`toxicity.py`)."""
+
 REASONS = (*(reason for reason, _ in TEXT_CHECKS), *LANGUAGE_CHECKS, *LEARNED_CHECKS)

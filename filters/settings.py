@@ -6,8 +6,9 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from florenz.filters.order import REASONS
+from florenz.filters.order import LISTED_CHECKS, REASONS
 from florenz.filters.own_words import OwnWords
+from florenz.filters.toxicity import Toxicity
 
 ALIGNMENTS = ("learn", "off")
 _TABLE = re.compile(r"([a-z]{2,3})-([0-9a-f]{16})")
@@ -55,6 +56,9 @@ class FilterSettings:
     words: tuple[OwnWords, ...] = ()
     """[[filters.words]]: patterns of your own, each with a name that becomes the reason."""
 
+    toxicity: Toxicity | None = None
+    """[filters.toxicity]: lists of words, one file for each language; off without."""
+
     disabled: tuple[str, ...] = ()
     """Reasons that are not looked for. Without `wrong_language` the build may fail its own verification."""
 
@@ -78,6 +82,8 @@ class FilterSettings:
         names = [one.name for one in self.words]
         if len(set(names)) < len(names):
             raise ValueError(f"filter setting words: two of {', '.join(names)} have one name")
+        if self.toxicity is not None and (taken := sorted(set(names) & set(LISTED_CHECKS))):
+            raise ValueError(f"filter setting words: {taken[0]} is a reason of [filters.toxicity]: choose another name")
         for reason in self.disabled:
             _check_reason(reason)
 
@@ -96,8 +102,9 @@ def _check_range(field: str, value: float, low: float, high: float) -> None:
 
 
 def _check_reason(reason: str) -> None:
-    if reason in REASONS:
+    reasons = (*REASONS, *LISTED_CHECKS)
+    if reason in reasons:
         return
-    near = difflib.get_close_matches(reason, REASONS, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"the reasons are {', '.join(REASONS)}"
+    near = difflib.get_close_matches(reason, reasons, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"the reasons are {', '.join(reasons)}"
     raise ValueError(f"filter setting disabled names '{reason}', which no filter gives: {hint}")

@@ -74,6 +74,7 @@ FAMILY_BYTES = 256 * KIB  # the file of a translator family
 SIDECAR_CHARS = 2000  # of an address, a licence, an alt text: what is longer is cut
 MANIFEST_BYTES = 256 * MIB  # 400 bytes a shard
 CONFIG_BYTES = 16 * MIB  # a model's config.json
+WORD_LIST_BYTES = MIB  # of a list of words in [filters.toxicity]: 100,000 entries of ten letters
 LOG_BYTES = 4 * MIB  # what is looked at of a server's log
 RECORD_BYTES = 256 * MIB  # a build's summary, a training's record
 TABLE_BYTES = 16384 * MIB  # ledger parts, index, rejects: our own Parquet files

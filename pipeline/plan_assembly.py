@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from florenz.filters.alignment import FOLDS, learn_pair_model
 from florenz.filters.alignment_check import MAX_PAIRS, MIN_PAIRS, NO_TABLES
@@ -17,6 +18,7 @@ from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ranges import work_of
 from florenz.pipeline.assemble.alignment import is_learning, pairs_of
 from florenz.pipeline.assemble.filtering import ImageTexts
+from florenz.pipeline.assemble.word_lists import lists_of
 from florenz.pipeline.assemble.work import Assembly, covered, picture_of, texts_of
 from florenz.pipeline.image_index import Index, read_range
 from florenz.pipeline.rates import Rate
@@ -34,7 +36,7 @@ def assembly_rate(assembly: Assembly, index: Index, answers: CurrentAnswers, key
     ]
     if not texts:
         return None
-    chain = FilterChain(assembly.filters)
+    chain = FilterChain(assembly.filters, word_lists=partial(lists_of, assembly.filters.toxicity))
     covered(texts[:1], chain, NO_TABLES, assembly)  # models are loaded once
     started = time.monotonic()
     images = covered(texts, chain, NO_TABLES, assembly)

@@ -18,7 +18,7 @@ from florenz.images import sources as images
 from florenz.languages import second_opinion
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
 from florenz.pipeline import scenes
-from florenz.pipeline.assemble import kept_tables
+from florenz.pipeline.assemble import kept_tables, word_lists
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.routing import Rephraser, Translator, languages_of
 from florenz.pipeline.runners.contract import facts_of, runner_of
@@ -44,7 +44,8 @@ def check(recipe: Recipe) -> None:
 
 def warnings(recipe: Recipe) -> list[str]:
     """What runs but is most likely not meant."""
-    return [*scenes.warnings(recipe), *second_opinion.warnings(recipe.languages, recipe.held_out_languages)]
+    listed = word_lists.warnings(recipe.filters.toxicity, recipe.languages)
+    return [*scenes.warnings(recipe), *listed, *second_opinion.warnings(recipe.languages, recipe.held_out_languages)]
 
 
 def _runner(recipe: Recipe) -> Iterator[str]:
@@ -109,6 +110,7 @@ def _out(recipe: Recipe) -> Iterator[str]:
 
 def _tables(recipe: Recipe) -> Iterator[str]:
     yield from kept_tables.problems(recipe.out, recipe.filters.alignment_tables)
+    yield from word_lists.problems(recipe.filters.toxicity)
 
 
 def _is_far_more_than_a_dataset(out: str) -> str:

@@ -131,6 +131,10 @@ def convert(value: Any, expected: Any) -> Any:
         return tuple(_convert_item(item, expected) for item in value)
     if dataclasses.is_dataclass(expected):
         return _table(value, expected)
+    if get_origin(expected) is Mapping:
+        if not isinstance(value, Mapping):
+            raise WrongType(f"expected {describe(expected)}")
+        return {key: convert(item, get_args(expected)[1]) for key, item in value.items()}
     is_whole_for_float = expected is float and type(value) is int
     # Exact types: True is an int to Python and a slip to a user.
     if type(value) is not expected and not is_whole_for_float:
@@ -144,6 +148,8 @@ def describe(expected: Any) -> str:
     """The type in the user's words."""
     if get_origin(expected) is tuple:
         return f"a list, each item {describe(get_args(expected)[0])}"
+    if get_origin(expected) is Mapping:
+        return f"a table, each value {describe(get_args(expected)[1])}"
     if isinstance(expected, type) and dataclasses.is_dataclass(expected):
         return f"a section with {', '.join(field.name for field in plain_fields(expected))}"
     return {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}[expected]
@@ -156,7 +162,7 @@ def show(value: Any) -> str:
 
 
 def _table(value: Any, kind: Any) -> Any:
-    """One of a list of sections within a section, like [[filters.words]]."""
+    """A section within a section, like [filters.toxicity], or one of a list of them, like [[filters.words]]."""
     hints = get_type_hints(kind)
     if not isinstance(value, Mapping):
         raise WrongType(f"expected {describe(kind)}")

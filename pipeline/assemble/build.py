@@ -28,6 +28,7 @@ from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbala
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.assemble.graph import rejects_path, summary_path
 from florenz.pipeline.assemble.texts import FOLDER as WORKING
+from florenz.pipeline.assemble.word_lists import fingerprints_of
 from florenz.pipeline.assemble.work import Assembly
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.recipe import Recipe
@@ -73,7 +74,7 @@ class BrokenSummary(ValueError):
 
 
 def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
-    """What the recipe says about a build; it has no name yet."""
+    """What the recipe says about a build; it has no name yet. Raises RecipeError, of a list of words that is gone."""
     return Assembly(
         languages=recipe.languages,
         held_out=recipe.held_out_languages,
@@ -89,6 +90,7 @@ def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
         captioners={style: str(maker) for style, maker in makers.captioners.items()},
         translators={language: tuple(map(str, several)) for language, several in makers.translators.items()},
         rephrasers={language: str(maker) for language, maker in makers.rephrasers.items()},
+        word_lists=fingerprints_of(recipe.filters.toxicity),
         images=recipe.image_source,
         out=recipe.out,
     )
@@ -104,10 +106,18 @@ def build_name(assembly: Assembly, survey: Survey) -> str:
             "code": code_checksum(),
             "language_id": language_id_checksum(),
             "second_opinion": version("py3langid"),  # its model comes with it
-            "assembly": {name: value for name, value in asdict(assembly).items() if name in deciding(assembly)},
+            "assembly": _that_decides(assembly),
             "rows": survey.rows(),
         }
     )
+
+
+def _that_decides(assembly: Assembly) -> dict[str, Any]:
+    """What came later is in it only where it is on. Of word lists what they hold decides, and not where they lie."""
+    record = {name: value for name, value in asdict(assembly).items() if name in deciding(assembly)}
+    later = {name for name in ("word_lists",) if not record[name]}
+    filters = {name: value for name, value in record["filters"].items() if name not in ("toxicity",)}
+    return {name: value for name, value in record.items() if name not in later} | {"filters": filters}
 
 
 def language_id_checksum() -> str:

@@ -29,6 +29,7 @@ from florenz.pipeline.assemble.filtering import ImageTexts
 from florenz.pipeline.assemble.kept_tables import remove_others
 from florenz.pipeline.assemble.rejects import REJECTS, join_rejects
 from florenz.pipeline.assemble.texts import FOLDER, Place, working_folder
+from florenz.pipeline.assemble.word_lists import keep_lists, kept_lists
 from florenz.pipeline.assemble.work import (
     Assembly,
     CoveredRange,
@@ -67,6 +68,7 @@ def run_assembly(
     rules = rules_of(assembly, index.num_images)
     is_on = may_learn(assembly.filters, index.num_images * len(assembly.styles))
     remove_working_folders(assembly.out)
+    keep_lists(assembly.out, assembly.filters.toxicity, assembly.word_lists)
     with graph(running, "assemble", progress) as pipeline:
         ranges = pipeline | "ranges" >> given(work, running)
         texts = ranges | "texts to learn" >> beam.FlatMap(partial(_texts, answers=answers, assembly=assembly))
@@ -74,7 +76,9 @@ def run_assembly(
         covered = ranges | "filter and cover" >> beam.Map(
             _covered,
             answers=answers,
-            chain=FilterChain(assembly.filters),
+            chain=FilterChain(
+                assembly.filters, word_lists=partial(kept_lists, assembly.out, dict(assembly.word_lists))
+            ),
             tables=AsDict(tables),
             assembly=assembly,
             num_images=index.num_images,

@@ -61,6 +61,7 @@ class Assembly:
     translators: Mapping[str, tuple[str, ...]]
     rephrasers: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
+    word_lists: Mapping[str, str] = field(default_factory=dict)  # language -> fingerprint (`word_lists.py`)
     limits: Limits = effort(Limits())  # of files that are read again; what they refuse was refused when it was listed
     images: str = effort("")
     out: str = effort("")
