@@ -6,6 +6,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from florenz.filters.image_size import ImageRules
 from florenz.filters.order import LISTED_CHECKS, REASONS
 from florenz.filters.own_words import OwnWords
 from florenz.filters.toxicity import Toxicity
@@ -58,6 +59,9 @@ class FilterSettings:
 
     toxicity: Toxicity | None = None
     """[filters.toxicity]: lists of words, one file for each language; off without."""
+
+    images: ImageRules | None = None
+    """[filters.images]: which pictures are too small or too long; off without."""
 
     disabled: tuple[str, ...] = ()
     """Reasons that are not looked for. Without `wrong_language` the build may fail its own verification."""

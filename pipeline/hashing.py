@@ -12,6 +12,7 @@ from florenz.images.decoding import BadImage
 from florenz.images.proof import prove
 from florenz.images.references import parse_uri, uri_of
 from florenz.images.sidecars import about_text
+from florenz.images.size import size_of
 from florenz.images.sources import ImageRef, SourceFile
 from florenz.limits.table import Limits
 from florenz.pipeline.known_sources import Row, silent
@@ -61,13 +62,16 @@ def rows_of(
     limits: Limits,
     digits: int,
     progress: ProgressAddress,
+    *,
+    measures: bool = False,
 ) -> list[tuple[str, Row]]:
     """Each as a row of FOUND under its group; a removed image is passed over in silence.
 
-    Requests to an object store are under way together, reads from a disk are not.
+    Requests to an object store are under way together, reads from a disk are not. measures: whether the sizes of images
+    are wanted.
     """
     listed = [(path, stamp, one) for path, stamp, packed in batches for one in unpack([packed])]
-    look = partial(_row, known=known, removed=removed, max_bytes=max_bytes, limits=limits)
+    look = partial(_row, known=known, removed=removed, max_bytes=max_bytes, limits=limits, measures=measures)
     if any(files.local_path(parse_uri(path)[0]) is None for path, _, _ in listed) and len(listed) > 1:
         with ThreadPoolExecutor(READS_IN_FLIGHT) as pool:
             rows = list(pool.map(look, listed))
@@ -80,18 +84,24 @@ def rows_of(
 
 
 def _row(
-    listed: tuple[str, str, Listed], known: Mapping[str, str], removed: Collection[str], max_bytes: int, limits: Limits
+    listed: tuple[str, str, Listed],
+    known: Mapping[str, str],
+    removed: Collection[str],
+    max_bytes: int,
+    limits: Limits,
+    measures: bool,
 ) -> Row:
     """As FOUND. An image has a key and no reason; its detail is what is wrong with its bytes."""
     path, stamp, (uri, reason, detail, sidecar) = listed
     if reason or not uri:
-        return path, stamp, uri, "", reason, detail, ""
+        return path, stamp, uri, "", reason, detail, "", ""
     try:
         data = images.read_image_bytes(ImageRef(uri=uri), max_bytes=max_bytes, limits=limits)
     except BadImage as bad:
-        return path, stamp, uri, "", bad.reason, bad.detail, ""
+        return path, stamp, uri, "", bad.reason, bad.detail, "", ""
     key = images.key_of(data)
     if key in removed:
         return silent(path, stamp)
     about = about_text(images.read_about(ImageRef(uri=uri, sidecar=sidecar), limits))
-    return path, stamp, uri, key, "", known[key] if key in known else prove(data).damage, about
+    damage = known[key] if key in known else prove(data).damage
+    return path, stamp, uri, key, "", damage, about, size_of(data) if measures else ""

@@ -22,6 +22,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.pvalue import AsSingleton
 
+from florenz.filters.image_size import ImageRules
 from florenz.images.sources import SourceFile
 from florenz.pipeline.copies import judged
 from florenz.pipeline.hashing import references, rows_of
@@ -43,6 +44,7 @@ from florenz.pipeline.known_sources import (
     CHANGED,
     FOUND,
     PASSING,
+    SIZE,
     Group,
     Row,
     digits_of_groups,
@@ -62,6 +64,7 @@ from florenz.pipeline.ranges import digits_for, range_of
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners.contract import graph, workers_progress
 from florenz.pipeline.tombstones import drop_rows, read_tombstones
+from florenz.pipeline.unwanted import sifted
 from florenz.pipeline.workers.given import given
 from florenz.stores import files
 
@@ -78,8 +81,8 @@ def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: Pr
         _remove_but(files.list_files(folder), ())
         return index
     listing = listing_of(source_files, rules=f"{recipe.images.max_bytes} {recipe.limits}")
-    removed = _print_of(read_tombstones(recipe.out))
-    rules = f"{listing.digest()} {recipe.images.keeps_damaged} {recipe.image_source}{removed}"
+    later = _print_of(read_tombstones(recipe.out)) + _print_of_rules(recipe.filters.images)
+    rules = f"{listing.digest()} {recipe.images.keeps_damaged} {recipe.image_source}{later}"
     digest = rules.encode("utf-8", "surrogateescape").hex() if listing.is_stamped else ""
     if digest and (unchanged := read_index(recipe.out, digest)) is not None and is_whole(unchanged):
         return unchanged
@@ -97,12 +100,17 @@ def _print_of(removed: Collection[str]) -> str:
     return f" {hashlib.sha256(repr(sorted(removed)).encode()).hexdigest()}" if removed else ""
 
 
+def _print_of_rules(images: ImageRules | None) -> str:
+    """The same as ever where none are given."""
+    return f" {images}" if images else ""
+
+
 def _read(
     recipe: Recipe, sources: Sequence[Group | str], folder: str, readers: str, digits: int, progress: ProgressAddress
 ) -> Index:
     """Run the graph, and read what it found; the index is not complete yet. folder, digits: of what is kept by file."""
     out, running, telling = recipe.out, recipe.running, workers_progress(recipe.running, progress)
-    known = read_proofs(out)
+    known, rules = read_proofs(out), recipe.filters.images
     _remove_but(filter(files.exists, [index_path(out)]), ())  # its parts are about to change
     result = files.join(out, "ledger", "images", "parts.new.json")
     with graph(running, "read", progress) as pipeline:
@@ -111,7 +119,9 @@ def _read(
             pipeline
             | "sources" >> given(sources, running)
             | "known"
-            >> beam.FlatMap(_known_or_changed, readers=readers, removed=removed).with_outputs(CHANGED, main="known")
+            >> beam.FlatMap(
+                _known_or_changed, readers=readers, removed=removed, needs_sizes=rules is not None
+            ).with_outputs(CHANGED, main="known")
         )
         new = (
             looked[CHANGED]
@@ -128,6 +138,7 @@ def _read(
                 limits=recipe.limits,
                 digits=digits,
                 progress=telling,
+                measures=rules is not None,
             )
         )
         found = (
@@ -150,7 +161,13 @@ def _read(
             | "by key" >> beam.GroupByKey()
             | "write part"
             >> beam.MapTuple(
-                partial(_written, out=out, source=recipe.image_source, keeps_damaged=recipe.images.keeps_damaged)
+                partial(
+                    _written,
+                    out=out,
+                    source=recipe.image_source,
+                    keeps_damaged=recipe.images.keeps_damaged,
+                    wanted=rules,
+                )
             )
             | "all parts" >> beam.combiners.ToList()
             | "note parts" >> beam.Map(_note_parts, path=result)
@@ -169,9 +186,9 @@ def expected_images(recipe: Recipe, source_files: Sequence[SourceFile]) -> int |
     return len(source_files) if recipe.images.limit is None else min(recipe.images.limit, len(source_files))
 
 
-def _known_or_changed(source: Group | str, readers: str, removed: Collection[str]) -> Iterator[Any]:
+def _known_or_changed(source: Group | str, readers: str, removed: Collection[str], needs_sizes: bool) -> Iterator[Any]:
     if isinstance(source, Group):
-        yield from known_or_changed(source, readers, removed)
+        yield from known_or_changed(source, readers, removed, needs_sizes=needs_sizes)
     else:
         yield beam.pvalue.TaggedOutput(CHANGED, source)
 
@@ -202,12 +219,18 @@ def _found(kept: tuple[str, int], digits: int, folder: str) -> Iterator[tuple[st
         yield range_of(row[1] or row[0], digits), row
 
 
-def _written(its_range: str, packs: Iterable[bytes], out: str, source: str, keeps_damaged: bool) -> IndexPart:
+def _written(
+    its_range: str, packs: Iterable[bytes], out: str, source: str, keeps_damaged: bool, wanted: ImageRules | None
+) -> IndexPart:
     rows = pa.table(
         dict(zip(FOUND.names[2:], zip(*unpack(packs), strict=True), strict=True)),
         schema=pa.schema([FOUND.field(name) for name in FOUND.names[2:]]),
     )
-    return write_part(out, its_range, judged(rows, source, keeps_damaged))
+    images = judged(rows, source, keeps_damaged)
+    if wanted is not None:
+        sizes = dict(zip(rows["key"].to_pylist(), rows[SIZE].to_pylist(), strict=True))
+        images = sifted(images, sizes, wanted)
+    return write_part(out, its_range, images)
 
 
 def _note_parts(parts: list[IndexPart], path: str) -> None:

@@ -113,10 +113,12 @@ def build_name(assembly: Assembly, survey: Survey) -> str:
 
 
 def _that_decides(assembly: Assembly) -> dict[str, Any]:
-    """What came later is in it only where it is on. Of word lists what they hold decides, and not where they lie."""
+    """What came later is in it only where it is on. Of word lists what they hold decides, and not where they lie; of
+    rules for images, which images there are, as `rows` have it.
+    """
     record = {name: value for name, value in asdict(assembly).items() if name in deciding(assembly)}
     later = {name for name in ("word_lists",) if not record[name]}
-    filters = {name: value for name, value in record["filters"].items() if name not in ("toxicity",)}
+    filters = {name: value for name, value in record["filters"].items() if name not in ("toxicity", "images")}
     return {name: value for name, value in record.items() if name not in later} | {"filters": filters}
 
 
