@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from florenz.filters.near_duplicate import MAX_DISTANCE
 from florenz.filters.verdict import KEEP, Verdict, reject
 
 SMALL, NARROW = "small_image", "narrow_image"
@@ -27,9 +28,14 @@ class ImageRules:
     max_side_ratio: float | None = None
     """Longer by shorter side. A picture that is longer is rejected."""
 
+    max_hash_distance: int | None = None
+    """Bits of 256, at most 31. A picture whose PDQ hash differs by no more from one with a smaller key is rejected."""
+
     def __post_init__(self) -> None:
-        if self.min_side_px is None and self.max_side_ratio is None:
-            raise ValueError("it says nothing: give min_side_px or max_side_ratio")
+        if (self.min_side_px, self.max_side_ratio, self.max_hash_distance) == (None, None, None):
+            raise ValueError("it says nothing: give min_side_px, max_side_ratio or max_hash_distance")
+        if self.max_hash_distance is not None and not 0 <= self.max_hash_distance <= MAX_DISTANCE:
+            raise ValueError(f"max_hash_distance is {self.max_hash_distance}: choose 0 to {MAX_DISTANCE}")
         if self.min_side_px is not None and self.min_side_px < 1:
             raise ValueError(f"min_side_px is {self.min_side_px}: choose at least 1")
         if self.max_side_ratio is not None and self.max_side_ratio < 1:

@@ -25,7 +25,7 @@ from apache_beam.pvalue import AsSingleton
 from florenz.filters.image_size import ImageRules
 from florenz.images.sources import SourceFile
 from florenz.pipeline.copies import judged
-from florenz.pipeline.hashing import references, rows_of
+from florenz.pipeline.hashing import Measure, references, rows_of
 from florenz.pipeline.image_index import (
     Index,
     IndexPart,
@@ -43,6 +43,7 @@ from florenz.pipeline.image_index import (
 from florenz.pipeline.known_sources import (
     CHANGED,
     FOUND,
+    LIKENESS,
     PASSING,
     SIZE,
     Group,
@@ -57,6 +58,7 @@ from florenz.pipeline.known_sources import (
     read_found,
     write_found,
 )
+from florenz.pipeline.likenesses import NEAR_FIELDS, find_near
 from florenz.pipeline.packing import PackByKey, unpack
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.proofs import MAX_VERDICTS, proofs_path, read_proofs, write_proofs
@@ -105,12 +107,22 @@ def _print_of_rules(images: ImageRules | None) -> str:
     return f" {images}" if images else ""
 
 
+def _needed(rules: ImageRules | None) -> tuple[str, ...]:
+    """What has to be known of each image. Sizes too where likeness is: who is too small is compared with nobody."""
+    if rules is None:
+        return ()
+    return (SIZE,) if rules.max_hash_distance is None else (SIZE, LIKENESS)
+
+
 def _read(
     recipe: Recipe, sources: Sequence[Group | str], folder: str, readers: str, digits: int, progress: ProgressAddress
 ) -> Index:
     """Run the graph, and read what it found; the index is not complete yet. folder, digits: of what is kept by file."""
     out, running, telling = recipe.out, recipe.running, workers_progress(recipe.running, progress)
-    known, rules = read_proofs(out), recipe.filters.images
+    known, rules, keeps_damaged = read_proofs(out), recipe.filters.images, recipe.images.keeps_damaged
+    measure = Measure(
+        needed=_needed(rules), max_pixels=recipe.images.max_pixels, max_side_ratio=recipe.images.max_side_ratio
+    )
     _remove_but(filter(files.exists, [index_path(out)]), ())  # its parts are about to change
     result = files.join(out, "ledger", "images", "parts.new.json")
     with graph(running, "read", progress) as pipeline:
@@ -119,9 +131,9 @@ def _read(
             pipeline
             | "sources" >> given(sources, running)
             | "known"
-            >> beam.FlatMap(
-                _known_or_changed, readers=readers, removed=removed, needs_sizes=rules is not None
-            ).with_outputs(CHANGED, main="known")
+            >> beam.FlatMap(_known_or_changed, readers=readers, removed=removed, needed=measure.needed).with_outputs(
+                CHANGED, main="known"
+            )
         )
         new = (
             looked[CHANGED]
@@ -138,7 +150,7 @@ def _read(
                 limits=recipe.limits,
                 digits=digits,
                 progress=telling,
-                measures=rules is not None,
+                measure=measure,
             )
         )
         found = (
@@ -154,9 +166,15 @@ def _read(
             | "all" >> beam.CombineGlobally(sum)
             | "digits" >> beam.Map(digits_for)
         )
+        ranged = partial(beam.FlatMap, _found, digits=AsSingleton(digits_of_keys), folder=folder)
+        rows = found | "found" >> ranged()
+        if rules is not None and rules.max_hash_distance is not None:
+            # Apart: Flink's fuser loses a collection that a Flatten and another step both read.
+            compared = found | "found, to compare" >> ranged()
+            near = find_near(compared, rules, AsSingleton(digits_of_keys), keeps_damaged=keeps_damaged)
+            rows = (rows, near) | "with near ones" >> beam.Flatten()
         _ = (
-            found
-            | "found" >> beam.FlatMap(_found, digits=AsSingleton(digits_of_keys), folder=folder)
+            rows
             | "pack by key" >> beam.ParDo(PackByKey())
             | "by key" >> beam.GroupByKey()
             | "write part"
@@ -165,7 +183,7 @@ def _read(
                     _written,
                     out=out,
                     source=recipe.image_source,
-                    keeps_damaged=recipe.images.keeps_damaged,
+                    keeps_damaged=keeps_damaged,
                     wanted=rules,
                 )
             )
@@ -186,9 +204,11 @@ def expected_images(recipe: Recipe, source_files: Sequence[SourceFile]) -> int |
     return len(source_files) if recipe.images.limit is None else min(recipe.images.limit, len(source_files))
 
 
-def _known_or_changed(source: Group | str, readers: str, removed: Collection[str], needs_sizes: bool) -> Iterator[Any]:
+def _known_or_changed(
+    source: Group | str, readers: str, removed: Collection[str], needed: Collection[str]
+) -> Iterator[Any]:
     if isinstance(source, Group):
-        yield from known_or_changed(source, readers, removed, needs_sizes=needs_sizes)
+        yield from known_or_changed(source, readers, removed, needed)
     else:
         yield beam.pvalue.TaggedOutput(CHANGED, source)
 
@@ -222,14 +242,17 @@ def _found(kept: tuple[str, int], digits: int, folder: str) -> Iterator[tuple[st
 def _written(
     its_range: str, packs: Iterable[bytes], out: str, source: str, keeps_damaged: bool, wanted: ImageRules | None
 ) -> IndexPart:
+    unpacked = list(unpack(packs))
+    near = [row for row in unpacked if len(row) == NEAR_FIELDS]
+    found = [row for row in unpacked if len(row) > NEAR_FIELDS]
     rows = pa.table(
-        dict(zip(FOUND.names[2:], zip(*unpack(packs), strict=True), strict=True)),
+        dict(zip(FOUND.names[2:], zip(*found, strict=True), strict=True)),
         schema=pa.schema([FOUND.field(name) for name in FOUND.names[2:]]),
     )
     images = judged(rows, source, keeps_damaged)
     if wanted is not None:
         sizes = dict(zip(rows["key"].to_pylist(), rows[SIZE].to_pylist(), strict=True))
-        images = sifted(images, sizes, wanted)
+        images = sifted(images, sizes, near, wanted)
     return write_part(out, its_range, images)
 
 

@@ -27,13 +27,14 @@ from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.ranges import digits_for, overlap, range_of
 from florenz.stores import files
 
-SIZE = "size"
-_NAMES = ("path", "stamp", "source", "key", "reason", "detail", "about", SIZE)
+SIZE, LIKENESS = "size", "likeness"
+LATER = (SIZE, LIKENESS)  # made another way, it takes another name: what is kept under the old one is then made anew
+_NAMES = ("path", "stamp", "source", "key", "reason", "detail", "about", *LATER)
 FOUND = pa.schema([(name, pa.string()) for name in _NAMES])
 """path, stamp: of the file. source: URI of an image or of what is none, "" in the one row of a file with nothing in it.
 key: "" for what is no image. reason, detail: why it is none; the detail of an image is what is wrong with its bytes.
-about: what its sidecar says (`about_text`). size: of an image, as `size_of`; "" where no recipe wanted to know, as in
-all tables of earlier versions, which lack the column.
+about: what its sidecar says (`about_text`). size, likeness: of an image, as `size_of` and `likeness_of`; "" where no
+recipe wanted to know, as in all tables of earlier versions, which lack these columns.
 """
 
 Row = tuple[str, ...]  # as FOUND
@@ -115,16 +116,16 @@ def found_path(folder: str, group: str) -> str:
 
 
 def known_or_changed(
-    group: Group, readers: str, removed: Collection[str], *, needs_sizes: bool = False
+    group: Group, readers: str, removed: Collection[str], needed: Collection[str] = ()
 ) -> Iterator[object]:
     """(group, row) for what is known of its files; under CHANGED each file that has to be read. removed: keys.
 
-    needs_sizes: a file with an image whose size is not known has to be read as well.
+    needed: of LATER; a file with an image of which that is not known has to be read as well.
     """
     stamps = {uri_of(source.path): source.stamp for source in group.files if source.stamp}
     known: set[str] = set()
     for path in group.kept:
-        rows = _rows_of(path, readers, stamps, needs_sizes=needs_sizes)
+        rows = _rows_of(path, readers, stamps, needed)
         for row in rows:
             if row[0] not in known:
                 yield group.name, row if row[KEY] not in removed else silent(row[0], row[1])
@@ -156,7 +157,7 @@ def read_found(folder: str, group: str) -> pa.Table:
     return table.filter(pc.not_equal(table["source"], ""))
 
 
-def _rows_of(path: str, readers: str, stamps: Mapping[str, str], *, needs_sizes: bool) -> list[Row]:
+def _rows_of(path: str, readers: str, stamps: Mapping[str, str], needed: Collection[str]) -> list[Row]:
     """Those of files that have not changed, and of which nothing is said that may pass."""
     try:
         table = pq.read_table(io.BytesIO(files.read_bytes(path)))
@@ -164,15 +165,15 @@ def _rows_of(path: str, readers: str, stamps: Mapping[str, str], *, needs_sizes:
         return []
     if (table.schema.metadata or {}).get(_PRINT) != readers.encode():
         return []
-    if SIZE not in table.column_names:
-        table = table.append_column(SIZE, pa.array([""] * table.num_rows, pa.string()))
+    for name in set(LATER) - set(table.column_names):
+        table = table.append_column(name, pa.array([""] * table.num_rows, pa.string()))
     if set(table.column_names) != set(FOUND.names):
         return []
     table = table.select(FOUND.names)
     current = pa.array([stamps.get(path, "") for path in table["path"].to_pylist()], pa.string())
     is_passing = pc.is_in(table["reason"], value_set=PASSING)
-    if needs_sizes:
-        is_passing = pc.or_(is_passing, pc.and_(pc.not_equal(table["key"], ""), pc.equal(table[SIZE], "")))
+    for name in needed:
+        is_passing = pc.or_(is_passing, pc.and_(pc.not_equal(table["key"], ""), pc.equal(table[name], "")))
     passing = pc.unique(table.filter(is_passing)["path"])
     is_known = pc.and_(pc.equal(table["stamp"], current), pc.not_equal(current, ""))
     table = table.filter(pc.and_(is_known, pc.invert(pc.is_in(table["path"], value_set=passing))))
