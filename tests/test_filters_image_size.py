@@ -84,16 +84,18 @@ def recipe_with(tmp_path: Path, lines: str) -> Recipe:
 def test_the_recipe_holds_the_rules(tmp_path: Path) -> None:
     recipe = recipe_with(tmp_path, "[filters.images]\nmin_side_px = 64\nmax_side_ratio = 3\n")
     assert recipe.filters.images == ImageRules(min_side_px=64, max_side_ratio=3.0)
-    assert recipe.to_dict()["filters"]["images"] == {"min_side_px": 64, "max_side_ratio": 3.0}
+    told = {"min_side_px": 64, "max_side_ratio": 3.0, "max_hash_distance": None}
+    assert recipe.to_dict()["filters"]["images"] == told
 
 
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("", "it says nothing: give min_side_px or max_side_ratio"),
+        ("", "it says nothing: give min_side_px, max_side_ratio or max_hash_distance"),
         ("min_side_px = 0", "min_side_px is 0: choose at least 1"),
         ("max_side_ratio = 0.5", "max_side_ratio is 0.5: choose 1 or more"),
         ("max_side_ratio = nan", "expected a finite number"),
+        ("max_hash_distance = 32", "max_hash_distance is 32: choose 0 to 31"),
         ("min_side_px = 'x'", "expected a whole number"),
         ("min_side = 3", "unknown key 'min_side': did you mean 'min_side_px'"),
     ],
