@@ -44,6 +44,20 @@ def run(folder: Path, out: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def assert_moved_alike(out: Path, wanted: Path) -> None:
+    """From the first step on, each weight took the same way, to a thousandth of its length. Adam makes whole steps of
+    gradients that are nothing but rounding, so single numbers differ by more, and so do biases of keys, whose gradient
+    is zero: softmax does not see what all keys share.
+    """
+    found, expected = (load_file(folder / "model" / "model.safetensors") for folder in (out, wanted))
+    start = load_file(wanted / "checkpoints" / "step-00000001" / "model.safetensors")
+    assert found.keys() == expected.keys() == start.keys()
+    for name, tensor in expected.items():
+        moved = 0.1 if name.endswith("k_proj.bias") else float((tensor - start[name]).norm())
+        assert float((found[name] - tensor).norm()) <= 1e-3 * moved, name
+    assert sum(not torch.equal(expected[name], start[name]) for name in expected) > 20
+
+
 @pytest.mark.slow
 def test_no_rank_loads_the_whole_model_and_the_losses_are_those_of_one_process(one: Path) -> None:
     """From nothing, so that the start is made apart; then from the middle of a stage, so that pieces are read."""
@@ -54,9 +68,7 @@ def test_no_rank_loads_the_whole_model_and_the_losses_are_those_of_one_process(o
     for attempt in range(2):
         for wanted, found in zip(metrics(one / "one"), metrics(out), strict=True):
             assert found["loss"] == pytest.approx(wanted["loss"], rel=1e-4)
-        weights = [load_file(folder / "model" / "model.safetensors") for folder in (out, one / "one")]
-        assert weights[0].keys() == weights[1].keys()
-        assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-5) for name in weights[0])
+        assert_moved_alike(out, one / "one")
         for rank in range(2):
             found = json.loads((out / f"memory-{rank}.json").read_text())
             assert 0 < found["held"] < 0.6 * whole and found["whole_files"] == 0, (attempt, rank, found, whole)
