@@ -28,7 +28,7 @@ COMMANDS = {
     "completion": ("florenz.completion:main", "what a shell needs to complete these words: bash, zsh or fish"),
     "train": ("florenz.train.__main__:main", "train Florenz on a dataset, and score it: RECIPE [NAME=value ...]"),
     "plan-train": (
-        "florenz.train.plan:main",
+        "florenz.train.plan_command:main",
         "memory and hours of a training before it starts: RECIPE [GPUS=8] [GPU=h200]",
     ),
     "evaluate": ("florenz.train.evaluate:main", "score what a training has made: RECIPE [NAME=value ...]"),

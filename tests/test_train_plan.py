@@ -1,5 +1,7 @@
 """make plan-train: memory and hours from a model without memory; and the recipes of the paper."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +10,9 @@ from training_examples import ROOT
 
 from florenz.train import preflight
 from florenz.train.data.prompts import PAPER_WORDS
-from florenz.train.distributed import find_place
-from florenz.train.plan import GPUS, Work, main, need_of, work_of
+from florenz.train.gpus import GPUS
+from florenz.train.plan import Work, need_of, work_of
+from florenz.train.plan_command import main
 from florenz.train.recipe import load_recipe
 from florenz.train.schedule import learning_rate
 
@@ -22,7 +25,7 @@ def path_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("size", PRETRAINING)
-def test_pre_training_is_the_papers(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pre_training_is_the_papers(size: str) -> None:
     recipe = load_recipe(path_of(size))
     (stage,) = recipe.stages
     assert (recipe.model.size, stage.steps, stage.batch_size, stage.peak_rate) == (size, 10_000, 1024, 1e-4)
@@ -34,8 +37,7 @@ def test_pre_training_is_the_papers(size: str, monkeypatch: pytest.MonkeyPatch) 
     prompts = recipe.prompts.prompts(recipe.words)
     assert prompts.words_of("fr") == PAPER_WORDS["fr"] and prompts.caption.startswith("The target language is")
     for num_ranks in (1, 8, 16, 32):
-        monkeypatch.setenv("WORLD_SIZE", str(num_ranks))
-        assert list(preflight._ranks(recipe, find_place("cpu"))) == []
+        assert preflight.problems_of_recipe(recipe, world_size=num_ranks) == []
     assert load_recipe(path_of(size), {"STEPS": "500"}).total_steps == 500
 
 
@@ -84,11 +86,41 @@ def test_what_it_says_of_the_largest_model(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize(
     ("variable", "words"),
-    [("GPU=h2000", "did you mean 'h200'"), ("GPUS=0", "choose 1 or more GPUs"), ("SIZE=3b", "size (SIZE) is '3b'")],
-)
-def test_what_it_refuses(variable: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([path_of("0.4b"), variable]) == 2
-    assert words in capsys.readouterr().err
+    [
+        ("GPU=h2000", "GPU is 'h2000': did you mean 'h200'"), ("GPUS=0", "GPUS must be a whole number above 0"),
+        ("GPUS=two", "GPUS must be a whole number above 0, got 'two'"), ("MFU=40", "MFU must be a share"),
+        ("MFU=much", "MFU must be a share"), ("MFU=nan", "MFU must be a share"), ("SIZE=3b", "size (SIZE) is '3b'"),
+        ("STEPS=0", "STEPS"), ("GPU_=l4", "unknown variable GPU_"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_without_torch_is_said_without_it(variable: str, words: str) -> None:
+    code = (
+        "import sys; from florenz.train.plan_command import main; code = main(sys.argv[1:]);"
+        "print(sorted({'torch', 'transformers'} & sys.modules.keys())); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", code, path_of("0.4b"), variable]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and done.stdout == "[]\n"
+    assert words in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "change", "words"),
+    [
+        (["GPUS=3"], ("", ""), "do not divide among 3 ranks"),
+        ([], ("images = true", "images = true\nimage_px = 1600"), "has positions for pictures of at most 928 px"),
+        ([], ("images = true", 'images = true\nparts = ["decodr"]'), "unknown part 'decodr': did you mean 'decoder'"),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_no_machine_could_train_has_no_plan(
+    variables: list[str], change: tuple[str, str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = Path(path_of("0.4b")).read_text()
+    assert change[0] in text
+    (tmp_path / "recipe.toml").write_text(text.replace(*change) if change[0] else text)
+    assert main([str(tmp_path / "recipe.toml"), *variables]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and words in err and err.count("\n") == 1
 
 
 def test_every_gpu_has_memory_and_a_peak() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 # Name -> memory in GiB, as torch sees it, and dense bfloat16 peak in FLOP/s.
 GPUS = {
@@ -24,4 +26,8 @@ def peak_of(name: str) -> float | None:
 
 def peak_of_device(device: torch.device) -> float | None:
     """None for a CPU, whose peak nobody has written down, and for a GPU that is not in the table."""
-    return peak_of(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
+    if device.type != "cuda":
+        return None
+    from torch.cuda import get_device_name  # the table is read without torch too
+
+    return peak_of(get_device_name(device))

@@ -1,24 +1,17 @@
-"""What a training needs, before anything is allocated: `florenz plan-train RECIPE [GPUS=8] [GPU=h200] ...`.
+"""What a training needs, before anything is allocated; `plan_command.py` is the command.
 
 The model of the recipe's size is built without memory for its weights (torch's meta device), one example goes through
 it forward and backward, and torch counts the arithmetic and what is kept for the backward pass. Hours follow from the
 GPU's peak and the share of it that is reached, MFU, 40% unless told: nothing here was measured on a GPU.
-
-Exit codes: 0 it fits; 2 it does not, or the input is wrong.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from florenz.console import fail, quiet_libraries
-from florenz.recipes.recipe_file import RecipeError
-from florenz.recipes.sections import nearest
 from florenz.train.gpus import GPUS
 from florenz.train.model.attention import attend_as
 from florenz.train.model.family import SIZES
@@ -26,11 +19,10 @@ from florenz.train.model.florenz import Florenz
 from florenz.train.model.loss import NUM_CHUNKS
 from florenz.train.model.parts import matrices_of, never_trained, set_modes, train_only
 from florenz.train.model.sizes import config_of
-from florenz.train.recipe import Recipe, load_recipe
+from florenz.train.recipe import Recipe
 from florenz.train.settings import Stage
 from florenz.train.share import share_of
 
-USAGE = "usage: florenz plan-train RECIPE [GPUS=8] [GPU=h200] [MFU=0.4] [SIZE=...] [STEPS=...] ..."
 GIB = 1 << 30
 LOGIT_BYTES = 2 + 3 * 4  # bfloat16, float32, its softmax, its gradient
 RESERVED = 0.08  # of a GPU's memory: CUDA itself, the allocator's gaps, buffers of the ranks' exchange
@@ -175,36 +167,10 @@ def report(recipe: Recipe, stage: Stage, work: Work, need: Need, *, num_gpus: in
     ]
 
 
-def main(arguments: Sequence[str]) -> int:
-    if not arguments or any("=" not in word for word in arguments[1:]):
-        return fail(USAGE, 2)
-    quiet_libraries()
-    variables = dict(word.split("=", 1) for word in arguments[1:])
-    try:
-        num_gpus, mfu = int(variables.pop("GPUS", "8")), float(variables.pop("MFU", "0.4"))
-        name = variables.pop("GPU", "h200")
-        if name not in GPUS:
-            raise ValueError(f"GPU is '{name}': {nearest(name, GPUS)}")
-        if num_gpus < 1 or not 0 < mfu <= 1:
-            raise ValueError(f"GPUS is {num_gpus}, MFU {mfu}: choose 1 or more GPUs, and a share of their peak")
-        recipe = load_recipe(arguments[0], variables)
-        if recipe.model.size not in SIZES:
-            raise ValueError(f"size (SIZE) is '{recipe.model.size}': {nearest(recipe.model.size, SIZES)}")
-        faults = [_plan(recipe, stage, num_gpus=num_gpus, name=name, mfu=mfu) for stage in recipe.stages]
-    except (RecipeError, ValueError) as problem:
-        return fail(str(problem), 2)
-    faults = [line for line in faults if line]
-    return fail("\n".join(faults), 2) if faults else 0
-
-
-def _plan(recipe: Recipe, stage: Stage, *, num_gpus: int, name: str, mfu: float) -> str:
+def plan(recipe: Recipe, stage: Stage, *, num_gpus: int, name: str, mfu: float) -> str:
     """Says what a stage needs; what is wrong with it."""
     work = work_of(recipe, stage)
     has_gib, peak = GPUS[name]
     need = need_of(recipe, stage, work, num_gpus=num_gpus, peak=peak, mfu=mfu)
     print("\n".join(report(recipe, stage, work, need, num_gpus=num_gpus, name=name, mfu=mfu)), flush=True)
     return fault(recipe, stage, need, num_gpus=num_gpus, has_gib=has_gib, name=name)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

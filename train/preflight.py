@@ -40,7 +40,8 @@ RULES = 2
 
 def check(recipe: Recipe) -> tuple[Manifest, Place]:
     """The dataset's manifest and the place of this process. RecipeError with one line per problem."""
-    problems = [*_size(recipe), *_parts(recipe), *_prompts(recipe), *_out(recipe)]
+    world_size = int(os.environ.get("WORLD_SIZE", 1))
+    problems = [*problems_of_recipe(recipe, world_size=world_size), *_out(recipe)]
     manifest = place = None
     try:
         manifests = [manifest_of(folder, _build_of_newest(recipe)) for folder in recipe.folders]
@@ -54,12 +55,11 @@ def check(recipe: Recipe) -> tuple[Manifest, Place]:
         problems.append(f"data (DATA): {problem}")
     try:
         place = find_place(recipe.device)
-        problems += _ranks(recipe, place)
         takes_kernel(recipe.compute.loss, place.device)
     except ValueError as problem:
         problems.append(str(problem))
     if recipe.model.size in SIZES:
-        problems += [*init_problems(recipe), *picture_problems(recipe)]
+        problems += init_problems(recipe)
     if place is not None and not problems:
         problems += memory_problems(recipe, place)
     if manifest is not None and not problems:
@@ -68,6 +68,12 @@ def check(recipe: Recipe) -> tuple[Manifest, Place]:
         raise RecipeError(problems)
     assert manifest is not None and place is not None
     return manifest, place
+
+
+def problems_of_recipe(recipe: Recipe, *, world_size: int) -> list[str]:
+    """What is wrong with a recipe wherever it runs, whatever its data. world_size: ranks that are to train."""
+    problems = [*_size(recipe), *_parts(recipe), *_prompts(recipe), *_ranks(recipe, world_size)]
+    return [*problems, *picture_problems(recipe)] if recipe.model.size in SIZES else problems
 
 
 def joined(manifests: Sequence[Manifest]) -> Manifest:
@@ -267,15 +273,15 @@ def _goes_on(recipe: Recipe, manifest: Manifest) -> bool:
     return _without_rules(identity_of_newest(recipe.out)) == identity_of(recipe, manifest)
 
 
-def _ranks(recipe: Recipe, place: Place) -> Iterator[str]:
+def _ranks(recipe: Recipe, world_size: int) -> Iterator[str]:
     for stage in recipe.stages:
-        too_small = stage.size_of_micro_batch * stage.num_micro_batches < place.world_size
-        if too_small or not divides(stage.num_micro_batches, place.world_size):
+        too_small = stage.size_of_micro_batch * stage.num_micro_batches < world_size
+        if too_small or not divides(stage.num_micro_batches, world_size):
             yield (
                 f"[stages.{stage.name}] a step has {stage.num_micro_batches} micro-batches, which do not divide among "
-                f"{place.world_size} ranks: set micro_batch_size to {max(stage.batch_size // place.world_size, 1)}"
+                f"{world_size} ranks: set micro_batch_size to {max(stage.batch_size // world_size, 1)}"
             )
-    if recipe.compute.picture_cache_gib and recipe.compute.parallel == "fsdp" and place.world_size > 1:
+    if recipe.compute.picture_cache_gib and recipe.compute.parallel == "fsdp" and world_size > 1:
         yield "[compute] picture_cache_gib does not go with fsdp, which splits up what looks at pictures: set it to 0"
 
 
