@@ -91,7 +91,8 @@ def test_two_ranks_share_the_samples_of_a_single_micro_batch(tmp_path: Path) -> 
     """README's torchrun command: a step has the tokens of one rank, and nearly its loss: dropout differs."""
     changes = ("steps = 3\n", "steps = 2\n"), ("micro_batch_size = 2\n", "")
     recipe = write_recipe(tmp_path, *changes)
-    run_in_two_ranks(recipe, tmp_path / "two")
+    said = run_in_two_ranks(recipe, tmp_path / "two")
+    assert said.count("scores in ") == 1 and (tmp_path / "two" / "evaluation.json").is_file()  # by both, told by one
     threads = torch.get_num_threads()
     train(load_recipe(str(recipe), {"OUT": str(tmp_path / "one")}), lambda text: None)
     torch.set_num_threads(threads)
@@ -131,3 +132,8 @@ def test_each_rank_takes_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (place.rank, place.world_size, str(place.device), place.is_first) == (5, 8, "cuda:1", False)
     with pytest.raises(ValueError, match="one GPU for 8 ranks"):
         find_place("cuda:1")
+    for local in ("0", "3"):  # the first rank says so too
+        monkeypatch.setenv("LOCAL_RANK", local)
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+        with pytest.raises(ValueError, match="4 ranks for 2 GPUs: set --nproc-per-node 2"):
+            find_place("auto")

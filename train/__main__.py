@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, is_first_rank, quiet_libraries, say
+from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, quiet_libraries, say
 
 if TYPE_CHECKING:
     from florenz.train.recipe import Recipe
@@ -75,12 +75,12 @@ def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
     except (OSError, ValueError) as problem:
         return fail(f"{problem}\nstopped; checkpoints are kept in {recipe.out}: run the same command to go on", STOPPED)
     say(f"model in {folder}")
-    return _evaluate(recipe) if is_first_rank() else 0
+    return _evaluate(recipe)
 
 
 def _evaluate(recipe: Recipe) -> int:
-    """The end of a training, in a process group no more."""
-    from florenz.train.evaluate import evaluate_training
+    """The end of a training; its process group has ended, and all ranks meet in another one."""
+    from florenz.train.scores.finished import evaluate_training
 
     try:
         evaluate_training(recipe, say)

@@ -51,6 +51,9 @@ def find_place(device: str) -> Place:
     _, is_numbered, number = device.partition(":")
     if is_numbered and world_size > 1:
         raise ValueError(f"device (DEVICE) is {device}, one GPU for {world_size} ranks: use cuda, each takes its own")
+    ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    if ranks_here > num_gpus > 0:  # told by all ranks, and so by the first, not by those alone that find none
+        raise ValueError(f"torchrun started {ranks_here} ranks for {num_gpus} GPUs: set --nproc-per-node {num_gpus}")
     index = int(number) if is_numbered else int(os.environ.get("LOCAL_RANK", 0))
     if index >= num_gpus:
         found = f"there are {num_gpus}" if num_gpus else "there is none"
@@ -150,6 +153,20 @@ def text_of_first(text: str, place: Place) -> str:
     box[: len(content)] = torch.tensor(list(content), dtype=torch.uint8)
     dist.broadcast(box, src=0)
     return bytes(box.tolist()).rstrip(b"\0").decode()
+
+
+def texts_of_all(text: str, place: Place) -> list[str]:
+    """The text of each rank, of any length, in the order of the ranks; they wait for each other."""
+    if place.world_size == 1:
+        return [text]
+    content = torch.frombuffer(bytearray(text.encode() or b" "), dtype=torch.uint8).to(place.device)
+    lengths = [torch.zeros(1, dtype=torch.long, device=place.device) for _ in range(place.world_size)]
+    dist.all_gather(lengths, torch.tensor([len(content)], device=place.device))
+    padded = content.new_zeros(int(max(lengths)))
+    padded[: len(content)] = content
+    found = [torch.empty_like(padded) for _ in range(place.world_size)]
+    dist.all_gather(found, padded)
+    return [one[: int(length)].cpu().numpy().tobytes().decode() for one, length in zip(found, lengths, strict=True)]
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:

@@ -237,9 +237,9 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         return fail("usage: python -m train.runs FOLDER", 2)
     quiet_libraries()
-    from florenz.train.evaluate import evaluate_training
     from florenz.train.loop import train
     from florenz.train.recipe import recipe_of
+    from florenz.train.scores.finished import evaluate_training
 
     try:
         recipe = recipe_of(read_run(Path(arguments[0])), arguments[0])

@@ -1,5 +1,7 @@
 """How a model is scored: every question of an evaluation set is put to it, and its answers are counted by pair.
 
+Several ranks share the questions (`together.py`), and each of them has all answers in the end.
+
 Everything is greedy and in the order of the set, so the same model gives the same table. Weights and arithmetic are
 those of the saved model, single precision: training in bfloat16 logs slightly other losses, and those count the
 language token, which is given here.
@@ -9,15 +11,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import groupby, islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from tqdm import tqdm
 
 from florenz.train.data.processor import Processor
 from florenz.train.data.stream import TrainingExample
+from florenz.train.distributed import Place
 from florenz.train.model.florenz import IGNORED, Florenz
 from florenz.train.scores.asking import (
     Asking,
@@ -33,10 +36,12 @@ from florenz.train.scores.sets.contract import EvaluationSet, Item, Judge, judge
 from florenz.train.scores.showcase import Showcase, Shown
 from florenz.train.scores.table import Evaluation
 from florenz.train.scores.texts import PairScores, References, TextScores, chance, interval_of_mean, score_texts
+from florenz.train.scores.together import in_rounds
 
 MAX_IMAGES = 500
 BATCH_SIZE = 32
 TASKS = ("caption", "translation")
+ALONE = Place(rank=0, world_size=1, device=torch.device("cpu"))
 
 Element = TypeVar("Element")
 
@@ -63,7 +68,7 @@ class Question(NamedTuple):
 class Answers:
     """What the model has answered so far for one pair; the lists run in step, in the order of the set.
 
-    loss: summed over num_tokens tokens of all references, in nats.
+    losses: of each batch, summed over its tokens, in nats; num_tokens: of all references.
     """
 
     references: list[References] = field(default_factory=list)
@@ -75,8 +80,15 @@ class Answers:
     translated: list[str] = field(default_factory=list)
     copied: list[str] = field(default_factory=list)
     contrasts: list[bool] = field(default_factory=list)
-    loss: float = 0.0
+    losses: list[float] = field(default_factory=list)
     num_tokens: int = 0
+
+    def add(self, table: dict[str, Any]) -> None:
+        """What came after: `asdict` of some, which may have been JSON on the way."""
+        for one in fields(self):
+            value = table[one.name]
+            value = [tuple(texts) for texts in value] if one.name == "references" else value
+            setattr(self, one.name, getattr(self, one.name) + value)
 
 
 def evaluate(
@@ -90,7 +102,37 @@ def evaluate(
     asking: Asking | None = None,
     showcase: Showcase | None = None,
 ) -> Evaluation:
-    """The scores of a model (in eval mode) on an evaluation set, a row for each pair.
+    """The scores of a model (in eval mode) on an evaluation set, a row for each pair; of one process.
+
+    Raises:
+        ValueError: no data, a language that the model lacks. StreamError: what can't be read on the way.
+    """
+    answers = answers_of(
+        model,
+        processor,
+        evaluation_set,
+        has_pictures=has_pictures,
+        max_images=max_images,
+        batch_size=batch_size,
+        asking=asking,
+        showcase=showcase,
+    )
+    return scores_of(answers, evaluation_set, max_images=max_images, asking=asking)
+
+
+def answers_of(
+    model: Florenz,
+    processor: Processor,
+    evaluation_set: EvaluationSet,
+    *,
+    has_pictures: bool = True,
+    max_images: int = MAX_IMAGES,
+    batch_size: int = BATCH_SIZE,
+    asking: Asking | None = None,
+    showcase: Showcase | None = None,
+    place: Place = ALONE,
+) -> dict[Pair, Answers]:
+    """What the model answers to all questions, shared among the ranks, on each of them; in the order of the table.
 
     has_pictures: without, translations alone, of text alone. max_images: of each part, the first in the order of the
     set. batch_size: texts at once; changes nothing but the time. showcase: gets the first pictures with their
@@ -98,23 +140,31 @@ def evaluate(
     has no prefix for.
 
     Raises:
-        ValueError: no data, a language that the model lacks. StreamError: what can't be read on the way.
+        As `evaluate`, and StreamError for what any of the ranks raised.
     """
     assert not model.training
     asking = asking or Asking()
     image_px = processor.image_px if has_pictures else None
     answers: dict[Pair, Answers] = {}
-    num_images = {part: min(number, max_images) for part, number in evaluation_set.parts().items()}
-    with tqdm(total=sum(num_images.values()), unit="image", desc="evaluate", file=sys.stderr, disable=None) as bar:
+    num_images = _num_images(evaluation_set, max_images)
+
+    def answer(chunk: list[list[Item]]) -> list[tuple[Pair, dict[str, Any]]]:
+        found: dict[Pair, Answers] = {}
+        for pair, of_pair in _by_pair(chunk, image_px, processor.settings.styles).items():
+            if not asking.is_benchmark or can_be_asked(processor, pair.task, pair.language):
+                for batch in _chunks(of_pair, batch_size):
+                    _ask(model, processor, found.setdefault(pair, Answers()), batch, pair, asking)
+        return [(pair, asdict(one)) for pair, one in found.items()]
+
+    is_quiet = None if place.is_first else True  # None: on a terminal alone
+    with tqdm(total=sum(num_images.values()), unit="image", desc="evaluate", file=sys.stderr, disable=is_quiet) as bar:
         for part in (part for part, number in num_images.items() if number):
-            for chunk in _chunks(islice(_images(evaluation_set, part), max_images), batch_size):
+            chunks = _chunks(islice(_images(evaluation_set, part), max_images), batch_size)
+            for chunk, answered in in_rounds(chunks, answer, place):
                 if showcase is not None:
                     showcase.add_pictures({items[0].image: items[0].picture for items in chunk})
-                for pair, of_pair in _by_pair(chunk, image_px, processor.settings.styles).items():
-                    if asking.is_benchmark and not can_be_asked(processor, pair.task, pair.language):
-                        continue
-                    for batch in _chunks(of_pair, batch_size):
-                        _ask(model, processor, answers.setdefault(pair, Answers()), batch, pair, asking)
+                for pair, table in answered:
+                    answers.setdefault(Pair(*pair), Answers()).add(table)
                 bar.update(len(chunk))
     if not answers:
         styles = ", ".join(processor.settings.styles)
@@ -123,12 +173,30 @@ def evaluate(
     if showcase is not None:
         for pair in ordered:
             _show(showcase, pair, answers[pair])
+    return {pair: answers[pair] for pair in ordered}
+
+
+def scores_of(
+    answers: dict[Pair, Answers],
+    evaluation_set: EvaluationSet,
+    *,
+    max_images: int = MAX_IMAGES,
+    asking: Asking | None = None,
+) -> Evaluation:
+    """The table of answers. max_images, asking: as the model was asked."""
     judge = judge_of(evaluation_set)
     return Evaluation(
         dataset=evaluation_set.version(),
-        images=num_images,
-        pairs=tuple(_score(pair, answers[pair], evaluation_set.metrics, judge, asking) for pair in ordered),
+        images=_num_images(evaluation_set, max_images),
+        pairs=tuple(
+            _score(pair, of_pair, evaluation_set.metrics, judge, asking or Asking())
+            for pair, of_pair in answers.items()
+        ),
     )
+
+
+def _num_images(evaluation_set: EvaluationSet, max_images: int) -> dict[str, int]:
+    return {part: min(number, max_images) for part, number in evaluation_set.parts().items()}
 
 
 def _show(showcase: Showcase, pair: Pair, answers: Answers) -> None:
@@ -184,7 +252,7 @@ def _ask(
         collated = processor.collate(right_ones, learn_prefix=False)
         num_tokens = int((collated["labels"] != IGNORED).sum())
         loss = model(**{name: tensor.to(model.device) for name, tensor in collated.items()}).loss
-        answers.loss += float(loss) * num_tokens
+        answers.losses.append(float(loss) * num_tokens)
         answers.num_tokens += num_tokens
     if has_prefix(processor, pair.task, pair.language):
         answers.with_prefix += written_by(model, processor, examples, asking)
@@ -216,7 +284,7 @@ def _score(pair: Pair, answers: Answers, metrics: Sequence[str], judge: Judge | 
         **pair._asdict(),
         num_texts=len(answers.references),
         num_tokens=answers.num_tokens,
-        cross_entropy=answers.loss / answers.num_tokens,
+        cross_entropy=sum(answers.losses) / answers.num_tokens,
         with_prefix=scores(answers.with_prefix),
         without_prefix=scores(answers.without_prefix),
         chance=chance(answers.references, answers.styles, pair.language, metrics),
