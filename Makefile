@@ -11,7 +11,7 @@ VARIABLES := LANGS HELDOUT IMAGES COUNT OUT ENDPOINT WORKERS SEED KEEP_BUILDS RE
 	RUNNER PROJECT REGION FLINK_MASTER FLINK_JAR JOB_ENDPOINT
 TRAIN_RECIPE := configs/train.toml
 TRAIN_VARIABLES := DATA WEIGHTS FOLLOW OUT SIZE INIT SEED STEPS WORKERS DEVICE
-EVALUATE_VARIABLES := MAX_IMAGES BENCHMARK BENCHMARK_DATA BEAMS
+EVALUATE_VARIABLES := MAX_IMAGES BENCHMARK BENCHMARK_DATA BEAMS ENDPOINT
 PLAN_TRAIN_VARIABLES := GPUS GPU MFU
 
 # What was typed on make's command line. An environment has an OUT or a LANG that nobody meant.
@@ -100,7 +100,7 @@ train: env  ## train Florenz on the dataset of make dataset, and score it: make 
 plan-train: env  ## memory and hours of a training before it starts: TRAIN_RECIPE=configs/paper_3.5b.toml GPUS=8 GPU=h200
 	@$(FLORENZ) plan-train $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(PLAN_TRAIN_VARIABLES))
 
-evaluate: env  ## score what make train has made, with the same variables, and MAX_IMAGES, BENCHMARK, BENCHMARK_DATA, BEAMS
+evaluate: env  ## score what make train has made, with the same variables, and MAX_IMAGES, BENCHMARK, BENCHMARK_DATA, BEAMS, ENDPOINT
 	@$(FLORENZ) evaluate $(call quote,$(TRAIN_RECIPE)) $(GIVEN_TRAIN) $(call given,$(EVALUATE_VARIABLES))
 
 emergence: env  ## the default training and its controls, three seeds each, into docs/emergence.md; goes on after a kill

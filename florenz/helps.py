@@ -23,6 +23,7 @@ Scores what a training has made, on the validation split of its dataset or on an
   BENCHMARK       another set, by its name
   BENCHMARK_DATA  the folder where that lies
   BEAMS           of the search for answers; 4 for a published set
+  ENDPOINT        server of the translator in [translator], for a baseline
   SIZE, SEED, STEPS, WORKERS, DEVICE as for florenz train""",
     "generate": """usage: florenz generate CHECKPOINT IMAGE... --task caption --language fr
 

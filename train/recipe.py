@@ -20,6 +20,7 @@ from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields, show
 from florenz.train.data.prompts import Prompts
 from florenz.train.model.family import SIZES
+from florenz.train.scores.translator import BaselineTranslator
 from florenz.train.settings import (
     LATER,
     PICTURE_PARTS,
@@ -47,8 +48,10 @@ VARIABLES = {
     "SEED": "seed",
     "WORKERS": "workers",
     "DEVICE": "device",
+    "ENDPOINT": "translator.endpoint",
 }
 STEPS = "STEPS"
+TRANSLATOR = "translator"  # a section that most recipes do without
 NUMBERS = ("SEED", "WORKERS", STEPS)
 PAIR = re.compile(r"(caption|translation)/[a-z]{2,3}")
 
@@ -60,6 +63,8 @@ class Recipe(TrainingSettings):
     stages: tuple[Stage, ...]
     words: dict[str, str] = field(default_factory=dict)
     """[prompts.words]: language -> what its captions are forced to begin with, where the prefix is of words."""
+    translator: BaselineTranslator | None = None
+    """[translator]: asked for a baseline of published benchmarks; None: there is none. Nothing that is learned."""
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -142,9 +147,10 @@ def recipe_of(table: dict[str, Any], path: str, overrides: Mapping[str, str] | N
     reader = SectionReader(homes=_homes(), variables={key: name for name, key in VARIABLES.items()})
     num_steps = _override(table, overrides or {}, reader.problems)
     top_level = [one.name for one in plain_fields(TrainingSettings)]
-    reader.check_keys(table, [*top_level, *SECTIONS, "stages"], "")
+    reader.check_keys(table, [*top_level, *SECTIONS, TRANSLATOR, "stages"], "")
     values = reader.values(TrainingSettings, table, "")
     words = _read_words(reader, table.get("prompts"))
+    translator = reader.read(BaselineTranslator, table[TRANSLATOR], TRANSLATOR) if TRANSLATOR in table else None
     sections: dict[str, Any] = {name: reader.read(kind, table.get(name, {}), name) for name, kind in SECTIONS.items()}
     stages = _read_stages(reader, table.get("stages", []), sections["model"])
     if values.get("follow"):
@@ -159,7 +165,7 @@ def recipe_of(table: dict[str, Any], path: str, overrides: Mapping[str, str] | N
     if num_steps is not None:
         stages = _scaled(stages, num_steps)
     values |= {name: os.path.expanduser(values[name]) for name in ("data", "out")}  # `make OUT=~/x` comes as typed
-    return Recipe(**values, **sections, words=words, stages=tuple(stages))
+    return Recipe(**values, **sections, words=words, translator=translator, stages=tuple(stages))
 
 
 def _homes() -> dict[str, str]:

@@ -14,23 +14,28 @@ from florenz.train.data.prompts import decoder_prefix, language_token
 from florenz.train.data.stream import TrainingExample
 from florenz.train.generate import write
 from florenz.train.model.florenz import IGNORED, Florenz
+from florenz.train.scores.translator import Translate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
     """max_new_tokens: None for as long as the longest text that the model was trained on. num_beams: 1 is greedy.
-    is_benchmark: baselines and intervals as well, which take time."""
+    is_benchmark: baselines and intervals as well, which take time. translate: by the dataset's translator; None where
+    there is none to ask."""
 
     max_new_tokens: int | None = None
     num_beams: int = 1
     is_benchmark: bool = False
+    translate: Translate | None = None
 
 
 class EnglishAnswers(NamedTuple):
-    """Baselines: English as the answer, and English translated by the same model; empty where that means nothing."""
+    """Baselines: English as the answer, translated by the same model, and by the dataset's translator; empty where
+    that means nothing."""
 
     copied: list[str]
     translated: list[str]
+    by_translator: list[str]
 
 
 def written_by(
@@ -69,15 +74,21 @@ def english_answers(
     model: Florenz, processor: Processor, examples: Sequence[TrainingExample], asking: Asking
 ) -> EnglishAnswers:
     """examples: of one pair. Of a translation the source; of a caption the model's own one in English."""
+    language = examples[0].language
     if examples[0].task == "translation":
-        return EnglishAnswers([example.source_text for example in examples], [])
-    if examples[0].language == SOURCE or not can_be_asked(processor, "caption", SOURCE):
-        return EnglishAnswers([], [])
+        sources = [example.source_text for example in examples]
+        return EnglishAnswers(sources, [], _by_translator(sources, language, asking))
+    if language == SOURCE or not can_be_asked(processor, "caption", SOURCE):
+        return EnglishAnswers([], [], [])
     english = written_by(model, processor, [replace(one, language=SOURCE) for one in examples], asking)
-    sources = [
-        replace(one, task="translation", source_text=text or "-") for one, text in zip(examples, english, strict=True)
-    ]
-    return EnglishAnswers(english, written_by(model, processor, sources, asking))
+    sources = [text or "-" for text in english]  # nothing can't be asked for
+    asked = [replace(one, task="translation", source_text=text) for one, text in zip(examples, sources, strict=True)]
+    translated = written_by(model, processor, asked, asking)
+    return EnglishAnswers(english, translated, _by_translator(sources, language, asking))
+
+
+def _by_translator(sources: Sequence[str], language: str, asking: Asking) -> list[str]:
+    return asking.translate(sources, language) if asking.translate else []
 
 
 def can_be_asked(processor: Processor, task: str, language: str) -> bool:

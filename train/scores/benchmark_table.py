@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 WAYS = (
     ("with_prefix", "with prefix"), ("without_prefix", "without"), ("translated", "own English, translated"),
-    ("copied", "English as it is"), ("chance", "chance"),
+    ("by_translator", "English, by translator"), ("copied", "English as it is"), ("chance", "chance"),
 )  # fmt: skip
 METRICS = (("bleu", "BLEU", 1.0), ("chrf", "chrF", 1.0), ("cider", "CIDEr", 1.0), ("exact_match", "exact", 100.0))
 LANGUAGE, CONTRAST, ALONE = "language", "right one likelier", "the model's losses"
@@ -20,8 +20,9 @@ WORDS = (0, 2)  # columns of words, not of numbers
 GAP = "  "
 FOOTER = """\
 In brackets: 95% of bootstrap samples of the texts. own English, translated: the model's English caption, translated by
-the model. English as it is: the source of a translation, or the model's English caption. chance: texts of other
-pictures. right one likelier: the share of texts whose fitting translation has a lower loss than the other one."""
+the model. English as it is: the source of a translation, or the model's English caption; by translator: that, through
+the translator of [translator]. chance: texts of other pictures. right one likelier: the share of texts whose fitting
+translation has a lower loss than the other one."""
 
 
 def benchmark_table(evaluation: Evaluation) -> str:
@@ -89,4 +90,5 @@ def _about(evaluation: Evaluation) -> list[str]:
     return [
         f"{evaluation.dataset}; the model has {model['parameters']:,} parameters, after {model['step']:,} steps and "
         f"{model['samples_seen']:,} samples; {model['num_beams']} beams."
+        + (f" The translator is {evaluation.translator}." if evaluation.translator else "")
     ]

@@ -30,6 +30,8 @@ from florenz.train.scores.showcase import Showcase
 from florenz.train.scores.table import Evaluation, Say, record
 from florenz.train.scores.texts import check_tools
 from florenz.train.scores.together import together
+from florenz.train.scores.translator import problems as translator_problems
+from florenz.train.scores.translator import translate_with
 
 BEAMS = 4  # of a published benchmark, as in the paper
 PUBLISHED = ("bleu", "cider", "contrast")  # metrics of those
@@ -83,9 +85,11 @@ def _evaluate(
     showcase = Showcase()
     is_published = bool(set(PUBLISHED) & set(evaluation_set.metrics))
     max_images = max_images or (sys.maxsize if is_published else MAX_IMAGES)
+    asked = recipe.translator if is_published else None
     asking = Asking(
         num_beams=num_beams or (BEAMS if is_published else 1),
         is_benchmark=is_published,
+        translate=translate_with(asked) if asked else None,
     )
     answers = answers_of(
         model,
@@ -101,7 +105,8 @@ def _evaluate(
         return None
     evaluation = scores_of(answers, evaluation_set, max_images=max_images, asking=asking)
     if is_published:
-        evaluation = replace(evaluation, model=_about(recipe, model, asking.num_beams))
+        about = _about(recipe, model, asking.num_beams)
+        evaluation = replace(evaluation, model=about, translator=asked.model if asked else "")
     record(evaluation, recipe.out, say, benchmark=benchmark.name if benchmark else "", showcase=showcase)
     return evaluation
 
@@ -112,6 +117,8 @@ def _check(recipe: Recipe, benchmark: Benchmark | None) -> None:
     _whole_set(recipe, benchmark)
     if not Path(folder := _folder(recipe)).is_dir():
         raise ValueError(f"there is no model in {folder}: run make train with this OUT to its end")
+    if recipe.translator and benchmark and (problems := translator_problems(recipe.translator)):
+        raise ValueError("\n".join(problems))
 
 
 def _folder(recipe: Recipe) -> str:

@@ -79,6 +79,7 @@ class Answers:
     without_prefix: list[str] = field(default_factory=list)
     translated: list[str] = field(default_factory=list)
     copied: list[str] = field(default_factory=list)
+    by_translator: list[str] = field(default_factory=list)
     contrasts: list[bool] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     num_tokens: int = 0
@@ -262,6 +263,7 @@ def _ask(
         english = english_answers(model, processor, examples, asking)
         answers.copied += english.copied
         answers.translated += english.translated
+        answers.by_translator += english.by_translator
         if all(question.wrong for question in batch):
             wrong = [replace(question.example, text=question.wrong) for question in batch]
             right_losses, wrong_losses = (losses_of(model, processor, texts) for texts in (examples, wrong))
@@ -290,6 +292,7 @@ def _score(pair: Pair, answers: Answers, metrics: Sequence[str], judge: Judge | 
         chance=chance(answers.references, answers.styles, pair.language, metrics),
         translated=scores(answers.translated),
         copied=scores(answers.copied),
+        by_translator=scores(answers.by_translator),
         contrast=sum(contrasts) / len(contrasts) if contrasts else None,
         contrast_interval=interval_of_mean(contrasts) if contrasts else None,
     )

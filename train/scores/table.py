@@ -38,6 +38,8 @@ class Evaluation:
     pairs: tuple[PairScores, ...]
     model: dict[str, int] = field(default_factory=dict)
     """Of a published benchmark: step, samples_seen, parameters, num_beams; else empty."""
+    translator: str = ""
+    """The model of [translator], where it was asked."""
 
 
 def record(

@@ -61,7 +61,8 @@ class PairScores:
     what it is the mean of. with_prefix: None where there are no words to begin with. without_prefix: None for
     translations. chance: None where no two images share a style. translated: the model's own English caption,
     translated by the model. copied: the English text as the answer, the source of a translation or the model's own
-    caption. Both None where they were not asked for. contrast: the share of right texts that are likelier than the
+    caption. by_translator: that English text, translated by the dataset's translator. All three None where they were
+    not asked for. contrast: the share of right texts that are likelier than the
     wrong ones beside them, with its interval; None where there are none.
     """
 
@@ -76,6 +77,7 @@ class PairScores:
     chance: TextScores | None
     translated: TextScores | None = None
     copied: TextScores | None = None
+    by_translator: TextScores | None = None
     contrast: float | None = None
     contrast_interval: tuple[float, float] | None = None
 
