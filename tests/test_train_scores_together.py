@@ -145,6 +145,7 @@ def test_a_rank_that_is_gone_is_one_line() -> None:
         "from florenz.train.distributed import find_place, process_group\n"
         "from florenz.train.scores.together import together\n"
         "place = find_place('cpu')\n"
+        "with process_group(place): assert together(lambda: place.rank, place) == [0, 1]\n"  # as a training before it
         "with process_group(place):\n"
         "    assert together(lambda: 'ü' * place.rank, place) == ['', 'ü']\n"
         "    if place.rank: os._exit(7)\n"

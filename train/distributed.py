@@ -8,6 +8,7 @@ file are whole tensors: checkpoints know nothing of ranks, and a training goes o
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -21,6 +22,8 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
+
+_GROUPS = itertools.count()  # of this process, as of the other ranks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +73,18 @@ def has_bfloat16(device: torch.device) -> bool:
 
 @contextlib.contextmanager
 def process_group(place: Place) -> Iterator[None]:
-    """The ranks can talk to each other while the block runs; nothing for a single one."""
+    """The ranks can talk to each other while the block runs; nothing for a single one. All ranks open the same groups,
+    one after the other."""
     if place.device.type == "cuda":
         torch.cuda.set_device(place.device)
     if place.world_size == 1:
         yield
         return
-    dist.init_process_group("nccl" if place.device.type == "cuda" else "gloo")
+    # A second group would find the first one's addresses in torchrun's store, where no rank listens now.
+    store, rank, world_size = next(dist.rendezvous("env://"))
+    own = dist.PrefixStore(f"group-{next(_GROUPS)}", store)
+    backend = "nccl" if place.device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=own, rank=rank, world_size=world_size)
     try:
         yield
     finally:
