@@ -25,6 +25,7 @@ from florenz.train.settings import (
     LATER,
     PICTURE_PARTS,
     Compute,
+    EvaluationSettings,
     ModelSettings,
     OptimizerSettings,
     PromptSettings,
@@ -131,6 +132,7 @@ def _deciding(settings: Any) -> dict[str, Any]:
 SECTIONS: dict[str, type] = {
     "model": ModelSettings, "prompts": PromptSettings, "optimizer": OptimizerSettings, "compute": Compute,
     "records": Records, "validation": ValidationSettings,
+    "evaluation": EvaluationSettings,
 }  # fmt: skip
 
 

@@ -402,6 +402,19 @@ class ValidationSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """[evaluation]: how the finished model is scored on published sets; nothing that is learned."""
+
+    comet: str | None = None
+    """Hub name of a COMET model for translations, like Unbabel/wmt22-comet-da. It is asked by the program comet-score,
+    which is installed apart (train/scores/comet.py)."""
+
+    def __post_init__(self) -> None:
+        if self.comet is not None and not self.comet.strip():
+            raise ValueError("comet is empty: name a model, or leave it out")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """What stands above the first [section], and the sections."""
 
@@ -436,3 +449,4 @@ class TrainingSettings:
     compute: Compute = field(default_factory=Compute)
     records: Records = field(default_factory=Records)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

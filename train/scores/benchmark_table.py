@@ -14,7 +14,13 @@ WAYS = (
     ("with_prefix", "with prefix"), ("without_prefix", "without"), ("translated", "own English, translated"),
     ("by_translator", "English, by translator"), ("copied", "English as it is"), ("chance", "chance"),
 )  # fmt: skip
-METRICS = (("bleu", "BLEU", 1.0), ("chrf", "chrF", 1.0), ("cider", "CIDEr", 1.0), ("exact_match", "exact", 100.0))
+METRICS = (
+    ("bleu", "BLEU", 1.0),
+    ("chrf", "chrF", 1.0),
+    ("cider", "CIDEr", 1.0),
+    ("comet", "COMET", 100.0),
+    ("exact_match", "exact", 100.0),
+)
 LANGUAGE, CONTRAST, ALONE = "language", "right one likelier", "the model's losses"
 WORDS = (0, 2)  # columns of words, not of numbers
 GAP = "  "
@@ -91,4 +97,5 @@ def _about(evaluation: Evaluation) -> list[str]:
         f"{evaluation.dataset}; the model has {model['parameters']:,} parameters, after {model['step']:,} steps and "
         f"{model['samples_seen']:,} samples; {model['num_beams']} beams."
         + (f" The translator is {evaluation.translator}." if evaluation.translator else "")
+        + (f" COMET is {evaluation.comet}, times 100." if evaluation.comet else "")
     ]

@@ -22,6 +22,8 @@ from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import load
 from florenz.train.recipe import Recipe
 from florenz.train.scores.asking import Asking
+from florenz.train.scores.comet import CometError
+from florenz.train.scores.comet import problems as comet_problems
 from florenz.train.scores.joined import evaluation_set_of
 from florenz.train.scores.scoring import MAX_IMAGES, answers_of, scores_of
 from florenz.train.scores.sets import dataset
@@ -90,6 +92,7 @@ def _evaluate(
         num_beams=num_beams or (BEAMS if is_published else 1),
         is_benchmark=is_published,
         translate=translate_with(asked) if asked else None,
+        comet=recipe.evaluation.comet if is_published else None,
     )
     answers = answers_of(
         model,
@@ -103,10 +106,20 @@ def _evaluate(
     )
     if not place.is_first:
         return None
-    evaluation = scores_of(answers, evaluation_set, max_images=max_images, asking=asking)
+    try:
+        evaluation = scores_of(answers, evaluation_set, max_images=max_images, asking=asking)
+    except CometError as problem:  # the answers may have taken hours
+        say(f"warning: {problem}; all else is scored")
+        asking = replace(asking, comet=None)
+        evaluation = scores_of(answers, evaluation_set, max_images=max_images, asking=asking)
     if is_published:
         about = _about(recipe, model, asking.num_beams)
-        evaluation = replace(evaluation, model=about, translator=asked.model if asked else "")
+        comet = (
+            (asking.comet or "")
+            if any(pair.copied and pair.copied.comet is not None for pair in evaluation.pairs)
+            else ""
+        )
+        evaluation = replace(evaluation, model=about, translator=asked.model if asked else "", comet=comet)
     record(evaluation, recipe.out, say, benchmark=benchmark.name if benchmark else "", showcase=showcase)
     return evaluation
 
@@ -117,7 +130,11 @@ def _check(recipe: Recipe, benchmark: Benchmark | None) -> None:
     _whole_set(recipe, benchmark)
     if not Path(folder := _folder(recipe)).is_dir():
         raise ValueError(f"there is no model in {folder}: run make train with this OUT to its end")
-    if recipe.translator and benchmark and (problems := translator_problems(recipe.translator)):
+    if benchmark is None:
+        return
+    problems = translator_problems(recipe.translator) if recipe.translator else []
+    problems += comet_problems(recipe.evaluation.comet) if recipe.evaluation.comet else []
+    if problems:
         raise ValueError("\n".join(problems))
 
 

@@ -31,6 +31,7 @@ from florenz.train.scores.asking import (
     losses_of,
     written_by,
 )
+from florenz.train.scores.comet import comet
 from florenz.train.scores.items import example_of, picture_of
 from florenz.train.scores.sets.contract import EvaluationSet, Item, Judge, judge_of
 from florenz.train.scores.showcase import Showcase, Shown
@@ -41,6 +42,7 @@ from florenz.train.scores.together import in_rounds
 MAX_IMAGES = 500
 BATCH_SIZE = 32
 TASKS = ("caption", "translation")
+WAYS = ("with_prefix", "without_prefix", "translated", "copied", "by_translator")  # of answering, but by chance
 ALONE = Place(rank=0, world_size=1, device=torch.device("cpu"))
 
 Element = TypeVar("Element")
@@ -281,21 +283,40 @@ def _score(pair: Pair, answers: Answers, metrics: Sequence[str], judge: Judge | 
         )
 
     contrasts = [float(one) for one in answers.contrasts]
-
+    ways = {name: scores(getattr(answers, name)) for name in WAYS}
+    if asking.comet and pair.task == "translation":
+        ways |= _with_comet(asking.comet, answers, ways)
     return PairScores(
         **pair._asdict(),
         num_texts=len(answers.references),
         num_tokens=answers.num_tokens,
         cross_entropy=sum(answers.losses) / answers.num_tokens,
-        with_prefix=scores(answers.with_prefix),
-        without_prefix=scores(answers.without_prefix),
         chance=chance(answers.references, answers.styles, pair.language, metrics),
-        translated=scores(answers.translated),
-        copied=scores(answers.copied),
-        by_translator=scores(answers.by_translator),
+        with_prefix=ways["with_prefix"],
+        without_prefix=ways["without_prefix"],
+        translated=ways["translated"],
+        copied=ways["copied"],
+        by_translator=ways["by_translator"],
         contrast=sum(contrasts) / len(contrasts) if contrasts else None,
         contrast_interval=interval_of_mean(contrasts) if contrasts else None,
     )
+
+
+def _with_comet(model: str, answers: Answers, ways: dict[str, TextScores | None]) -> dict[str, TextScores]:
+    """Those ways of answering that there are, with COMET's mean and its interval."""
+    systems = {name: getattr(answers, name) for name, scores in ways.items() if scores is not None}
+    references = [texts[0] for texts in answers.references]
+    num_gpus = min(torch.cuda.device_count(), 1)
+    found = comet(model, answers.copied, systems, references, num_gpus=num_gpus)  # copied: the sources
+    return {
+        name: replace(
+            scores,
+            comet=sum(found[name]) / len(found[name]),
+            intervals={**scores.intervals, "comet": interval_of_mean(found[name])},
+        )
+        for name, scores in ways.items()
+        if scores is not None
+    }
 
 
 def _chunks(elements: Iterable[Element], size: int) -> Iterator[list[Element]]:

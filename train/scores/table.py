@@ -40,6 +40,8 @@ class Evaluation:
     """Of a published benchmark: step, samples_seen, parameters, num_beams; else empty."""
     translator: str = ""
     """The model of [translator], where it was asked."""
+    comet: str = ""
+    """The model that gave COMET's scores; "": none did."""
 
 
 def record(

@@ -40,8 +40,9 @@ class TextScores:
 
     language_fidelity: share of answers that language ID places in the asked language, 0 to 1; None for a language that
     it does not know. meaning: share of answers that say what the picture shows, in whatever words, 0 to 1. bleu: of the
-    corpus, 0 to 100. cider: CIDEr-D times 100. Each is None where its set does not count it. intervals: metric -> 95%
-    of bootstrap samples lie between these; empty where they were not asked for.
+    corpus, 0 to 100. cider: CIDEr-D times 100. comet: mean over the texts, by the model that a
+    recipe names. Each is None where its set does not count it. intervals: metric -> 95% of bootstrap samples lie
+    between these; empty where they were not asked for.
     """
 
     exact_match: float | None
@@ -50,6 +51,7 @@ class TextScores:
     meaning: float | None = None
     bleu: float | None = None
     cider: float | None = None
+    comet: float | None = None
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
