@@ -14,7 +14,6 @@ from training_examples import write_recipe
 
 from benchmarks.stand_in_server import StandInServer, status
 from florenz.recipes.recipe_file import RecipeError
-from florenz.train.data.stream import StreamError
 from florenz.train.evaluate import main
 from florenz.train.recipe import load_recipe
 from florenz.train.scores.asking import Asking, written_by
@@ -89,13 +88,6 @@ def test_a_text_that_it_refuses_is_an_empty_answer(server: StandInServer) -> Non
     assert translate_with(settings_for(server))(["a car", "poison"], "de") == ["DE A CAR", ""]
 
 
-def test_a_server_that_is_lost_on_the_way_is_one_line(server: StandInServer) -> None:
-    server.rule = lambda request: status(503)
-    with pytest.raises(StreamError, match=r"^\[translator\] .*503") as caught:
-        translate_with(settings_for(server, max_retries=0))(["a car"], "de")
-    assert "\n" not in str(caught.value)
-
-
 def scored(tmp_path: Path, endpoint: str, *variables: str) -> int:
     recipe = write_recipe(tmp_path, ("[compute]", SECTION.format(endpoint=endpoint)))
     if not (tmp_path / "bench").exists():
@@ -115,6 +107,16 @@ def test_the_command_has_a_row_for_it_and_says_which_it_was(
     assert "English, by translator" in said and "The translator is m." in said
     numbers = json.loads((tmp_path / "out" / "evaluation-commute.json").read_text())
     assert numbers["translator"] == "m" and numbers["pairs"][0]["by_translator"]["bleu"] is not None
+
+
+def test_a_server_that_is_lost_on_the_way_is_one_line(
+    server: StandInServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    server.rule = lambda request: status(503)
+    assert scored(tmp_path, server.endpoint) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"florenz: [translator] {server.endpoint}: HTTP 503") and "then score anew" in line
+    assert "kept" not in line and not caplog.records and not list((tmp_path / "out").glob("eval*"))
 
 
 def test_one_that_does_not_answer_is_refused_before_a_model_is_loaded(

@@ -6,7 +6,9 @@ an OpenAI-compatible API that runs already (`vllm serve MODEL`). It is asked whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from florenz.languages.codes import NAMES
@@ -52,8 +54,22 @@ def translate_with(settings: BaselineTranslator) -> Translate:
         if family.language_problem(language):
             return []
         try:
-            return [answer.text for answer in client.translate(texts, language)]
+            with _quiet("florenz.translators.stream"):  # a server that is lost is told once, as the error
+                return [answer.text for answer in client.translate(texts, language)]
         except ServerError as problem:
-            raise StreamError(f"[translator] {problem}") from problem
+            lost = str(problem).partition("; ")[0]  # what comes then is advice for datasets
+            raise StreamError(f"[translator] {lost}; see whether the server lives, then score anew") from problem
 
     return translate
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """No warnings of this logger while the block runs."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
