@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 
 from florenz.captioners.contract import Captioner, LeavingRoom
+from florenz.limits.reading import read_path
+from florenz.limits.table import RECORD_BYTES
 from florenz.pipeline.answers.captioned import Captioned
 from florenz.pipeline.serving import Serving
 
@@ -38,16 +40,20 @@ def leaves_memory(serving: Serving, free: int | None) -> bool:
 def free_bytes(meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int | None:
     """Of this machine, and within the limit of this container; None where the system does not say."""
     try:
-        said = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        said = dict(line.split(":", 1) for line in _said(meminfo).splitlines())
         free = int(said["MemAvailable"].split()[0]) * 1024
     except (OSError, ValueError, KeyError):
         return None
     try:
-        limit, used = ((cgroup / name).read_text() for name in ("memory.max", "memory.current"))
-        cached = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())["inactive_file"]
+        limit, used = (_said(cgroup / name) for name in ("memory.max", "memory.current"))
+        cached = dict(line.split() for line in _said(cgroup / "memory.stat").splitlines())["inactive_file"]
         return min(free, int(limit) - int(used) + int(cached))
     except (OSError, ValueError, KeyError):  # no such files, or no limit
         return free
+
+
+def _said(path: Path) -> str:
+    return read_path(path, RECORD_BYTES).decode()
 
 
 class Captioning:

@@ -19,6 +19,7 @@ EFFORT = {
     "tensor_parallel",
     "data_parallel",
     "family",
+    "key_variable",
     *(
         "prompts_per_request",
         "max_in_flight",
@@ -69,7 +70,7 @@ def test_effort_changes_no_fingerprint_and_all_else_does() -> None:
         "max_retries": 99, "backoff_s": 1.0, "backoff_max_s": 1.0, "startup_timeout_s": 1.0, "max_server_restarts": 9,
         "max_model_len": 999, "tensor_parallel": 2, "data_parallel": 4,
         "kv_cache_gib": 1.0, "gpu_memory_utilization": 0.5, "enforce_eager": True, "cpu_threads": 3,
-        "server_args": ("--quantization", "fp8"), "family": OWN_FAMILY,
+        "server_args": ("--quantization", "fp8"), "family": OWN_FAMILY, "key_variable": "MY_KEY",
     }  # fmt: skip
     assert values.keys() == EFFORT
     own = replace(HUB, prompt="own", family=OWN_FAMILY)  # its words are another's; what it says to the model decides
