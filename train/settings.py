@@ -309,10 +309,10 @@ class Compute:
     inputs) or sdpa (fused; it leaves out the soft cap of Gemma-2's scores). auto: for Gemma-2 eager up to 384 px and
     blocks above, else sdpa."""
 
-    loss: str = "auto"
+    loss: str = "plain"
     """How the loss over a large vocabulary is taken: plain (torch), or liger (a fused kernel, for GPUs; pip install
     liger-kernel), which leaves Gemma-2's capped logits to plain. auto: liger on a GPU where it is installed, else
-    plain. They agree to 1e-5."""
+    plain. They agree to 1e-5. Not the default: nobody has run the kernel on a GPU here."""
 
     compile: bool = False
     """torch.compile: minutes at the start, faster steps."""
