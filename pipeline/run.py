@@ -22,7 +22,7 @@ from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Maker, Makers, makers_of
 from florenz.pipeline.answers.retry import forget_rejected
-from florenz.pipeline.answers.survey import Survey, survey
+from florenz.pipeline.answers.survey import Survey, is_surveyed, survey
 from florenz.pipeline.asking import ask
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.alignment import is_learning
@@ -62,7 +62,7 @@ from florenz.stores.publication import Publication
 from florenz.translators.load import ServerLoad
 
 Say = Callable[[str], None]
-MIN_START_S = 1.0
+FEW_IMAGES = 20_000  # are drawn or read in less time than a server takes to come up
 
 
 class Run:
@@ -177,14 +177,20 @@ def opened(recipe: Recipe, say: Say, *, may_replace: bool = False, budget: Budge
         yield this
 
 
-def read_images(this: Run) -> Index:
-    """Steps draw and read. Raises RecipeError where there is nothing to use."""
+def read_images(this: Run, expect: Callable[[int | None], None] = lambda images: None) -> Index:
+    """Steps draw and read. expect: told how many images there will be, None where nobody knows, before they are read.
+
+    Raises RecipeError where there is nothing to use.
+    """
     recipe = this.recipe
     if recipe.images.is_playground:
+        expect(recipe.images.num_scenes)
         with this.step("draw", recipe.images.num_scenes) as progress:
             scenes.draw(recipe, partial(advance, progress, "draw"), may_replace=this.may_replace)
     sources = this.source_files()
-    with this.step("read", expected_images(recipe, sources)) as progress:
+    number = expected_images(recipe, sources)
+    expect(number)
+    with this.step("read", number) as progress:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
     this.fit(index)
@@ -194,7 +200,7 @@ def read_images(this: Run) -> Index:
 
 def _run(this: Run, retry: str | None) -> RunFacts:
     recipe = this.recipe
-    index = read_images(this)
+    index = read_images(this, partial(_start_early, this))
     if retry is not None:  # not before: a run that is refused must not have forgotten anything
         retried = forget_rejected(recipe, this.ledger, retry)
         this.reads_images_again = retried.images > 0
@@ -206,6 +212,16 @@ def _run(this: Run, retry: str | None) -> RunFacts:
     for damage in dict.fromkeys([*this.ledger.damaged, *this.damaged]):
         this.say(f"warning: {damage}")
     return _assemble(this, index, found)
+
+
+def _start_early(this: Run, images: int | None) -> None:
+    """The server of the first translator, if these images are few and the run is OUT's first, which will want it.
+
+    Later runs ask the ledger first whether anything is missing.
+    """
+    is_first = images is not None and images <= FEW_IMAGES and not is_surveyed(this.recipe.out)
+    if is_first and not any(one.starts_server for one in this.recipe.captioners):  # which wants the memory to itself
+        this.servings[0].start()
 
 
 def _check_images(this: Run, index: Index) -> None:

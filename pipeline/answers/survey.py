@@ -273,6 +273,11 @@ def _survey_path(out: str) -> str:
     return files.join(out, "ledger", "survey.json")
 
 
+def is_surveyed(out: str) -> bool:
+    """Whether a run has got as far as looking for what is missing."""
+    return files.exists(_survey_path(out))
+
+
 def _keep(out: str, by_range: Mapping[str, RangeSurvey]) -> None:
     record = {"ranges": [_record(one) for _, one in sorted(by_range.items())]}
     with files.atomic_write(_survey_path(out)) as file:
