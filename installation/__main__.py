@@ -72,8 +72,9 @@ def install(stamp: str) -> None:
     say("step 1 of 3: torch, the build for this machine")
     run([*into_venv, *torch, *torch_build([*into_venv, *torch])], "torch could not be installed")
     say(f"step 2 of 3: everything else, from {lock.relative_to(ROOT)}")
-    # One of Beam's packages comes as source only, in pure Python. It is built by the setuptools of the lock.
-    exact = ["--no-deps", "--require-hashes", "--no-build-isolation-package=google-apitools"]
+    # Of Beam and of num2words a package each comes as source only, in pure Python: built by the setuptools of the lock.
+    built = [f"--no-build-isolation-package={name}" for name in ("google-apitools", "docopt")]
+    exact = ["--no-deps", "--require-hashes", *built]
     run([*into_venv, *exact, "--requirements", str(lock)], "the locked packages could not be installed")
     say("step 3 of 3: florenz itself, from this checkout")
     run(
