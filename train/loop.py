@@ -35,7 +35,7 @@ from florenz.train.model.parts import hold_in_bfloat16, never_trained, set_modes
 from florenz.train.operations import operations_of
 from florenz.train.recipe import Recipe
 from florenz.train.schedule import learning_rate
-from florenz.train.settings import Stage
+from florenz.train.settings.stages import Stage
 from florenz.train.share import share_of
 from florenz.train.speed import Speed, make_record, peak_memory
 from florenz.train.split import able_to_look, apart, fill_pieces, is_split, weights_file
