@@ -22,7 +22,7 @@ from florenz.train.settings.stages import OptimizerSettings
 from florenz.train.step import Batch, take_step
 from florenz.train.training import Training
 
-pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+pytestmark = pytest.mark.usefixtures("one_build")
 
 
 def training(recipe: Recipe) -> Training:

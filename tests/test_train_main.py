@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from shards_dataset import edit_listing, shard_file
-from training_examples import ROOT, build_once, metrics, write_recipe
+from training_examples import ROOT, metrics, write_recipe
 
 from florenz.shards.manifest import read_manifest
 from florenz.train.__main__ import main
@@ -42,12 +42,13 @@ sys.exit(main(sys.argv[4:]))
 NEVER = -1
 
 
+pytestmark = pytest.mark.usefixtures("one_build")
+
+
 @pytest.fixture(autouse=True)
-def one_build(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-    build_once(monkeypatch)
+def handler_of_sigterm() -> Iterator[None]:
+    handler = signal.getsignal(signal.SIGTERM)
     yield
-    torch.set_num_threads(threads)
     signal.signal(signal.SIGTERM, handler)
 
 

@@ -18,7 +18,7 @@ from florenz.train.distributed import find_place
 from florenz.train.log import StepRecord, TrainingLog
 from florenz.train.writing import Writer
 
-pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+pytestmark = pytest.mark.usefixtures("one_build")
 WAIT_S = 60
 
 
