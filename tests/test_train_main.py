@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked_runs
 import pytest
 import torch
 from shards_dataset import edit_listing, shard_file
@@ -65,8 +66,8 @@ def run_signalled(
     recipe: Path, number: int, *, step: int = NEVER, rename: int = NEVER
 ) -> subprocess.CompletedProcess[str]:
     """Another process; `number` is sent after the line of a step, or before the n-th renaming of a checkpoint."""
-    command = [sys.executable, "-c", SIGNALLED, str(int(number)), str(step), str(rename), str(recipe)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    numbers = (str(one) for one in (int(number), step, rename))
+    return forked_runs.run("-c", SIGNALLED, *numbers, str(recipe), timeout=900)
 
 
 @pytest.mark.slow
