@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import gc
 import hashlib
 import io
 import os
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from benchmarks.stand_in_server import stand_in_process
+from florenz.console import quiet_libraries
 from florenz.playground.world import draw_world
 from florenz.stores.schemes import local
 
@@ -354,12 +356,20 @@ def chained(bench: Bench, chains: list[list[KillPoint]], wanted: dict[str, str])
 
 
 def preload() -> None:
-    """Import what a run imports, once: the forked runs then start in milliseconds. Importing starts no threads."""
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # read on import; a run would set it too late
+    """Import and read what every run does, once: the forked runs then start in milliseconds. Nothing here starts a
+    thread, or depends on a recipe."""
+    quiet_libraries()  # which is for before the import
+    import florenz.captioners.florence2.model
     import florenz.pipeline.__main__
     import florenz.pipeline.answers.captioning
     import florenz.pipeline.answers.graphs
     import florenz.pipeline.run  # noqa: F401
+    from florenz.languages import byte_model
+    from florenz.pipeline.assemble.code import code_checksum
+
+    byte_model.labels()
+    code_checksum()
+    gc.freeze()  # what there is now no fork looks through for garbage: looking would copy it
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from florenz.train.caches import fill_caches
 from florenz.train.checkpoint import Position
 from florenz.train.model.parts import set_modes, train_only
 from florenz.train.recipe import load_recipe
-from florenz.train.settings import ValidationSettings
+from florenz.train.settings.records import ValidationSettings
 from florenz.train.step import Batch, take_step
 from florenz.train.training import Training
 

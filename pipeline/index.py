@@ -119,9 +119,11 @@ def _read(
 ) -> Index:
     """Run the graph, and read what it found; the index is not complete yet. folder, digits: of what is kept by file."""
     out, running, telling = recipe.out, recipe.running, workers_progress(recipe.running, progress)
-    known, rules, keeps_damaged = read_proofs(out), recipe.filters.images, recipe.images.keeps_damaged
+    known = read_proofs(out)
     measure = Measure(
-        needed=_needed(rules), max_pixels=recipe.images.max_pixels, max_side_ratio=recipe.images.max_side_ratio
+        needed=_needed(recipe.filters.images),
+        max_pixels=recipe.images.max_pixels,
+        max_side_ratio=recipe.images.max_side_ratio,
     )
     _remove_but(filter(files.exists, [index_path(out)]), ())  # its parts are about to change
     result = files.join(out, "ledger", "images", "parts.new.json")
@@ -160,41 +162,47 @@ def _read(
             | "by file" >> beam.GroupByKey()
             | "keep" >> beam.MapTuple(partial(_keep, folder=folder, readers=readers))
         )
-        digits_of_keys = (
-            found
-            | "how many" >> beam.MapTuple(lambda _, number: number)
-            | "all" >> beam.CombineGlobally(sum)
-            | "digits" >> beam.Map(digits_for)
-        )
-        ranged = partial(beam.FlatMap, _found, digits=AsSingleton(digits_of_keys), folder=folder)
-        rows = found | "found" >> ranged()
-        if rules is not None and rules.max_hash_distance is not None:
-            # Apart: Flink's fuser loses a collection that a Flatten and another step both read.
-            compared = found | "found, to compare" >> ranged()
-            near = find_near(compared, rules, AsSingleton(digits_of_keys), keeps_damaged=keeps_damaged)
-            rows = (rows, near) | "with near ones" >> beam.Flatten()
-        _ = (
-            rows
-            | "pack by key" >> beam.ParDo(PackByKey())
-            | "by key" >> beam.GroupByKey()
-            | "write part"
-            >> beam.MapTuple(
-                partial(
-                    _written,
-                    out=out,
-                    source=recipe.image_source,
-                    keeps_damaged=keeps_damaged,
-                    wanted=rules,
-                )
-            )
-            | "all parts" >> beam.combiners.ToList()
-            | "note parts" >> beam.Map(_note_parts, path=result)
-        )
+        _write_parts(found, recipe, folder, result)
     index = _noted_parts(out, result)
     _remove_but(files.list_files(parts_folder(out)), [part_path(out, part.range) for part in index.parts])
     if index.num_images + len(known) <= MAX_VERDICTS:
         _keep_verdicts(index, known)
     return index
+
+
+def _write_parts(found: Any, recipe: Recipe, folder: str, result: str) -> None:
+    """The rest of the graph: from what was kept by file to parts by range of keys, which are noted in `result`."""
+    rules = recipe.filters.images
+    digits_of_keys = (
+        found
+        | "how many" >> beam.MapTuple(lambda _, number: number)
+        | "all" >> beam.CombineGlobally(sum)
+        | "digits" >> beam.Map(digits_for)
+    )
+    ranged = partial(beam.FlatMap, _found, digits=AsSingleton(digits_of_keys), folder=folder)
+    rows = found | "found" >> ranged()
+    if rules is not None and rules.max_hash_distance is not None:
+        # Apart: Flink's fuser loses a collection that a Flatten and another step both read.
+        compared = found | "found, to compare" >> ranged()
+        near = find_near(compared, rules, AsSingleton(digits_of_keys), keeps_damaged=recipe.images.keeps_damaged)
+        rows = (rows, near) | "with near ones" >> beam.Flatten()
+    _ = (
+        rows
+        | "pack by key" >> beam.ParDo(PackByKey())
+        | "by key" >> beam.GroupByKey()
+        | "write part"
+        >> beam.MapTuple(
+            partial(
+                _written,
+                out=recipe.out,
+                source=recipe.image_source,
+                keeps_damaged=recipe.images.keeps_damaged,
+                wanted=rules,
+            )
+        )
+        | "all parts" >> beam.combiners.ToList()
+        | "note parts" >> beam.Map(_note_parts, path=result)
+    )
 
 
 def expected_images(recipe: Recipe, source_files: Sequence[SourceFile]) -> int | None:

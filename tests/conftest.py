@@ -7,6 +7,7 @@ a few seconds bear the marker themselves.
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from florenz.pipeline.recipe import load_recipe
 from florenz.translators.server import Server
 
 ROOT = Path(__file__).resolve().parents[1]
+# Miniatures are slower on several threads than on one, two processes of tests share two cores, and what is learned
+# depends on the number. Torch reads it when it is imported, which is after this; what tests start inherits it.
+os.environ["OMP_NUM_THREADS"] = "1"
 collect_ignore = ["readers"]  # in an environment of their own: make test-readers
 
 # How long an example takes, and is drawn, says more about what else this machine does than about the code. Fixtures may
@@ -102,10 +106,18 @@ def _entered(store: StandInStore, monkeypatch: pytest.MonkeyPatch) -> StandInSto
     return store
 
 
-@pytest.fixture(scope="module")
-def one_thread_and_one_build() -> Iterator[None]:
-    """For modules whose trainings are compared number by number. Torch is imported where it is needed alone."""
-    from training_examples import one_thread_and_one_build
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Whatever a test sets: a training takes the number of its recipe."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
-    with one_thread_and_one_build():
+
+@pytest.fixture(scope="module")
+def one_build() -> Iterator[None]:
+    """For modules with many short trainings. Torch is imported where it is needed alone."""
+    from training_examples import one_build
+
+    with one_build():
         yield

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import forked_runs
 import pytest
 from pipeline_examples import instant_answer
 
@@ -197,4 +198,4 @@ def test_an_unknown_command_is_refused_with_the_nearest() -> None:
 @pytest.mark.slow
 def test_every_command_refuses_bad_input_with_exit_code_2(command: str) -> None:
     words = ["unknown"] if command == "doctor" else []  # which takes none
-    assert florenz(command, *words).returncode == 2
+    assert forked_runs.run("-m", "florenz", command, *words).returncode == 2

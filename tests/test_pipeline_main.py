@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import forked_runs
 import psutil
 import pytest
+from forked_runs import ForkedRun
 from pipeline_examples import MODELS, ROOT, instant_answer, write_pictures
 
 from benchmarks.stand_in_server import STUCK_S, Request, StandInServer, hang, reset, status
@@ -38,15 +40,30 @@ server.wait()
 """
 
 
-def command(*variables: str, recipe: Path | str = PLAYGROUND) -> list[str]:
-    return [sys.executable, "-m", "pipeline", str(recipe), *variables]
-
-
 def run(
     *variables: str, recipe: Path | str = PLAYGROUND, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
+    return forked_runs.run("-m", "pipeline", str(recipe), *variables, environment=environment, timeout=HUNG_AFTER_S)
+
+
+def refusal(*variables: str, out: Path, recipe: Path | str = PLAYGROUND) -> str:
+    """The one line with which bad input is refused."""
+    return line_of(run(*variables, f"OUT={out}", recipe=recipe), out)
+
+
+def line_of(done: subprocess.CompletedProcess[str], out: Path) -> str:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == "" and done.stderr.count("\n") == 1 and done.stderr.startswith("florenz: "), done.stderr
+    assert not out.exists()
+    return done.stderr.removeprefix("florenz: ").rstrip("\n")
+
+
+def run_from_the_start(
+    *variables: str, recipe: Path | str = PLAYGROUND, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """For what is decided while libraries are imported."""
     return subprocess.run(
-        command(*variables, recipe=recipe),
+        [sys.executable, "-m", "pipeline", str(recipe), *variables],
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
@@ -54,17 +71,6 @@ def run(
         text=True,
         timeout=HUNG_AFTER_S,
     )
-
-
-def refusal(
-    *variables: str, out: Path, recipe: Path | str = PLAYGROUND, environment: Mapping[str, str] | None = None
-) -> str:
-    """The one line with which bad input is refused."""
-    done = run(*variables, f"OUT={out}", recipe=recipe, environment=environment)
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == "" and done.stderr.count("\n") == 1 and done.stderr.startswith("florenz: "), done.stderr
-    assert not out.exists()
-    return done.stderr.removeprefix("florenz: ").rstrip("\n")
 
 
 def changed_recipe(folder: Path, *changes: tuple[str, str]) -> Path:
@@ -174,7 +180,7 @@ def test_a_hub_out_of_reach_is_told_in_one_line_and_soon(
 
     translator.describe = note_and_reset
     hub = {"HF_ENDPOINT": f"http://127.0.0.1:{translator.port}", "HF_HOME": str(tmp_path / "hub")}
-    line = refusal(out=out, recipe=recipe, environment=hub)
+    line = line_of(run_from_the_start(f"OUT={out}", recipe=recipe, environment=hub), out)
     assert len(tries) == 1, "the hub's own client tries for 23 s"
     assert line.startswith(f"{role}: can't reach the model hub for 'no-such-org/no-such-model'")
 
@@ -251,7 +257,7 @@ def test_two_worker_processes_make_what_one_makes_after_an_error_as_well(
 
 @pytest.mark.slow
 def test_no_progress_is_drawn_where_there_is_no_terminal(out: Path, pictures: Path, translator: StandInServer) -> None:
-    done = run("LANGS=de", f"IMAGES={pictures}", f"ENDPOINT={translator.endpoint}", f"OUT={out}")
+    done = run_from_the_start("LANGS=de", f"IMAGES={pictures}", f"ENDPOINT={translator.endpoint}", f"OUT={out}")
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.startswith("warning: the playground's models know the playground's pictures only")
     assert "\nnext " in done.stdout and "%|" not in done.stdout
@@ -378,11 +384,9 @@ def test_a_worker_process_that_is_killed_stops_the_run_and_the_next_one_finishes
 
 
 @contextlib.contextmanager
-def started(*variables: str, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def started(*variables: str, environment: Mapping[str, str] | None = None) -> Iterator[ForkedRun]:
     """A run that goes on beside the test, and not beyond it."""
-    running = subprocess.Popen(
-        command(*variables), cwd=ROOT, env={**os.environ, **(environment or {})}, stderr=subprocess.PIPE, text=True
-    )
+    running = forked_runs.start("-m", "pipeline", str(PLAYGROUND), *variables, environment=environment)
     try:
         yield running
     finally:
@@ -390,7 +394,7 @@ def started(*variables: str, environment: Mapping[str, str] | None = None) -> It
         running.communicate()
 
 
-def wait_until(is_so: Callable[[], bool], of: subprocess.Popen[str]) -> None:
+def wait_until(is_so: Callable[[], bool], of: ForkedRun) -> None:
     """While the run goes on: one that has ended will not make it so."""
     deadline = time.monotonic() + HUNG_AFTER_S
     while not is_so():

@@ -2,7 +2,6 @@
 
 import copy
 import math
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -26,15 +25,6 @@ from florenz.playground.scene import KINDS, is_unseen, random_for, sample_scene,
 from florenz.playground.training import IGNORED, Plan, fit, learning_rate
 from florenz.playground.translator_model import TARGETS, build_model, build_tokenizer, prompt_of
 from florenz.translators.prompts import prompt_family
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Miniatures are slower on several threads than on one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def words(count: int, languages: tuple[str, ...]) -> list[str]:

@@ -4,16 +4,14 @@ The captioner is held back in the middle until the translator has answered, so t
 """
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked_runs
 import pytest
 from test_run_server_faults import RECIPE, World, answer, result_of
 from transformers.utils.logging import disable_progress_bar
@@ -258,8 +256,8 @@ def test_a_run_that_is_killed_with_both_at_work_goes_on_and_pays_nothing_twice(
     both: Beside, kind: signal.Signals
 ) -> None:
     both.start_anew()
-    command = [sys.executable, "-c", DRIVER, str(both.recipe), str(int(kind))]
-    ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=2 * HUNG_AFTER_S, env=os.environ)
+    words = ["-c", DRIVER, str(both.recipe), str(int(kind))]
+    ended = forked_runs.run(*words, folder=Path.cwd(), timeout=2 * HUNG_AFTER_S)
     if kind == signal.SIGKILL:
         assert ended.returncode == -signal.SIGKILL, ended.stderr
     else:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked_runs
 import pyarrow.parquet as pq
 import pytest
 from pipeline_examples import ROOT
@@ -116,8 +117,7 @@ class World:
 
     def run_on_two_workers(self) -> tuple[int, list[str]]:
         """In a process of its own, which can be ended if it waits for a worker for ever."""
-        command = [sys.executable, "-m", "pipeline", str(self.recipe), "WORKERS=2"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+        done = forked_runs.run("-m", "pipeline", str(self.recipe), "WORKERS=2", timeout=900)
         return done.returncode, done.stderr.splitlines()
 
     def clear(self) -> None:

@@ -1,11 +1,10 @@
 """Whole runs whose OUT, and images, lie in an object store: the same bytes as on a disk, and every fault one line."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import forked_runs
 import pytest
 from object_stores import way_into
 from pipeline_examples import ROOT
@@ -30,13 +29,9 @@ class World:
         (folder / "playground").symlink_to(ROOT / "playground")
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "florenz.pipeline", str(self.folder / "recipe.toml"), *words],
-            cwd=self.folder,
-            env={**os.environ, **self.store.variables, "PYTHONPATH": str(ROOT), **environment},
-            capture_output=True,
-            text=True,
-        )
+        recipe = str(self.folder / "recipe.toml")
+        environment = {**self.store.variables, **environment}
+        return forked_runs.run("-m", "florenz.pipeline", recipe, *words, environment=environment, folder=self.folder)
 
     def result(self) -> dict[str, bytes]:
         return {name: self.way.get(f"{self.out}/{name}") or b"" for name in of_build(self.way, self.out)}
@@ -74,13 +69,7 @@ def test_a_run_in_a_store_writes_what_one_on_a_disk_does_and_asks_nothing_twice(
     again = world.run()
     assert again.returncode == 0 and "0 captions, 0 translations" in again.stdout
     assert world.result() == result
-    verified = subprocess.run(
-        [sys.executable, "-m", "florenz.shards.verify", world.out],
-        env={**os.environ, **world.store.variables},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    verified = forked_runs.run("-m", "florenz.shards.verify", world.out, environment=world.store.variables)
     assert verified.returncode == 0 and "every SHA-256 as in the manifest" in verified.stdout, verified.stderr
     retried = world.run("RETRY=all")
     assert retried.returncode == 0 and "asking again for" in retried.stdout

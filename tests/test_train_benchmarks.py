@@ -1,7 +1,6 @@
 """A benchmark from the command line: real models in miniature, every row of its table, one JSON for the run."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +21,6 @@ from florenz.train.scores.sets import commute, xm3600
 from florenz.train.scores.texts import bleu, interval_of_mean, intervals
 
 ASKING = Asking(max_new_tokens=6, is_benchmark=True)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_captions_have_both_baselines_and_languages_that_the_model_lacks_are_left_out(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from training_examples import losses, recipe_in, train_quietly
 from florenz.train.data.noise import LOST_WORD, unigram_noise, without_words
 from florenz.train.recipe import Recipe
 
-pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+pytestmark = pytest.mark.usefixtures("one_build")
 PAD, START, GERMAN, FRENCH = 0, 1, 2, 3
 NOISE = ("batch_size = 4", "batch_size = 4\nunigram_noise = 0.5")
 

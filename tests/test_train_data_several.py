@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shards_dataset import caption, edit_samples, write_dataset
-from training_examples import metrics, one_thread_and_one_build, recipe_in, train_quietly, write_recipe
+from training_examples import metrics, one_build, recipe_in, train_quietly, write_recipe
 
 from florenz.shards.manifest import read_manifest
 from florenz.shards.schema import Sample
@@ -105,7 +105,7 @@ def test_a_pair_that_only_one_has_comes_from_that_one(tmp_path: Path) -> None:
 def test_a_training_on_two_datasets_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     both = ",".join(two_datasets(tmp_path))
     variables = {"DATA": both, "WEIGHTS": "1,2"}
-    with one_thread_and_one_build():
+    with one_build():
         train_quietly(recipe_in(tmp_path, **variables, OUT=str(tmp_path / "whole")))
         part = recipe_in(tmp_path, **variables, OUT=str(tmp_path / "part"))
         stopped: list[str] = []

@@ -37,7 +37,6 @@ def decoder(data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe, out = folder / "decoder.toml", folder / "out"
     assert "batch_size = 64" in RECIPE.read_text()
     recipe.write_text(RECIPE.read_text().replace("batch_size = 64", "batch_size = 4"))
-    torch.set_num_threads(1)
     assert main([str(recipe), f"DATA={data}", f"OUT={out}", "STEPS=120", "WIDTH=64", "LANGS=en,fr"]) == 0
     return out
 

@@ -1,6 +1,5 @@
 """Two ranks learn what one with as many micro-batches learns, by DDP and by FSDP2; either goes on from the other."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -30,7 +29,6 @@ def run_in_two_ranks(recipe: Path, out: Path) -> str:
     done = subprocess.run(
         [*torchrun, "-m", "train", str(recipe), f"OUT={out}"],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=900,
@@ -43,12 +41,10 @@ def run_in_two_ranks(recipe: Path, out: Path) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A dataset, and a training in one rank below `one`."""
     folder = tmp_path_factory.mktemp("ranks")
-    threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         build_once(patch)
         train(recipe_in(folder, *CHANGES, OUT=str(folder / "one")), lambda text: None)
         yield folder
-    torch.set_num_threads(threads)
 
 
 def forget_after(out: Path, step: int) -> None:
@@ -93,9 +89,7 @@ def test_two_ranks_share_the_samples_of_a_single_micro_batch(tmp_path: Path) -> 
     recipe = write_recipe(tmp_path, *changes)
     said = run_in_two_ranks(recipe, tmp_path / "two")
     assert said.count("scores in ") == 1 and (tmp_path / "two" / "evaluation.json").is_file()  # by both, told by one
-    threads = torch.get_num_threads()
     train(load_recipe(str(recipe), {"OUT": str(tmp_path / "one")}), lambda text: None)
-    torch.set_num_threads(threads)
     two, one = metrics(tmp_path / "two"), metrics(tmp_path / "one")
     assert [(line["tokens"], line["images"]) for line in two] == [(line["tokens"], line["images"]) for line in one]
     assert [line["loss"] for line in two] == pytest.approx([line["loss"] for line in one], rel=0.05)

@@ -59,7 +59,6 @@ def withheld(sample: Sample, number: int) -> Sample:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> str:
-    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("dataset")
     write_dataset(str(out))
     edit_samples(out, VAL, lambda samples: [covered(sample, number) for number, sample in enumerate(samples)])

@@ -15,7 +15,7 @@ from florenz.train.model.loading import load
 from florenz.train.model.parts import set_modes, train_only
 from florenz.train.recipe import Recipe
 
-pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+pytestmark = pytest.mark.usefixtures("one_build")
 
 VISION_STAGE = 'parts = ["projector", "latents"]'
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from training_examples import losses, one_thread_and_one_build, recipe_in, train_quietly, write_recipe
+from training_examples import losses, one_build, recipe_in, train_quietly, write_recipe
 
 from florenz.train.__main__ import main
 from florenz.train.distributed import Place
@@ -87,7 +87,7 @@ def test_too_little_memory_of_a_gpu_is_a_line(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_training_starts_from_another_ones_model_and_keeps_its_last_picture_size(tmp_path: Path) -> None:
-    with one_thread_and_one_build():
+    with one_build():
         first = recipe_in(tmp_path)
         train_quietly(first)
         init = f"{first.out}/model"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import shards_dataset
 from shards_dataset import write_dataset
-from training_examples import metrics, one_thread_and_one_build, recipe_in, train_quietly, write_recipe
+from training_examples import metrics, one_build, recipe_in, train_quietly, write_recipe
 
 from florenz.shards.manifest import read_manifest, write_manifest
 from florenz.train.__main__ import main
@@ -52,7 +52,7 @@ def train_while_it_grows(recipe: Recipe, folder: Path, *, kill_after: int = 0) -
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Recipe]:
     folder = tmp_path_factory.mktemp("whole")
-    with one_thread_and_one_build():
+    with one_build():
         recipe = recipe_in(folder, LONGER, FOLLOW="1")
         return train_while_it_grows(recipe, folder), recipe
 
@@ -71,7 +71,7 @@ def test_a_newer_build_is_taken_up_at_the_end_of_the_epoch(whole: tuple[list[str
 @pytest.mark.parametrize("step", [3, 5])
 def test_a_training_that_goes_on_reads_what_it_read(whole: tuple[list[str], Recipe], tmp_path: Path, step: int) -> None:
     """From the checkpoint of step 2, in the old build, though the newer one is there; and from that of step 4."""
-    with one_thread_and_one_build():
+    with one_build():
         recipe = recipe_in(tmp_path, LONGER, FOLLOW="1")
         with pytest.raises(Killed):
             train_while_it_grows(recipe, tmp_path, kill_after=step)
@@ -82,7 +82,7 @@ def test_a_training_that_goes_on_reads_what_it_read(whole: tuple[list[str], Reci
 def test_a_build_that_is_gone_is_refused_before_anything_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with one_thread_and_one_build():
+    with one_build():
         recipe = recipe_in(tmp_path, LONGER, FOLLOW="1")
         with pytest.raises(Killed):
             train_while_it_grows(recipe, tmp_path, kill_after=3)
@@ -93,7 +93,7 @@ def test_a_build_that_is_gone_is_refused_before_anything_starts(
 
 
 def test_a_build_in_other_languages_is_left_alone(tmp_path: Path) -> None:
-    with one_thread_and_one_build():
+    with one_build():
         recipe = recipe_in(tmp_path, LONGER, FOLLOW="1")
         write = TrainingLog.write
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from test_train_plan import path_of
-from training_examples import losses, metrics, one_thread_and_one_build, recipe_in, train_quietly
+from training_examples import losses, metrics, one_build, recipe_in, train_quietly
 
 from florenz.recipes.recipe_file import RecipeError
 from florenz.train import loop
@@ -26,7 +26,7 @@ KEYS = 'precision = "bfloat16"\nfrozen_weights = "bfloat16"'
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recipe]:
     recipe = recipe_in(tmp_path_factory.mktemp("frozen"), ('precision = "float32"', KEYS))
-    with one_thread_and_one_build():
+    with one_build():
         train_quietly(recipe)
         yield recipe
 
@@ -57,7 +57,7 @@ def test_only_what_no_stage_trains_is_held_so(
         return prepare(model, this)
 
     monkeypatch.setattr(loop, "prepare", look)
-    with one_thread_and_one_build():
+    with one_build():
         train_quietly(dataclasses.replace(finished, out=str(tmp_path / "out")))
     assert len(held) == 2
     for part in PARTS:
@@ -74,7 +74,7 @@ def test_going_on_gives_the_same_bit_for_bit(finished: Recipe, tmp_path: Path) -
             for file in path.iterdir():
                 file.unlink()
             path.rmdir()
-    with one_thread_and_one_build():
+    with one_build():
         train_quietly(halted)
     assert metrics(out) == metrics(finished.out)
     weights = [(Path(one) / "model" / "model.safetensors").read_bytes() for one in (out, finished.out)]

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 from model_examples import Asked, miniature, picture
 from PIL import Image
 
@@ -12,7 +11,6 @@ from florenz.train.generate import main, write
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("checkpoint")
     for part in miniature("florence", prefix="words"):
         part.save_pretrained(folder)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -13,15 +12,6 @@ from florenz.train.distributed import find_place
 from florenz.train.speed import Rates
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("one_thread")
 def test_its_figures_belong_to_each_other() -> None:
     run = Run(
         place=find_place("cpu"), peak=1e9, num_samples=48, picture_px=(96, 96), num_workers=0, num_micro_batches=2,

@@ -18,11 +18,11 @@ from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import load
 from florenz.train.model.parts import parts_of, train_only
 from florenz.train.recipe import Recipe
-from florenz.train.settings import OptimizerSettings
+from florenz.train.settings.stages import OptimizerSettings
 from florenz.train.step import Batch, take_step
 from florenz.train.training import Training
 
-pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+pytestmark = pytest.mark.usefixtures("one_build")
 
 
 def training(recipe: Recipe) -> Training:

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked_runs
 import pytest
 import torch
 from shards_dataset import edit_listing, shard_file
-from training_examples import ROOT, build_once, metrics, write_recipe
+from training_examples import ROOT, metrics, write_recipe
 
 from florenz.shards.manifest import read_manifest
 from florenz.train.__main__ import main
@@ -42,12 +43,13 @@ sys.exit(main(sys.argv[4:]))
 NEVER = -1
 
 
+pytestmark = pytest.mark.usefixtures("one_build")
+
+
 @pytest.fixture(autouse=True)
-def one_build(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-    build_once(monkeypatch)
+def handler_of_sigterm() -> Iterator[None]:
+    handler = signal.getsignal(signal.SIGTERM)
     yield
-    torch.set_num_threads(threads)
     signal.signal(signal.SIGTERM, handler)
 
 
@@ -64,8 +66,8 @@ def run_signalled(
     recipe: Path, number: int, *, step: int = NEVER, rename: int = NEVER
 ) -> subprocess.CompletedProcess[str]:
     """Another process; `number` is sent after the line of a step, or before the n-th renaming of a checkpoint."""
-    command = [sys.executable, "-c", SIGNALLED, str(int(number)), str(step), str(rename), str(recipe)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    numbers = (str(one) for one in (int(number), step, rename))
+    return forked_runs.run("-c", SIGNALLED, *numbers, str(recipe), timeout=900)
 
 
 @pytest.mark.slow

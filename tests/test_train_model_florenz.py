@@ -35,11 +35,6 @@ QUESTIONS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def batch_of(*examples: Asked, decoder: str = "florence", prefix: str = "token") -> tuple[Florenz, dict]:
     model, processor = miniature(decoder, prefix=prefix)
     return model, processor.collate(examples)

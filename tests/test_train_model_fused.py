@@ -23,7 +23,6 @@ from functools import partial
 import torch
 from florenz.train.model.fused import fused_cross_entropy
 from florenz.train.model.loss import chunked_cross_entropy
-torch.set_num_threads(1)
 for is_trained in (True, False):
     found = []
     for function in (fused_cross_entropy, partial(chunked_cross_entropy, cap=None)):
@@ -88,7 +87,7 @@ def test_a_model_asks_the_kernel_for_targets_alone(decoder: str, monkeypatch: py
     assert float(model(**nothing).loss) == 0.0 and len(asked) == 1  # plain: kernels want a token
 
 
-@pytest.mark.usefixtures("one_thread_and_one_build")
+@pytest.mark.usefixtures("one_build")
 def test_a_training_refuses_what_it_cannot_take_before_it_starts(tmp_path: Path) -> None:
     recipe = recipe_in(tmp_path, ("[records]", 'loss = "liger"\n[records]'))
     with pytest.raises(RecipeError) as caught:

@@ -10,11 +10,6 @@ from florenz.train.model.florenz import Florenz
 from florenz.train.model.gemma import GemmaDecoder
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def set_gates(model: Florenz, value: float) -> None:
     for layer in model.decoder.layers:
         torch.nn.init.constant_(layer.gate, value)

@@ -19,7 +19,7 @@ from florenz.train.model.florenz import Florenz
 from florenz.train.preflight import RULES
 from florenz.train.recipe import Recipe
 
-pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+pytestmark = pytest.mark.usefixtures("one_build")
 
 
 @pytest.fixture(scope="module")

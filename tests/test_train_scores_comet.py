@@ -3,12 +3,10 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import test_train_scores_sets_commute as commute_files
-import torch
 from model_examples import miniature
 from training_examples import write_recipe
 
@@ -48,16 +46,12 @@ json.dump(data, open(asked.to_json, "w", encoding="utf-8"), ensure_ascii=False)
 
 
 @pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "bin" / "comet-score"
     path.parent.mkdir()
     path.write_text(STAND_IN.format(python=sys.executable, model=MODEL))
     path.chmod(0o755)
     monkeypatch.setenv("PATH", str(path.parent), prepend=os.pathsep)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_each_text_of_each_system_has_its_score(program: None) -> None:

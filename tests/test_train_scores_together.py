@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,11 +25,9 @@ WRITTEN = ("evaluation-xm3600.json", "EVALUATION-xm3600.md", "captions-xm3600.ht
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A benchmark, a recipe and a model in `one`, which one process has scored."""
     folder = tmp_path_factory.mktemp("together")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     (folder / "set" / "images").mkdir(parents=True)
     rows = [
         {"image/key": f"{n:03}", "en": {"caption": [f"Car {n}."]}, "fr": {"caption": [f"Voiture {n}.", "Une voiture."]}}
@@ -44,8 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         model.save_pretrained(folder / out / "model")
         processor.save_pretrained(folder / out / "model")
     assert main([str(write_recipe(folder)), *variables(folder, "one")]) == 0
-    yield folder
-    torch.set_num_threads(threads)
+    return folder
 
 
 def variables(folder: Path, out: str) -> list[str]:
@@ -57,7 +53,7 @@ def score_in_two_ranks(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*torchrun, "-m", "florenz.train.evaluate", str(folder / "recipe.toml"), *variables(folder, "two")],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=900,

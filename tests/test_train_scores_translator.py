@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import test_train_scores_sets_commute as commute_files
 import test_train_scores_sets_xm3600 as xm3600_files
-import torch
 from model_examples import miniature
 from training_examples import write_recipe
 
@@ -36,14 +35,6 @@ def shout(prompt: str) -> str:
 def server() -> Iterator[StandInServer]:
     with StandInServer("m", shout) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def settings_for(server: StandInServer, **others: Any) -> BaselineTranslator:

@@ -15,7 +15,7 @@ from florenz.train.data.stream import Stream
 from florenz.train.following import Feed
 from florenz.train.recipe import Recipe
 
-pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+pytestmark = pytest.mark.usefixtures("one_build")
 
 
 def with_own_data(folder: Path, more: str = "", **variables: str) -> Recipe:

@@ -27,7 +27,7 @@ from florenz.train.scores.scoring import evaluate
 from florenz.train.scores.sets import dataset
 from florenz.train.validation import PairLoss, Validation, chosen_by, figures
 
-pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+pytestmark = pytest.mark.usefixtures("one_build")
 
 PLACE = Place(rank=0, world_size=1, device=torch.device("cpu"))
 STAGE = '[[stages]]\nname = "text"'

@@ -2,15 +2,14 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
+import forked_runs
 import pytest
 import torch
 from safetensors.torch import load_file
-from training_examples import ROOT, metrics, recipe_in, train_quietly, write_recipe
+from training_examples import metrics, recipe_in, train_quietly, write_recipe
 
 from florenz.train import writing
 from florenz.train.checkpoint import newest_checkpoint
@@ -18,7 +17,7 @@ from florenz.train.distributed import find_place
 from florenz.train.log import StepRecord, TrainingLog
 from florenz.train.writing import Writer
 
-pytestmark = pytest.mark.usefixtures("one_thread_and_one_build")
+pytestmark = pytest.mark.usefixtures("one_build")
 WAIT_S = 60
 
 
@@ -95,8 +94,7 @@ def test_a_kill_in_the_middle_of_the_bytes_leaves_the_checkpoint_before_it(tmp_p
     recipe = recipe_in(tmp_path, OUT=str(tmp_path / "killed"))
     whole = dataclasses.replace(recipe, out=str(tmp_path / "whole"))
     train_quietly(whole)
-    words = [sys.executable, "-c", KILLED.format(calls=3), str(path), recipe.out]  # in the second file of the second
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    done = forked_runs.run("-c", KILLED.format(calls=3), str(path), recipe.out)  # in the second file of the second
     assert done.returncode == 9, done.stderr
     left = sorted(one.name for one in (tmp_path / "killed" / "checkpoints").iterdir())
     assert left == [".step-00000003.partial", "step-00000002"]

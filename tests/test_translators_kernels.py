@@ -1,10 +1,9 @@
 """vLLM's CPU kernels are proved before captions are made, without importing vLLM."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forked_runs
 import pytest
 
 from florenz.translators import kernels
@@ -54,9 +53,9 @@ def test_a_run_is_refused_before_a_caption_is_made(tmp_path: Path) -> None:
     (tmp_path / "modules" / "torch" / "__init__.py").unlink()  # torch stays the real one
     (tmp_path / "modules" / "torch" / "lib").rmdir()
     (tmp_path / "modules" / "torch").rmdir()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "modules"), str(ROOT)])}
-    words = [sys.executable, "-m", "pipeline", "configs/playground.toml", "COUNT=2", f"OUT={tmp_path / 'out'}"]
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path / "modules"), str(ROOT)])}
+    words = ["-m", "pipeline", "configs/playground.toml", "COUNT=2", f"OUT={tmp_path / 'out'}"]
+    done = forked_runs.run(*words, environment=environment)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     assert "vLLM's CPU kernels can't be loaded" in done.stderr
     assert not (tmp_path / "out" / "ledger" / "captions").exists()

@@ -76,14 +76,11 @@ def build_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def one_thread_and_one_build() -> Iterator[None]:
-    """What is learned depends on the number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def one_build() -> Iterator[None]:
+    """`build_once`, to the end of the block."""
     with pytest.MonkeyPatch.context() as patch:
         build_once(patch)
         yield
-    torch.set_num_threads(threads)
 
 
 def write_recipe(folder: Path, *changes: tuple[str, str]) -> Path:

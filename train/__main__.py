@@ -14,14 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, quiet_libraries, say
+from florenz.recipe_command import read_recipe_words
 
 if TYPE_CHECKING:
     from florenz.train.recipe import Recipe
 
-USAGE = "usage: florenz train RECIPE [DATA=folder] [OUT=folder] [SIZE=playground] [SEED=n] [STEPS=n] [WORKERS=n] ..."
-
-
-HELP = f"""{USAGE}
+HELP = """usage: florenz train RECIPE [DATA=folder] [OUT=folder] [SIZE=playground] [SEED=n] [STEPS=n] [WORKERS=n] ...
 
 Trains Florenz on a dataset as the recipe (a TOML file) says, and scores it. The same command again goes on from the
 last checkpoint.
@@ -36,16 +34,14 @@ last checkpoint.
 
 
 def main(arguments: Sequence[str]) -> int:
-    if any(word in ("--help", "-h") for word in arguments):
-        print(HELP)
-        return 0
-    if not arguments or any("=" not in word for word in arguments[1:]):
-        return fail(USAGE, REFUSED)
+    words = read_recipe_words(arguments, HELP)
+    if isinstance(words, int):
+        return words
     quiet_libraries()
     if "RANK" not in os.environ:  # a rank that waits for the others in C code must die of torchrun's signal at once
         signal.signal(signal.SIGTERM, interrupt)
     try:
-        return _run(arguments[0], dict(word.split("=", 1) for word in arguments[1:]))
+        return _run(*words)
     except KeyboardInterrupt:
         return fail("interrupted; the last checkpoint is kept: run the same command to go on", INTERRUPTED)
 

@@ -18,7 +18,7 @@ from florenz.train.model.florenz import Florenz
 from florenz.train.model.loading import LANGUAGES, build, start_from
 from florenz.train.model.meta import fill
 from florenz.train.recipe import Recipe
-from florenz.train.settings import OptimizerSettings, Stage
+from florenz.train.settings.stages import OptimizerSettings, Stage
 from florenz.train.share import share_of
 from florenz.train.state import trained_parameters
 from florenz.train.step import seed_of

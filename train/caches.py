@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from florenz.train.data.stream import Stream
 from florenz.train.features import PictureCache
 from florenz.train.model.florenz import Florenz
-from florenz.train.settings import Stage
+from florenz.train.settings.stages import Stage
 from florenz.train.step import arithmetic
 from florenz.train.training import Training
 from florenz.train.validation import Validation

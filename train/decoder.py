@@ -26,6 +26,7 @@ from transformers import AutoTokenizer, Gemma2ForCausalLM, PreTrainedTokenizerBa
 
 from florenz.console import fail, quiet_libraries
 from florenz.languages.codes import SOURCE
+from florenz.recipe_command import read_recipe_words
 from florenz.recipes.checks import below_1, raise_if
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader, nearest
@@ -211,12 +212,13 @@ def _batches(
 
 
 def main(arguments: Sequence[str]) -> int:
-    if not arguments or any("=" not in word for word in arguments[1:]):
-        return fail(USAGE, 2)
+    words = read_recipe_words(arguments, USAGE)
+    if isinstance(words, int):
+        return words
+    path, variables = words
     quiet_libraries()
-    variables = dict(word.split("=", 1) for word in arguments[1:])
     try:
-        settings = load_settings(arguments[0], {name: text.strip() for name, text in variables.items() if text.strip()})
+        settings = load_settings(path, {name: text.strip() for name, text in variables.items() if text.strip()})
         print(f"decoder in {train(settings, print)}")
     except ValueError as problem:
         return fail(str(problem), 2)

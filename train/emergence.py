@@ -19,7 +19,7 @@ from pathlib import Path
 from florenz.console import fail, quiet_libraries
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
-from florenz.recipes.sections import nearest
+from florenz.recipe_command import read_list_words
 from florenz.stores import files
 from florenz.train.results import Figures, Result, mean_and_interval, mean_over, read_result
 from florenz.train.runs import Variant, execute, folders_below, read_list, runs_of
@@ -152,12 +152,12 @@ def write_between_marks(path: Path, text: str, title: str = "Emergence") -> None
 
 
 def main(arguments: Sequence[str]) -> int:
-    lists, variables = [word for word in arguments if "=" not in word], _variables(arguments)
-    unknown = [name for name in variables if name not in VARIABLES]
+    words = read_list_words(arguments, VARIABLES)
+    if isinstance(words, int):
+        return words
+    lists, variables = words
     if len(lists) > 1:
         return fail(USAGE, 2)
-    if unknown:
-        return fail(f"unknown variable {unknown[0]}: {nearest(unknown[0], VARIABLES)}", 2)
     quiet_libraries()
     try:
         return _run(lists[0] if lists else LIST, variables)
@@ -165,11 +165,6 @@ def main(arguments: Sequence[str]) -> int:
         return fail(str(problem), 2)
     except KeyboardInterrupt:
         return fail("interrupted; the same command goes on from here", 130)
-
-
-def _variables(arguments: Sequence[str]) -> dict[str, str]:
-    pairs = (word.split("=", 1) for word in arguments if "=" in word)
-    return {name: value.strip() for name, value in pairs if value.strip()}
 
 
 def _run(path: str, variables: Mapping[str, str]) -> int:

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, quiet_libraries, say
+from florenz.recipe_command import read_recipe_words
 from florenz.recipes.kinds import kinds_in
 from florenz.recipes.sections import nearest
 from florenz.train.recipe import load_recipe
@@ -43,15 +44,16 @@ class Benchmark:
 
 
 def main(arguments: Sequence[str]) -> int:
-    if not arguments or any("=" not in word for word in arguments[1:]):
-        return fail(USAGE, REFUSED)
+    words = read_recipe_words(arguments, USAGE)
+    if isinstance(words, int):
+        return words
+    path, variables = words
     quiet_libraries()
-    variables = dict(word.split("=", 1) for word in arguments[1:])
     try:
         max_images = _number("MAX_IMAGES", variables.pop("MAX_IMAGES", ""))
         num_beams = _number("BEAMS", variables.pop("BEAMS", ""))
         benchmark = _benchmark(variables.pop("BENCHMARK", ""), variables.pop("BENCHMARK_DATA", ""))
-        recipe = load_recipe(arguments[0], variables)
+        recipe = load_recipe(path, variables)
     except ValueError as problem:
         return fail(str(problem), REFUSED)
 

@@ -16,7 +16,7 @@ from florenz.train.building import make_stream
 from florenz.train.checkpoint import Checkpoint, Position
 from florenz.train.data.processor import Processor
 from florenz.train.distributed import text_of_first
-from florenz.train.settings import Stage
+from florenz.train.settings.stages import Stage
 from florenz.train.step import Batch
 from florenz.train.training import Training
 

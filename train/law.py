@@ -22,14 +22,13 @@ from typing import Any
 from florenz.console import fail, quiet_libraries
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
-from florenz.recipes.sections import nearest
+from florenz.recipe_command import read_list_words
 from florenz.stores import files
 from florenz.train.emergence import GROUPS, write_between_marks
 from florenz.train.power_law import FACTORS, PAPER, Fit, Point, fit
 from florenz.train.results import Result, mean_over, read_result
 from florenz.train.runs import execute, read_list, read_run, runs_of
 
-USAGE = "usage: florenz law LIST|RUN... [DATA=folder] [OUT=folder] [REPORT=file]"
 LIST, OUT, REPORT = "configs/law.toml", "data/law", "docs/law.md"
 VARIABLES = ("DATA", "OUT", "REPORT")
 DECODER_CARD = "decoder.json"
@@ -133,11 +132,10 @@ def draw(points: Mapping[str, Sequence[Point]], fits: Mapping[str, Fit], path: P
 
 
 def main(arguments: Sequence[str]) -> int:
-    paths = [word for word in arguments if "=" not in word]
-    variables = dict(word.split("=", 1) for word in arguments if "=" in word)
-    variables = {name: value.strip() for name, value in variables.items() if value.strip()}
-    if unknown := [name for name in variables if name not in VARIABLES]:
-        return fail(f"unknown variable {unknown[0]}: {nearest(unknown[0], VARIABLES)}", 2)
+    words = read_list_words(arguments, VARIABLES)
+    if isinstance(words, int):
+        return words
+    paths, variables = words
     quiet_libraries()
     try:
         return _run(paths or [LIST], variables)

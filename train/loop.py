@@ -20,7 +20,7 @@ from torch import nn
 from florenz.stores.lock import lock_out
 from florenz.train import preflight
 from florenz.train.building import load_model, make_optimizer, prepare
-from florenz.train.caches import fill_caches
+from florenz.train.caches import Caches, fill_caches
 from florenz.train.checkpoint import OPTIMIZER, Checkpoint, Position, remove_unfinished
 from florenz.train.counts import Counts, restored
 from florenz.train.data.processor import Processor
@@ -30,12 +30,13 @@ from florenz.train.gpus import peak_of_device
 from florenz.train.keeping import MODEL_FOLDER, find_checkpoint, save, save_model, saved
 from florenz.train.log import TrainingLog, has_tensorboard
 from florenz.train.model.attention import attend_as
+from florenz.train.model.florenz import Florenz
 from florenz.train.model.fused import takes_kernel
 from florenz.train.model.parts import hold_in_bfloat16, never_trained, set_modes, train_only
 from florenz.train.operations import operations_of
 from florenz.train.recipe import Recipe
 from florenz.train.schedule import learning_rate
-from florenz.train.settings import Stage
+from florenz.train.settings.stages import Stage
 from florenz.train.share import share_of
 from florenz.train.speed import Speed, make_record, peak_memory
 from florenz.train.split import able_to_look, apart, fill_pieces, is_split, weights_file
@@ -44,6 +45,7 @@ from florenz.train.step import take_step
 from florenz.train.tensor_files import TensorFile
 from florenz.train.training import Say, Training
 from florenz.train.validating import make_validation, validate
+from florenz.train.validation import Validation
 from florenz.train.writing import Writer
 
 SESSIONS = "sessions.jsonl"
@@ -112,36 +114,16 @@ def timed(out: str, checkpoint: Checkpoint | None) -> Iterator[None]:
 def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> Checkpoint:
     """Train one stage from where the checkpoint stands to its end; the checkpoint of its end."""
     recipe, stage, place = this.recipe, this.recipe.stages[number], this.place
-    position = Position(stage=number, step=checkpoint.position.step if checkpoint else 0)
-    model, processor = load_model(recipe, this.manifest, checkpoint, is_filled=not is_split(this))
-    train_only(model, stage.parts)
-    set_modes(model)
-    if recipe.compute.frozen_weights == "bfloat16":
-        hold_in_bfloat16(model, never_trained(one.parts for one in recipe.stages))
-    attend_as(model, recipe.compute.attention, stage.image_px or processor.image_px)
-    is_begun = checkpoint is not None and checkpoint.position.stage == number
-    if checkpoint is not None and is_begun:
-        position = checkpoint.position
-    feed = Feed(this, stage, processor, position, checkpoint if is_begun else None)
+    begun = checkpoint if checkpoint is not None and checkpoint.position.stage == number else None
+    position = begun.position if begun else Position(stage=number, step=checkpoint.position.step if checkpoint else 0)
+    model, processor = model_of_stage(this, stage, checkpoint)
+    feed = Feed(this, stage, processor, position, begun)
     validation = make_validation(this, stage, processor)
     operations = operations_of(model, (stage.image_px or processor.image_px) if stage.images else None)
-    model.has_fused_loss = takes_kernel(recipe.compute.loss, place.device)
-    if is_split(this):
-        with weights_file(this, checkpoint) as file:
-            with able_to_look(model, file):
-                caches = fill_caches(this, stage, model, feed.stream, validation)
-            runner = prepare(model, this)
-            fill_pieces(model, file)
-    else:
-        caches = fill_caches(this, stage, model, feed.stream, validation)
-        runner = prepare(model, this)
+    runner, caches = on_its_ranks(this, stage, model, feed, validation, checkpoint)
     optimizer = make_optimizer(model, recipe.optimizer, stage.weight_decay)
-    counts = Counts()
-    if checkpoint is not None and is_begun:
-        kept = TensorFile(checkpoint.path / OPTIMIZER) if is_split(this) else checkpoint.optimizer_state()
-        load_optimizer_state(optimizer, model, kept)
-        counts = restored(checkpoint.counts, place)
-        feed.stream.skipped = counts.skipped
+    counts = taken_up(this, begun, model, optimizer) if begun else Counts()
+    feed.stream.skipped = counts.skipped
     noise = partial(processor.with_noise, share=stage.unigram_noise) if stage.unigram_noise else None
     this.say(describe_stage(stage, position, model))
     peak = peak_of_device(place.device)
@@ -176,6 +158,46 @@ def train_stage(this: Training, number: int, checkpoint: Checkpoint | None) -> C
                 save(this, model, optimizer, position, counts, feed.record)
     warn_of(counts.of_all_ranks(place), stage, processor, this.say)
     return saved(this, position)
+
+
+def model_of_stage(this: Training, stage: Stage, checkpoint: Checkpoint | None) -> tuple[Florenz, Processor]:
+    """The model as this stage trains it, on the CPU; under FSDP2 without memory for weights yet (`split.py`)."""
+    recipe = this.recipe
+    model, processor = load_model(recipe, this.manifest, checkpoint, is_filled=not is_split(this))
+    train_only(model, stage.parts)
+    set_modes(model)
+    if recipe.compute.frozen_weights == "bfloat16":
+        hold_in_bfloat16(model, never_trained(one.parts for one in recipe.stages))
+    attend_as(model, recipe.compute.attention, stage.image_px or processor.image_px)
+    model.has_fused_loss = takes_kernel(recipe.compute.loss, this.place.device)
+    return model, processor
+
+
+def on_its_ranks(
+    this: Training,
+    stage: Stage,
+    model: Florenz,
+    feed: Feed,
+    validation: Validation | None,
+    checkpoint: Checkpoint | None,
+) -> tuple[nn.Module, Caches]:
+    """What is called in place of the model, and what a frozen vision tower saw before the model was spread."""
+    if not is_split(this):
+        caches = fill_caches(this, stage, model, feed.stream, validation)
+        return prepare(model, this), caches
+    with weights_file(this, checkpoint) as file:
+        with able_to_look(model, file):
+            caches = fill_caches(this, stage, model, feed.stream, validation)
+        runner = prepare(model, this)
+        fill_pieces(model, file)
+    return runner, caches
+
+
+def taken_up(this: Training, begun: Checkpoint, model: Florenz, optimizer: torch.optim.Optimizer) -> Counts:
+    """Give the optimizer the memory that it had in the middle of this stage; what had been counted until then."""
+    kept = TensorFile(begun.path / OPTIMIZER) if is_split(this) else begun.optimizer_state()
+    load_optimizer_state(optimizer, model, kept)
+    return restored(begun.counts, this.place)
 
 
 def warn_of(counts: Mapping[str, Sequence[int]], stage: Stage, processor: Processor, say: Say) -> None:

@@ -20,7 +20,7 @@ from florenz.train.model.loss import NUM_CHUNKS
 from florenz.train.model.parts import matrices_of, never_trained, set_modes, train_only
 from florenz.train.model.sizes import config_of
 from florenz.train.recipe import Recipe
-from florenz.train.settings import Stage
+from florenz.train.settings.stages import Stage
 from florenz.train.share import share_of
 
 GIB = 1 << 30

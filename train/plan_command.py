@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from florenz.console import INTERRUPTED, REFUSED, fail, quiet_libraries
+from florenz.recipe_command import read_recipe_words
 from florenz.recipes.sections import nearest
 from florenz.train.gpus import GPUS
 from florenz.train.model.family import SIZES
@@ -31,13 +32,14 @@ class Machine:
 
 
 def main(arguments: Sequence[str]) -> int:
-    if not arguments or any("=" not in word for word in arguments[1:]):
-        return fail(USAGE, REFUSED)
+    words = read_recipe_words(arguments, USAGE)
+    if isinstance(words, int):
+        return words
+    path, variables = words
     quiet_libraries()
-    variables = dict(word.split("=", 1) for word in arguments[1:])
     try:
         machine = _machine(*(variables.pop(name, "").strip() for name in ("GPUS", "GPU", "MFU")))
-        recipe = load_recipe(arguments[0], variables)
+        recipe = load_recipe(path, variables)
         if recipe.model.size not in SIZES:
             raise ValueError(f"size (SIZE) is '{recipe.model.size}': {nearest(recipe.model.size, SIZES)}")
         faults = _plan(recipe, machine)

@@ -30,7 +30,7 @@ from florenz.train.model.loading import LANGUAGES
 from florenz.train.model.parts import PARTS
 from florenz.train.recipe import Recipe
 from florenz.train.scores.joined import evaluation_set_of
-from florenz.train.settings import Stage
+from florenz.train.settings.stages import Stage
 from florenz.train.share import divides
 
 # Counts up when the same recipe comes to learn something else. 2: the mix counts images, not texts, and frozen modules

@@ -21,22 +21,13 @@ from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fiel
 from florenz.train.data.prompts import Prompts
 from florenz.train.model.family import SIZES
 from florenz.train.scores.translator import BaselineTranslator
-from florenz.train.settings import (
-    LATER,
-    PICTURE_PARTS,
-    Compute,
-    EvaluationSettings,
-    ModelSettings,
-    OptimizerSettings,
-    PromptSettings,
-    Records,
-    Stage,
-    StageSettings,
-    TrainingSettings,
-    ValidationSettings,
-    data_problems,
-    folders_in,
-)
+from florenz.train.settings.compute import Compute
+from florenz.train.settings.datasets import data_problems, folders_in
+from florenz.train.settings.later import LATER
+from florenz.train.settings.model import ModelSettings, PromptSettings
+from florenz.train.settings.records import EvaluationSettings, Records, ValidationSettings
+from florenz.train.settings.stages import PICTURE_PARTS, OptimizerSettings, Stage, StageSettings
+from florenz.train.settings.training import TrainingSettings
 
 # Make variable -> the key it overrides. STEPS is not a key: it scales the stages.
 VARIABLES = {

@@ -14,7 +14,7 @@ import torch
 from florenz.train.checkpoint import Position
 from florenz.train.distributed import Place, largest_over_ranks, sum_over_ranks
 from florenz.train.log import StepRecord
-from florenz.train.settings import Stage
+from florenz.train.settings.stages import Stage
 from florenz.train.step import StepOutcome
 
 GIB = 1 << 30

@@ -10,7 +10,7 @@ from florenz.train import preflight
 from florenz.train.distributed import Place, has_bfloat16
 from florenz.train.log import StepRecord, TrainingLog
 from florenz.train.recipe import Recipe
-from florenz.train.settings import Stage
+from florenz.train.settings.stages import Stage
 from florenz.train.writing import Writer
 
 Say = Callable[[str], None]

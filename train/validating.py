@@ -12,7 +12,7 @@ from florenz.train.data.processor import Processor
 from florenz.train.distributed import value_of_first
 from florenz.train.features import PictureCache
 from florenz.train.scores.joined import evaluation_set_of
-from florenz.train.settings import Stage
+from florenz.train.settings.stages import Stage
 from florenz.train.state import weights_of
 from florenz.train.step import arithmetic
 from florenz.train.training import Training

@@ -19,7 +19,7 @@ from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected
-from florenz.pipeline.assemble.coverage import CoverageReject, plan_examples, withheld_examples
+from florenz.pipeline.assemble.coverage import Coverage, CoverageReject, plan_examples, withheld_examples
 from florenz.pipeline.assemble.rejects import Reject
 from florenz.shards.schema import TASKS, Caption, Example, style_rank
 
@@ -244,16 +244,9 @@ def cover(
             identified=_identified(captions, translations, held_out, identifier, known),
         )
         is_counted = partial(_is_counted, number=number)  # the English captions come again with each
-        for reject in filter(is_counted, coverage.rejects):
-            tally["cover", reject.language, rejected(reject.reason)] += 1
-            rejects.append(_reject_of_cover(texts, reject))
+        rejects += [_reject_of_cover(texts, reject) for reject in filter(is_counted, coverage.rejects)]
         planned = [example for example in coverage.examples if is_counted(example)]
-        for example in planned:
-            tally["cover", example.language, KEPT] += 1
-        possible = _possible_examples(captions, translations, held_out)
-        for language, amount in possible.items():
-            if number == 0 or language != SOURCE:
-                tally["cover", language, IN] += amount
+        tally.update(_counted(coverage, _possible_examples(captions, translations, held_out), number))
         withheld_here = withheld_examples(captions, translations, languages=languages, held_out=held_out)
         examples += _credited(planned, makers, number, rows)
         withheld += _credited(withheld_here, makers, number, rows)
@@ -275,6 +268,18 @@ def cover(
         about=texts.about,
         damage=texts.damage,
     )
+
+
+def _counted(coverage: Coverage, possible: Mapping[str, int], number: int) -> Tally:
+    """What went into the plan for one number of translator, and what came of it; English with the first alone."""
+    tally: Tally = Counter()
+    for reject in coverage.rejects:
+        tally["cover", reject.language, rejected(reject.reason)] += 1
+    for example in coverage.examples:
+        tally["cover", example.language, KEPT] += 1
+    for language, amount in possible.items():
+        tally["cover", language, IN] += amount
+    return Counter({entry: amount for entry, amount in tally.items() if number == 0 or entry[1] != SOURCE})
 
 
 def _reject_of_cover(texts: ImageTexts, reject: CoverageReject) -> Reject:

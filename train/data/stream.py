@@ -25,18 +25,14 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from florenz.shards.manifest import Manifest
-from florenz.shards.schema import Example
-from florenz.train.data.counting import count_images, sampled
-from florenz.train.data.examples import BrokenSample, TrainingExample, manifest_with, read_examples
+from florenz.train.data.examples import BrokenSample, TrainingExample
 from florenz.train.data.interrupts import interrupts_later, quiet_workers
-from florenz.train.data.micro_batches import Batch, Collate, Delivery, MicroBatches, Reading, Source
+from florenz.train.data.micro_batches import Batch, Collate, Delivery, MicroBatches
 from florenz.train.data.mix import Mix
-from florenz.train.data.order import SampleOrder
 from florenz.train.data.read_ahead import ReadAhead
-from florenz.train.data.tar_index import CACHE_BYTES, ShardCache, ShardFiles, StreamError
+from florenz.train.data.samples import Samples
+from florenz.train.data.tar_index import CACHE_BYTES, ShardCache, StreamError
 from florenz.train.data.turns import exactly, turn_of
-from florenz.train.data.windows import Windows
 
 __all__ = ["Batch", "Stream", "StreamError", "TrainingExample"]
 
@@ -95,33 +91,20 @@ class Stream:
         assert num_workers >= 0 and prefetch_batches >= 1 and max_skips >= 0
         cache = ShardCache(folder=cache_folder, max_bytes=cache_bytes)
         folders = [out] if isinstance(out, str) else list(out)
-
-        def source_of(folder: str) -> Source:
-            manifest = manifest_with(folder, split, build)
-            order = SampleOrder(
-                build=manifest.build,
-                split=split,
-                seed=seed,
-                shard_samples=_first([shard.samples for shard in manifest.shards_of(split)], max_images),
-                batch_size=batch_size,
-                bucket_batches=bucket_batches,
-                is_even=is_even,
-            )
-            files = ShardFiles(folder, manifest, split, cache)
-            own = mix or Mix()
-            if len(folders) > 1:
-                own = own.of_those_in(manifest, split)
-            num_images = _count(manifest, files, own, order)
-            reading = Reading(
-                files=files,
-                image_px=image_px,
-                num_in_shards=order.shard_samples if shuffle_pictures else (),
-                name_pictures=name_pictures and image_px is not None,
-            )
-            windows = Windows(files, order, own, own.pair_weights(manifest, split, num_images))
-            return Source(order=order, windows=windows, reading=reading)
-
-        self._sources = [source_of(folder) for folder in folders]
+        samples = Samples(
+            split=split,
+            build=build,
+            seed=seed,
+            mix=mix or Mix(),
+            max_images=max_images,
+            batch_size=batch_size,
+            bucket_batches=bucket_batches,
+            is_even=is_even,
+            image_px=image_px,
+            shuffle_pictures=shuffle_pictures,
+            name_pictures=name_pictures,
+        )
+        self._sources = [samples.source(folder, cache, is_only=len(folders) == 1) for folder in folders]
         self.num_samples = sum(source.order.num_samples for source in self._sources)
         self.batches_per_epoch = sum(source.order.batches_per_epoch for source in self._sources)
         self._weights = exactly(weights or [source.order.batches_per_epoch for source in self._sources])
@@ -234,27 +217,6 @@ class Stream:
             log.warning("skipped (%d of at most %d): %s", self.skipped, self._max_skips, problem)
         if delivery.failure:
             raise StreamError(delivery.failure)
-
-
-def _first(shard_samples: list[int], max_images: int | None) -> tuple[int, ...]:
-    """How many samples of each shard are used; shards of which none is are left out."""
-    if max_images is None:
-        return tuple(shard_samples)
-    ends = [min(end, max_images) for end in itertools.accumulate(shard_samples)]
-    used = [end - start for start, end in zip([0, *ends], ends, strict=False)]
-    return tuple(used[: sum(start < max_images for start in [0, *ends[:-1]])])
-
-
-def _count(manifest: Manifest, files: ShardFiles, mix: Mix, order: SampleOrder) -> dict[str, float]:
-    """How many images have each pair. A sample that can't be read is told when its turn comes, not here."""
-
-    def examples_of_images() -> Iterator[tuple[Example, ...]]:
-        for shard, index in sampled(order.shard_samples):
-            with suppress(StreamError):
-                yield read_examples(files, shard, index)
-
-    with closing(files):  # workers open them anew
-        return count_images(manifest, order.split, mix, examples_of_images())
 
 
 def _close_if_there(batches: "weakref.ref[Generator[Batch, None, None]]") -> None:

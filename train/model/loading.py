@@ -81,20 +81,12 @@ def build(
         styles=tuple(styles),
     )
     florence, gemma = florence or chosen.florence, gemma or chosen.gemma
-    if (decoder_width or decoder_layers) and (chosen.decoder != "gemma" or gemma is not None):
-        raise ValueError(
-            f"decoder_width and decoder_layers are of a Gemma-2 that no weights are loaded for, which {size} has not "
-            "here: leave them out"
-        )
-    encoder_tokenizer = _load_tokenizer(florence)
-    decoder_tokenizer = _load_tokenizer(tokenizer or chosen.tokenizer)
-    num_tokens = len(decoder_tokenizer)
-    if settings.prefix == "token":
-        add_language_tokens(decoder_tokenizer, languages)
-
+    if decoder_width or decoder_layers:
+        _check_has_tiny_gemma(size, gemma)
+    processor, num_tokens = _processor(florence, tokenizer or chosen.tokenizer, settings, languages)
+    encoder_tokenizer, decoder_tokenizer = processor.encoder_tokenizer, processor.decoder_tokenizer
     latents = chosen.num_latents if num_latents is None else num_latents
     width, layers = decoder_width or TINY_WIDTH, decoder_layers or TINY_LAYERS
-    processor = Processor(encoder_tokenizer=encoder_tokenizer, decoder_tokenizer=decoder_tokenizer, settings=settings)
     if not with_weights:
         decoder_config = _decoder_config(chosen, florence, gemma, decoder_tokenizer, num_tokens, width, layers)
         return _skeleton(florence, decoder_config, decoder_tokenizer, latents, dtype).train(), processor
@@ -110,6 +102,24 @@ def build(
     if random_parts:
         _forget(model, random_parts)
     return model.train(), processor
+
+
+def _check_has_tiny_gemma(size: str, gemma: str | None) -> None:
+    if size_named(size).decoder != "gemma" or gemma is not None:
+        raise ValueError(
+            f"decoder_width and decoder_layers are of a Gemma-2 that no weights are loaded for, which {size} has not "
+            "here: leave them out"
+        )
+
+
+def _processor(encoder: str, decoder: str, settings: Settings, languages: Sequence[str]) -> tuple[Processor, int]:
+    """Of the tokenizers with these names, and how many tokens the decoder's had before languages got their own."""
+    encoder_tokenizer, decoder_tokenizer = _load_tokenizer(encoder), _load_tokenizer(decoder)
+    num_tokens = len(decoder_tokenizer)
+    if settings.prefix == "token":
+        add_language_tokens(decoder_tokenizer, languages)
+    processor = Processor(encoder_tokenizer=encoder_tokenizer, decoder_tokenizer=decoder_tokenizer, settings=settings)
+    return processor, num_tokens
 
 
 def _decoder_config(

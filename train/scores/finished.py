@@ -25,7 +25,7 @@ from florenz.train.scores.asking import Asking
 from florenz.train.scores.comet import CometError
 from florenz.train.scores.comet import problems as comet_problems
 from florenz.train.scores.joined import evaluation_set_of
-from florenz.train.scores.scoring import MAX_IMAGES, answers_of, scores_of
+from florenz.train.scores.scoring import MAX_IMAGES, Answers, Pair, answers_of, scores_of
 from florenz.train.scores.sets import dataset
 from florenz.train.scores.sets.contract import EvaluationSet
 from florenz.train.scores.showcase import Showcase
@@ -106,12 +106,7 @@ def _evaluate(
     )
     if not place.is_first:
         return None
-    try:
-        evaluation = scores_of(answers, evaluation_set, max_images=max_images, asking=asking)
-    except CometError as problem:  # the answers may have taken hours
-        say(f"warning: {problem}; all else is scored")
-        asking = replace(asking, comet=None)
-        evaluation = scores_of(answers, evaluation_set, max_images=max_images, asking=asking)
+    evaluation = _scored(answers, evaluation_set, max_images, asking, say)
     if is_published:
         about = _about(recipe, model, asking.num_beams)
         comet = (
@@ -122,6 +117,17 @@ def _evaluate(
         evaluation = replace(evaluation, model=about, translator=asked.model if asked else "", comet=comet)
     record(evaluation, recipe.out, say, benchmark=benchmark.name if benchmark else "", showcase=showcase)
     return evaluation
+
+
+def _scored(
+    answers: dict[Pair, Answers], evaluation_set: EvaluationSet, max_images: int, asking: Asking, say: Say
+) -> Evaluation:
+    """Without COMET where it fails: the answers may have taken hours."""
+    try:
+        return scores_of(answers, evaluation_set, max_images=max_images, asking=asking)
+    except CometError as problem:
+        say(f"warning: {problem}; all else is scored")
+        return scores_of(answers, evaluation_set, max_images=max_images, asking=replace(asking, comet=None))
 
 
 def _check(recipe: Recipe, benchmark: Benchmark | None) -> None:
