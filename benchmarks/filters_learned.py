@@ -1,7 +1,8 @@
 """What the alignment table catches: runs of 10,000 pairs and more, judged by what was learned from themselves.
 
 Each run is learned and judged as the pipeline does it (folds by the English side), clean and with one pair in twenty
-bad. Caught is counted on pairs that are shuffled, on remarks, and on the bad pairs of the run itself.
+bad. Caught is counted on pairs that are shuffled, on remarks, and on the bad pairs of the run itself. A part of `make
+bench-filters`, which `.venv/bin/python -m benchmarks.filters_learned` prints alone.
 """
 
 from __future__ import annotations
@@ -66,3 +67,9 @@ def _cut_words(pairs: Sequence[Pair], table: AlignmentTable, language: str, run:
 
 def _caught(table: AlignmentTable, pairs: Sequence[Pair]) -> int:
     return int(np.sum(table.scores(pairs) < table.least))
+
+
+if __name__ == "__main__":
+    for name, language, number, of, goal in figures():
+        told = f" goal {goal:g}{'' if 100 * number / of >= goal else ': missed'}" if goal is not None else ""
+        print(f"{name:<52} {language:<3} {100 * number / of:6.2f}% {number:>6} of {of:<6}{told}", flush=True)

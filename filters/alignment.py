@@ -10,10 +10,10 @@ integers after each, so that the same pairs give the same table on any machine a
 judged by what was learned from it: pairs fall into folds by their English side (`fold_of`), and each fold has a table
 learned from all others.
 
-A pair is looked at twice, by whole words and by their beginnings (`VIEWS`), each in both directions; the mean of all
-four counts: endings make most words of a small run rare, and beginnings alone take "Haus" for "Haut". Question marks
-and the like are words too. Cost: 10,000 pairs are learned in two to three seconds of a core (`lexicon.py`), a text is
-scored in about 50 microseconds.
+A pair is looked at twice, by whole words and by their beginnings (`VIEWS`), each in both directions; what all four say
+of each word is weighed by `evidence.py`: endings make most words of a small run rare, and beginnings alone take "Haus"
+for "Haut". Question marks and the like are words too. Cost: 10,000 pairs are learned in two to three seconds of a core
+(`lexicon.py`), a text is scored in about 60 microseconds.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from florenz.filters.evidence import Features, Lengths, features_of
 from florenz.filters.lexicon import Corpus, Lexicon, Row
 from florenz.filters.words import folded_words
 from florenz.languages.codes import SOURCE, scripts_of_language
@@ -33,6 +34,7 @@ from florenz.languages.codes import SOURCE, scripts_of_language
 FOLDS = 5
 _STEM_CHARS = 4
 VIEWS = ("beginnings", "words")
+NUM_LEXICONS = 2 * len(VIEWS)
 """German, 10,000 pairs: 90% of shuffled pairs are told apart by beginnings, 88% by whole words, 92% by both."""
 _KINDS_OF_MARKS = {"?": "?؟", "!": "!", ",": ",،、", ":": ":", '"': '"“”„«»「『'}
 _KIND_OF_MARK = {mark: kind for kind, alike in _KINDS_OF_MARKS.items() for mark in alike}
@@ -94,16 +96,16 @@ class PairModel:
     forwards: Mapping[str, Lexicon]
     backwards: Mapping[str, Lexicon]
 
-    def scores(self, pairs: Sequence[Pair]) -> np.ndarray:
-        """For each (source, text): the mean of all views and directions, in nats a word. Above 1 for translations,
-        about -1 for what translates something else."""
-        total = np.zeros(len(pairs))
+    def features(self, pairs: Sequence[Pair]) -> Features:
+        """What the words of each (source, text) say, in all views and both directions."""
         rows_of_views = _rows(pairs, self.language)
+        found = []
         for view in VIEWS:
             rows = rows_of_views[view]
-            total += self.forwards[view].scores(rows)
-            total += self.backwards[view].scores([(text, source) for source, text in rows])
-        return total / (2 * len(VIEWS))
+            found.append(self.forwards[view].words(rows))
+            found.append(self.backwards[view].words([(text, source) for source, text in rows]))
+        sources, texts = (_lengths(pairs, rows_of_views[VIEWS[0]], side) for side in (0, 1))
+        return features_of(found, sources, texts)
 
     def unexplained(self, pair: Pair) -> tuple[list[str], list[str]]:
         """(words of the text that its source does not explain, words of the source that the text does not), folded."""
@@ -121,6 +123,12 @@ def _rows(pairs: Sequence[Pair], language: str) -> dict[str, list[Row]]:
     """Of each view."""
     cut = [(_tokens_of_views(source, SOURCE), _tokens_of_views(text, language)) for source, text in pairs]
     return {view: [(source[view], text[view]) for source, text in cut] for view in VIEWS}
+
+
+def _lengths(pairs: Sequence[Pair], rows: Sequence[Row], side: int) -> Lengths:
+    words = np.fromiter((len(row[side]) for row in rows), dtype=np.float64, count=len(rows))
+    chars = np.fromiter((len(pair[side]) for pair in pairs), dtype=np.float64, count=len(pairs))
+    return Lengths(words, chars)
 
 
 def _at(places: Sequence[int], text: str, language: str) -> list[str]:

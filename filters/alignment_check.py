@@ -1,9 +1,10 @@
 """Does the text translate its source, and not another one? By the words that go together in the run's own pairs.
 
-What `alignment.py` learns scores a pair; from which score on it passes is a quantile of the run's own pairs. Those may
-hold bad ones, so their share is estimated first: shuffled pairs show how bad ones score, half of them below their
-median, where good ones hardly ever lie. Catches another image's caption, and a refusal or remark in any wording.
-Measured (`make bench-filters`): see docs/filters.md. Cost: 20 to 40 microseconds a text.
+What `alignment.py` learns says how well each word is explained, and `evidence.py` weighs that against shuffled pairs;
+from which score on a pair passes is a quantile of the run's own. Those may hold bad ones, so their share is estimated
+first: other shuffled pairs show how bad ones score, half of them below their median, where good ones hardly ever lie.
+Catches another image's caption, and a refusal or remark in any wording.
+Measured (`make bench-filters`): see docs/filters.md. Cost: about 60 microseconds a text.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from types import MappingProxyType
 
 import numpy as np
 
-from florenz.filters.alignment import Pair, PairModel, fold_of, learn_pair_models, num_entries
+from florenz.filters.alignment import (
+    FOLDS,
+    NUM_LEXICONS,
+    Pair,
+    PairModel,
+    fold_of,
+    learn_pair_models,
+    num_entries,
+)
+from florenz.filters.evidence import Features, Weights, learn_weights_of_folds, prior_weights, rows_of
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.languages.codes import SOURCE
 
@@ -28,17 +38,20 @@ MAX_PAIRS = 30_000
 MAX_ENTRIES = 20_000_000
 """Pairs of words in them, a gigabyte while they are counted: of long texts fewer pairs are learned from, at least
 MIN_PAIRS."""
-_MAX_LOST, _SURELY_BAD = 0.0075, 0.99
+MAX_WEIGHED = 5_000
+"""Pairs, and as many shuffled ones, that weights are learned from: 10,000 catch no more."""
+_MAX_LOST, _SURELY_BAD = 0.0085, 0.99
 
 
 @dataclass(frozen=True)
 class AlignmentTable:
-    """What was learned for one language: a model for each fold, from the pairs of all others. A score below `least` is
-    no translation. fingerprint: 16 hex digits over the pairs that it was learned from.
+    """What was learned for one language: a model and weights for each fold, from the pairs of all others. A score below
+    `least` is no translation. fingerprint: 16 hex digits over the pairs that it was learned from.
     """
 
     language: str
     models: tuple[PairModel, ...]
+    weights: tuple[Weights, ...]
     least: float
     num_pairs: int
     fingerprint: str
@@ -48,7 +61,7 @@ class AlignmentTable:
         found, folds = np.zeros(len(pairs)), [fold_of(source) for source, _ in pairs]
         for fold in sorted(set(folds)):
             places = [place for place, one in enumerate(folds) if one == fold]
-            found[places] = self.models[fold].scores([pairs[place] for place in places])
+            found[places] = self.weights[fold].scores(self.models[fold].features([pairs[place] for place in places]))
         return found
 
     def model_of(self, source: str) -> PairModel:
@@ -91,13 +104,35 @@ def learn_table(pairs: Iterable[Pair], language: str) -> AlignmentTable | None:
     chosen = chosen_of(pairs, language)
     if len(chosen) < MIN_PAIRS or language == SOURCE:
         return None
-    folds = [fold_of(source) for source, _ in chosen]
     models = learn_pair_models(chosen, language)
-    fingerprint = fingerprint_of(chosen)
-    unset = AlignmentTable(language, models, 0.0, len(chosen), fingerprint)
-    shuffled = _shuffled_within_folds(chosen, folds)
-    least = least_score(unset.scores(chosen), unset.scores(shuffled))
-    return AlignmentTable(language, models, least, len(chosen), fingerprint)
+    folds = _in_folds(chosen)
+    good = _features(models, folds)
+    bad, others = (_features(models, [_shuffled(fold, by) for fold in folds]) for by in (1, 2))
+    good_rows = _rows(good)
+    weights = learn_weights_of_folds(good_rows, _rows(others), prior_weights(NUM_LEXICONS, good_rows[0].shape[1]))
+    least = least_score(_scores(weights, good), _scores(weights, bad))
+    return AlignmentTable(language, models, weights, least, len(chosen), fingerprint_of(chosen))
+
+
+def _in_folds(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    return [[pair for pair in pairs if fold_of(pair[0]) == fold] for fold in range(FOLDS)]
+
+
+def _shuffled(pairs: Sequence[Pair], by: int) -> list[Pair]:
+    """Each source with the text of a later one of its fold, so that neither was learned from."""
+    return [(pair[0], other[1]) for pair, other in zip(pairs, [*pairs[by:], *pairs[:by]], strict=True)]
+
+
+def _features(models: Sequence[PairModel], folds: Sequence[Sequence[Pair]]) -> list[Features]:
+    return [model.features(fold) for model, fold in zip(models, folds, strict=True)]
+
+
+def _rows(features: Sequence[Features]) -> list[np.ndarray]:
+    return [rows_of(fold, NUM_LEXICONS, MAX_WEIGHED // FOLDS) for fold in features]
+
+
+def _scores(weights: Sequence[Weights], features: Sequence[Features]) -> np.ndarray:
+    return np.concatenate([one.scores(of_fold) for one, of_fold in zip(weights, features, strict=True)])
 
 
 def chosen_of(pairs: Iterable[Pair], language: str) -> list[Pair]:
@@ -118,12 +153,3 @@ def least_score(scores: np.ndarray, shuffled: np.ndarray) -> float:
     share_of_bad = min(0.5, 2 * float(np.mean(scores < np.median(shuffled))))
     least = float(np.quantile(scores, min(1.0, share_of_bad + _MAX_LOST)))
     return round(min(least, float(np.quantile(shuffled, _SURELY_BAD))), 4)
-
-
-def _shuffled_within_folds(pairs: Sequence[Pair], folds: Sequence[int]) -> list[Pair]:
-    """Each source with the text of the next one of its fold, so that neither was learned from."""
-    shuffled = []
-    for fold in sorted(set(folds)):
-        own = [pair for pair, one in zip(pairs, folds, strict=True) if one == fold]
-        shuffled += [(pair[0], other[1]) for pair, other in zip(own, [*own[1:], own[0]], strict=True)]
-    return shuffled

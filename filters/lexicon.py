@@ -22,14 +22,26 @@ ROUNDS = 5
 _UNIT = 1 << 16  # counts are whole multiples of 1/65536
 _MIN_WORD_COUNT = 2
 _EXPLAINED = 0.6  # share of a word's probability that its source explains; the rest is how frequent it is
-_PRIOR_WORDS = 2.0  # added to the length, so that a text of one known word says little
 _MIN_PROBABILITY = 1e-3
+RARE = ""
+"""Stands for all words that occur once: a rare word goes with a rare word more often than chance has it."""
 Row = tuple[Sequence[str], Sequence[str]]  # words that are given, words to explain
+
+
+class Words(NamedTuple):
+    """The known words to explain of many rows, [words] each. owners: the row; places: where in it; nats: how much
+    likelier it is than by its frequency (0 to 1) alone; is_rare: whether it stands for a word that occurs once."""
+
+    owners: np.ndarray
+    places: np.ndarray
+    nats: np.ndarray
+    frequencies: np.ndarray
+    is_rare: np.ndarray
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """One direction. vocabularies: word -> number from 1 on, 0 is the empty word and whatever was too rare.
+    """One direction. vocabularies: word -> number from 1 on, RARE is 1, 0 is no word.
 
     keys: sorted, number of the given word times the size of the other vocabulary plus that of the explained word;
     probabilities: t(explained|given) at the same places. frequencies: of each explained word, 0 to 1.
@@ -41,16 +53,9 @@ class Lexicon:
     probabilities: np.ndarray
     frequencies: np.ndarray
 
-    def scores(self, rows: Sequence[Row]) -> np.ndarray:
-        """For each (given words, words to explain): how much likelier, in nats a word, the given words make the others
-        than their frequency alone does; 0 where no word is known."""
-        owners, _, likelier = self._words(rows)
-        counts = np.bincount(owners, minlength=len(rows))
-        return np.bincount(owners, weights=likelier, minlength=len(rows)) / (counts + _PRIOR_WORDS)
-
     def likelier(self, given: Sequence[str], words: Sequence[str]) -> np.ndarray:
         """How much likelier, in nats, the given words make each of these known words."""
-        return self._words([(given, words)])[2]
+        return self.words([(given, words)]).nats
 
     def beginning_with(self, beginning: str, most: int) -> Sequence[str]:
         """Known words, in order of their letters."""
@@ -63,20 +68,22 @@ class Lexicon:
 
     def unexplained(self, row: Row) -> list[int]:
         """The places of words that nothing given makes likelier, in order."""
-        _, places, likelier = self._words([row])
-        return [int(place) for place in places[likelier < 0]]
+        found = self.words([row])
+        return [int(place) for place in found.places[found.nats < 0]]
 
-    def _words(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(row, place in it, nats) of each word to explain that is known."""
+    def words(self, rows: Sequence[Row]) -> Words:
+        """How much likelier the given words make each word to explain than its frequency alone does."""
         known = _Numbered.of((given for given, _ in rows), self.given)
         own = _Numbered.of((explained for _, explained in rows), self.explained)
         if not len(own.words):
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0)
+            none = np.zeros(0, dtype=np.int64)
+            return Words(none, none, np.zeros(0), np.zeros(0), none > 0)
         given, lengths = _combined(known, own)
         found = self._look_up(given * len(self.frequencies) + np.repeat(own.words, lengths))
         explained_by_source = np.add.reduceat(found, np.cumsum(lengths) - lengths) / lengths
-        likelier = np.log(_EXPLAINED * explained_by_source / self.frequencies[own.words] + (1 - _EXPLAINED))
-        return own.rows, own.places, likelier
+        frequencies = self.frequencies[own.words]
+        nats = np.log(_EXPLAINED * explained_by_source / frequencies + (1 - _EXPLAINED))
+        return Words(own.rows, own.places, nats, frequencies, own.words == self.explained[RARE])
 
     def _look_up(self, keys: np.ndarray) -> np.ndarray:
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
@@ -97,8 +104,9 @@ class _Numbered(NamedTuple):
         found = list(texts)
         lengths = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
         numbers = np.fromiter(
-            map(vocabulary.get, chain.from_iterable(found), repeat(0)), dtype=np.int64, count=int(lengths.sum())
-        )
+            map(vocabulary.get, chain.from_iterable(found), repeat(vocabulary[RARE])),
+            dtype=np.int64, count=int(lengths.sum()),
+        )  # fmt: skip
         is_known = numbers > 0
         rows = np.repeat(np.arange(len(found)), lengths)
         places = np.arange(len(numbers)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -166,15 +174,15 @@ class Corpus:
 
 
 def _vocabulary(texts: Iterable[Sequence[str]]) -> list[str]:
-    """In order, without those that are too rare in any part."""
+    """In order; RARE, the first one, stands for those that are too rare in any part, and for all that are not here."""
     counts = Counter(chain.from_iterable(texts))
-    return sorted(word for word, number in counts.items() if number >= _MIN_WORD_COUNT)
+    return [RARE, *sorted(word for word, number in counts.items() if number >= _MIN_WORD_COUNT)]
 
 
 def _renumbered(counts: np.ndarray) -> np.ndarray:
-    """Number -> its number among those that are frequent enough, from 1 on; 0 for all others."""
+    """Number -> its number among those that are frequent enough, RARE's always 1; 0 for all others."""
     is_frequent = counts >= _MIN_WORD_COUNT
-    is_frequent[:1] = False
+    is_frequent[:2] = False, True
     found: np.ndarray = np.cumsum(is_frequent) * is_frequent
     return found
 

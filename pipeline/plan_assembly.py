@@ -62,7 +62,7 @@ def learning_s(texts: Sequence[ImageTexts], languages: Sequence[str], num_pairs:
         started = time.monotonic()
         model = learn_pair_model(pairs, language)
         learned = time.monotonic()
-        model.scores(pairs)
+        model.features(pairs)
         scored = time.monotonic()
         learned_from = min(num_pairs, MAX_PAIRS)
         seconds += (learned - started) * (FOLDS - 1) * learned_from / len(pairs)

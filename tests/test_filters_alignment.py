@@ -24,6 +24,7 @@ from florenz.filters.alignment import (
 from florenz.filters.alignment_check import check_misaligned, chosen_of, learn_table, least_score
 from florenz.filters.chain import FilterChain
 from florenz.filters.cut_word import check_cut_word
+from florenz.filters.lexicon import RARE
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -207,6 +208,18 @@ def test_human_german_is_not_cut_and_what_is_cut_is_found():
     assert len(cut) > 500 and sum(not v.keep for v in check_cut_word(cut, {"de": table})) >= 0.4 * len(cut)
 
 
-def test_a_lexicon_of_nothing_but_rare_words_knows_none():
+def test_a_lexicon_of_nothing_but_rare_words_takes_all_for_one():
     model = learn_pair_model([("a red car", "ein rotes Auto"), ("two dogs", "zwei Hunde")], "de")
-    assert model.scores([("a red car", "ein rotes Auto")]).tolist() == [0.0]
+    assert list(model.forwards["words"].explained) == [RARE]
+    own, other = (
+        model.features([pair]).cells for pair in (("a red car", "ein rotes Auto"), ("a big car", "ein Tal da"))
+    )
+    assert np.array_equal(own, other)
+
+
+def test_words_that_nobody_in_the_run_writes_speak_against_a_translation(pairs, table):
+    """A run of few words has no rare ones, so nothing is learned of them."""
+    source, text = pairs[0]
+    assert RARE in table.models[0].forwards["words"].explained
+    worse = [text.replace(word, f"{word}quax") for word in ("Das", "am")]
+    assert (table.scores([(source, one) for one in worse]) < table.scores([(source, text)])).all()

@@ -35,8 +35,9 @@ MAX_SECONDS = 1.0
 
 PROGRAM = """
 import time
-from florenz.filters.alignment import FOLDS, learn_pair_model
+from florenz.filters.alignment import FOLDS, NUM_LEXICONS, learn_pair_model
 from florenz.filters.alignment_check import AlignmentTable, check_misaligned
+from florenz.filters.evidence import learn_weights, prior_weights, rows_of
 from florenz.filters.chain import FilterChain, text_checks
 from florenz.filters.cut_word import check_cut_word
 from florenz.filters.order import LANGUAGE_CHECKS, REASONS, TEXT_CHECKS
@@ -57,8 +58,11 @@ def alone(reason):
     chain = FilterChain(FilterSettings(disabled=tuple(other for other in REASONS if other != reason)))
     chain([Candidate(source="a", text="ein Haus am See", language="de")])
     return lambda candidate: chain([candidate])
-model = learn_pair_model([("the house", "das Haus"), ("the tree", "der Baum")], "de")
-tables = {{"de": AlignmentTable("de", (model,) * FOLDS, 0.0, 2, "")}}
+pairs = [("the house", "das Haus"), ("the tree", "der Baum")]
+model = learn_pair_model(pairs, "de")
+rows = rows_of(model.features(pairs), NUM_LEXICONS, len(pairs))
+weights = (learn_weights(rows, rows, prior_weights(NUM_LEXICONS, rows.shape[1])),) * FOLDS
+tables = {{"de": AlignmentTable("de", (model,) * FOLDS, weights, 0.0, 2, "")}}
 names = [reason for reason, _ in TEXT_CHECKS]
 checks = {{name: lambda one, check=check: check(one, FilterSettings()) for name, check in zip(names, text_checks())}}
 checks |= {{name: alone(name) for name in LANGUAGE_CHECKS}}
