@@ -22,7 +22,7 @@ TABLE = Path(second_opinion.__file__).with_name("calibration.py")
 HEAD = '''"""How language ID does on good text: made by `python -m benchmarks.filters_calibrate`, not by hand.
 
 From human sentence pairs (Tatoeba) of four words and more on average, one half of them; the other half is what
-`make bench-filters` scores. Margins are those of `second_opinion.py`.
+`make bench-filters` scores. Margins are those of `second_opinion.py`, to neighbours as log odds.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ def main() -> None:
         kept, near, others, agreed = 1 - sum(doubted) / len(texts), 0.0, 0.0, 0.0
         if second_opinion.knows(language):
             margins = second_opinion.margins_of(texts, [language] * len(texts))
-            finite = [one.to_neighbours for one in margins if one.to_neighbours < math.inf]
+            finite = [one.odds_to_neighbours for one in margins if one.to_neighbours < math.inf]
             near = quantile(finite, QUANTILE_NEAR) if finite else 0.0
             others = max(LEAST, quantile([one.to_others for one in margins], QUANTILE_OTHERS))
             passed = [
-                one.to_neighbours >= near and (not doubt or one.to_others >= others)
+                one.odds_to_neighbours >= near and (not doubt or one.to_others >= others)
                 for one, doubt in zip(margins, doubted, strict=True)
             ]
             confident = [is_confidently_another(seen, language, settings) for seen in found]

@@ -34,8 +34,8 @@ from florenz.languages.second_opinion import (
     least_margins,
     margins,
     margins_of,
-    margins_to_neighbours,
     neighbours_of,
+    odds_to_neighbours,
 )
 
 _MIN_LETTERS = 8  # below, neither model knows anything
@@ -68,8 +68,8 @@ def check_wrong_languages(
     is_doubted, is_near = _may_be_another(candidates, readings, settings)
     near = np.flatnonzero(is_near & ~is_doubted)
     languages = [candidates[place].language for place in near.tolist()]
-    margins = margins_to_neighbours([candidates[place].text for place in near.tolist()], languages)
-    is_doubted[near] = margins < [least_margins(language)[0] for language in languages]
+    odds = odds_to_neighbours([candidates[place].text for place in near.tolist()], languages)
+    is_doubted[near] = odds < [least_margins(language)[0] for language in languages]
     asked = np.flatnonzero(is_doubted).tolist()
     second = [place for place in asked if _has_second(candidates[place], settings)]
     found = margins_of([candidates[place].text for place in second], [candidates[place].language for place in second])
@@ -128,7 +128,7 @@ def check_wrong_language(
         return reject("wrong_language", seen)
     found = found or margins(candidate.text, language)
     least_near, least_other = least_margins(language)
-    if found.to_neighbours < least_near:
+    if found.odds_to_neighbours < least_near:
         return reject("wrong_language", f"{found.nearest} rather than {language} to py3langid; {seen}")
     if is_doubted and (found.to_others < least_other or _is_beyond_doubt(candidate, identified)):
         return reject("wrong_language", seen)

@@ -4,8 +4,9 @@ lid.176 takes short Afrikaans for Dutch and Galician for Spanish, and knows some
 short Swahili as Swahili). py3langid errs elsewhere. Asked is only what it can decide: whether a text that is claimed to
 be in a language is rather in one of its listed neighbours, and whether a text that lid.176 takes for something else may
 be what it is claimed to be after all. Both are answered by a margin: how much likelier the claimed language is than the
-others, divided by the root of the text's length, as py3langid does it. From which margin on a text passes stands in
-`calibration.py`, per language. Cost: 5 to 15 microseconds a text, so few texts are asked about.
+others, divided by the root of the text's length, as py3langid does it. Neighbours are told by the odds themselves: what
+is wrongly held for one is nearly always a short text, and by odds short texts have to prove less. From which margin on
+a text passes stands in `calibration.py`, per language. Cost: 5 to 15 microseconds a text, so few texts are asked about.
 """
 
 from __future__ import annotations
@@ -41,11 +42,19 @@ UNCALIBRATED_MARGIN = 0.0
 
 @dataclass(frozen=True)
 class Margins:
-    """How much likelier the claimed language is than its likeliest listed neighbour, and than any other language."""
+    """How much likelier the claimed language is than its likeliest listed neighbour, and than any other language.
+
+    root: of the text's length in bytes."""
 
     to_neighbours: float
     nearest: str
     to_others: float
+    root: float
+
+    @property
+    def odds_to_neighbours(self) -> float:
+        """The first margin as log odds: not divided by the root, so that a short text has to prove less."""
+        return self.to_neighbours * self.root
 
 
 @cache
@@ -74,31 +83,33 @@ def margins(text: str, language: str) -> Margins:
 def margins_of(texts: Sequence[str], languages: Sequence[str]) -> list[Margins]:
     """The same for many texts, each with its language."""
     every = np.tile(np.arange(len(byte_model.labels())), (len(texts), 1))
-    scores = byte_model.scores(byte_model.counts_of(texts), every)
-    return [_margins(row, language) for row, language in zip(scores, languages, strict=True)]
+    counts = byte_model.counts_of(texts)
+    rows = zip(byte_model.scores(counts, every), languages, counts.roots.tolist(), strict=True)
+    return [_margins(*row) for row in rows]
 
 
-def _margins(scores: np.ndarray, language: str) -> Margins:
+def _margins(scores: np.ndarray, language: str, root: float) -> Margins:
     own = _highest(scores, _columns_of(group_of(language)))
     near = {other: _highest(scores, _columns()[other]) for other in _known_neighbours(language)}
     nearest = max(near, key=lambda other: (near[other], other), default="")
     others = float(scores[_other_columns(language)].max())
     to_neighbours = own - near[nearest] if near else math.inf
-    return Margins(to_neighbours, nearest, own - others)
+    return Margins(to_neighbours, nearest, own - others, root)
 
 
-def margins_to_neighbours(texts: Sequence[str], languages: Sequence[str]) -> np.ndarray:
-    """[texts]: the first of the margins alone, for a third of the cost; infinite without neighbours."""
+def odds_to_neighbours(texts: Sequence[str], languages: Sequence[str]) -> np.ndarray:
+    """[texts]: `Margins.odds_to_neighbours` alone, for a third of the cost; infinite without neighbours."""
     columns = np.array([_own_and_near_columns(language) for language in languages], dtype=np.intp)
-    scores = byte_model.scores(byte_model.counts_of(texts), columns.reshape(len(texts), 2 * _MOST_COLUMNS))
+    counts = byte_model.counts_of(texts)
+    scores = byte_model.scores(counts, columns.reshape(len(texts), 2 * _MOST_COLUMNS))
     has_none = np.array([not _known_neighbours(language) for language in languages], dtype=bool)
     own, near = scores[:, :_MOST_COLUMNS].max(axis=1), scores[:, _MOST_COLUMNS:].max(axis=1)
-    found: np.ndarray = np.where(has_none, math.inf, own - near)
+    found: np.ndarray = np.where(has_none, math.inf, (own - near) * counts.roots)
     return found
 
 
 def least_margins(language: str) -> tuple[float, float]:
-    """(to neighbours, to others): what a text in this language has at least, nearly always."""
+    """(odds to neighbours, margin to others): what a text in this language has at least, nearly always."""
     found = MARGINS.get(language)
     return (found.to_neighbours, found.to_others) if found else (UNCALIBRATED_MARGIN, UNCALIBRATED_MARGIN)
 

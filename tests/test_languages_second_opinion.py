@@ -13,8 +13,8 @@ from florenz.languages.second_opinion import (
     knows,
     margins,
     margins_of,
-    margins_to_neighbours,
     neighbours_of,
+    odds_to_neighbours,
     warnings,
 )
 
@@ -83,10 +83,10 @@ def test_margins_are_py3langids_own_whoever_is_asked_with():
     rows = [(text, language) for language, text in texts.items() if knows(language)]
     model = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE)
     together = margins_of([text for text, _ in rows], [language for _, language in rows])
-    near = margins_to_neighbours([text for text, _ in rows], [language for _, language in rows])
-    for (text, language), found, to_neighbours in zip(rows, together, near.tolist(), strict=True):
+    near = odds_to_neighbours([text for text, _ in rows], [language for _, language in rows])
+    for (text, language), found, odds in zip(rows, together, near.tolist(), strict=True):
         assert found == margins(text, language)
-        assert to_neighbours == found.to_neighbours
+        assert odds == found.odds_to_neighbours
         data = model._encode(text.encode("utf-8", "replace").decode())
         scores = dict(enumerate((model._raw_score(data) / len(data or " ") ** 0.5).tolist()))
         own = max(scores[place] for place, label in enumerate(model.nb_classes) if label in group_of(language))
