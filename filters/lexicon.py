@@ -86,6 +86,8 @@ class Lexicon:
         return Words(own.rows, own.places, nats, frequencies, own.words == self.explained[RARE])
 
     def _look_up(self, keys: np.ndarray) -> np.ndarray:
+        if not len(self.keys):  # learned from nothing: all pairs lie in one fold
+            return np.zeros(len(keys))
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, self.probabilities[places], 0.0)
 

@@ -223,3 +223,10 @@ def test_words_that_nobody_in_the_run_writes_speak_against_a_translation(pairs, 
     assert RARE in table.models[0].forwards["words"].explained
     worse = [text.replace(word, f"{word}quax") for word in ("Das", "am")]
     assert (table.scores([(source, one) for one in worse]) < table.scores([(source, text)])).all()
+
+
+def test_a_run_of_one_source_is_scored_by_models_that_learned_nothing():
+    pairs = [("A red car.", f"Ein rotes Auto {number}.") for number in range(20)]
+    model = learn_pair_models(pairs, "de")[fold_of("A red car.")]
+    assert not len(model.forwards["words"].keys)
+    assert np.isfinite(model.features(pairs).means).all()
