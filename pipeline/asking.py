@@ -25,7 +25,7 @@ from florenz.pipeline.budget import UNLIMITED, BudgetUsedUp
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.passes import Pass, pass_of
 from florenz.pipeline.progress import ProgressAddress, tell_phase
-from florenz.pipeline.rates import BESIDE, START, Measurement, note_rate
+from florenz.pipeline.rates import BESIDE, OWN, START, WHILE_BESIDE, Measurement, note_rate
 from florenz.recipes.recipe_file import RecipeError
 from florenz.reports.loads import ModelLoad
 from florenz.translators.endpoint import ServerError
@@ -88,8 +88,9 @@ def _caption_with(
         if not this.workers_are.shares_memory and not captioner.starts_server:
             forget_captioner()  # each worker process has its own; a server is everybody's
         caption = partial(_caption, this, index, before, captioner, endpoints)
-        if may_translate and this.has_room_beside:
-            _translate_beside(this, index, before, captioner, caption)
+        is_beside = may_translate and this.has_room_beside
+        if is_beside:
+            is_beside = _translate_beside(this, index, before, captioner, caption)
         else:
             caption(None)
     finally:
@@ -106,7 +107,7 @@ def _caption_with(
         )
     missing = before.captions()
     this.asked["captions"] += sum(missing[style] for style in styles)
-    _note_captions(this, styles, before, after)
+    _note_captions(this, styles, before, after, is_beside=is_beside)
     return after
 
 
@@ -144,29 +145,31 @@ def _is_room_beside(this: Run, captioner: CaptionerSettings, loaded: Captioner |
 
 def _translate_beside(
     this: Run, index: Index, before: Survey, captioner: CaptionerSettings, caption: Callable[[Captioned | None], None]
-) -> None:
-    """Caption, and translate what is captioned until no more comes."""
+) -> bool:
+    """Caption, and translate what is captioned until no more comes. False where there was no memory for both."""
     asking = pass_of(this.recipe, this.answers, this.servings[0])
     tasks = asking.tasks_beside
     assert tasks is not None, "the first of all is a translator"
     captioned = Captioned(_work_beside(this, before, asking), _lacking(before, captioner.told_styles))
-    started = time.monotonic()
+    started, was_beside = time.monotonic(), False
     most = asking.missing(before).questions + before.captions().total() * len(asking.routes)
     with Captioning(caption, captioned) as captioning:
 
         def translate(endpoints: Sequence[str]) -> None:
+            nonlocal was_beside
             if not leaves_memory(asking.serving, free_bytes()):
                 return  # all that is missing will be asked for when the captioner has gone
+            was_beside = True
             feed = captioned.feed()
             load = _translate(this, index, asking, endpoints, most, partial(tasks, feed))
             _note_beside(this, asking, feed, load)
-            both = Measurement(items=before.captions().total(), seconds=time.monotonic() - started, chars=0)
-            note_rate(this.recipe.out, BESIDE, both)
 
         _with_server(this, asking, translate, captioning.check)
     this.asked[asking.what] += captioned.num_asked
-    seconds = time.monotonic() - started
-    note_rate(this.recipe.out, BESIDE, Measurement(items=max(1, before.captions().total()), seconds=seconds, chars=0))
+    if was_beside:
+        took = Measurement(items=before.captions().total(), seconds=time.monotonic() - started, chars=0)
+        note_rate(this.recipe.out, BESIDE, took)
+    return was_beside
 
 
 def _lacking(found: Survey, styles: Collection[str]) -> dict[str, int]:
@@ -191,11 +194,13 @@ def _note_start(this: Run, fingerprint: str, waited_s: float, seconds: float | N
     note_rate(this.recipe.out, fingerprint + START, Measurement(items=1, seconds=seconds or waited_s, chars=0))
 
 
-def _note_captions(this: Run, styles: Collection[str], before: Survey, after: Survey) -> None:
-    """How fast it was, for plans: each style as if it had taken all of the step's time for its own share."""
+def _note_captions(this: Run, styles: Collection[str], before: Survey, after: Survey, *, is_beside: bool) -> None:
+    """How fast it was, for plans: each style as if it had taken all of the step's time for its own share.
+
+    is_beside: whether a translator worked at the same time.
+    """
     missing = before.captions()
     num_asked = sum(missing[style] for style in styles)
-    seconds = this.last("caption").seconds
     items: Counter[str] = Counter()
     chars: Counter[str] = Counter()
     for style in styles:
@@ -205,10 +210,17 @@ def _note_captions(this: Run, styles: Collection[str], before: Survey, after: Su
         chars[maker] += now.chars - then.chars
     for maker, number in items.items():
         if number > 0:
-            share = number / num_asked
-            note_rate(
-                this.recipe.out, maker, Measurement(items=number, seconds=seconds * share, chars=max(0, chars[maker]))
-            )
+            name = maker + WHILE_BESIDE * is_beside
+            _note_step(this, name, "caption", items=number, chars=max(0, chars[maker]), share=number / num_asked)
+
+
+def _note_step(this: Run, name: str, step: str, *, items: int, chars: int, share: float = 1.0) -> None:
+    """How fast a model was in the last step of this name, or in its share of it, and what the step took besides."""
+    active_s = this.active_s[step]
+    note_rate(this.recipe.out, name, Measurement(items=items, seconds=active_s * share, chars=chars))
+    own_s = (this.last(step).seconds - active_s) * share
+    own = Measurement(items=1, seconds=own_s, chars=0)
+    note_rate(this.recipe.out, name.removesuffix(WHILE_BESIDE) + OWN, own)
 
 
 def _translate_with(this: Run, index: Index, keys: Collection[str] | None, asking: Pass) -> None:
@@ -286,16 +298,14 @@ def _note_beside(this: Run, asking: Pass, feed: Feed, load: ModelLoad) -> None:
     seconds, settings = load.seconds * (1 - (load.idle or 0.0)), asking.serving.translator.settings
     if feed.num_found and seconds > 0:
         measured = Measurement(items=feed.num_found, seconds=seconds, chars=feed.num_chars)
-        note_rate(this.recipe.out, translator_fingerprint(this.recipe, settings), measured)
+        note_rate(this.recipe.out, translator_fingerprint(this.recipe, settings) + WHILE_BESIDE, measured)
 
 
 def _note_translations(this: Run, asking: Pass, asked: Asked, left: Asked) -> None:
     """How fast it was, for plans. Raises BudgetUsedUp where something was left unasked."""
-    seconds = this.last(asking.step).seconds
     if (answered := asked.questions - left.questions) > 0:
-        measured = Measurement(items=answered, seconds=seconds, chars=asked.chars - left.chars)
-        settings = asking.serving.translator.settings
-        note_rate(this.recipe.out, translator_fingerprint(this.recipe, settings), measured)
+        maker = translator_fingerprint(this.recipe, asking.serving.translator.settings)
+        _note_step(this, maker, asking.step, items=answered, chars=asked.chars - left.chars)
     if left.questions and this.budget != UNLIMITED:
         raise BudgetUsedUp(_left_unasked(left, asking))
 

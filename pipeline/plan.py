@@ -15,9 +15,18 @@ from florenz.images.folders import SourceFile
 from florenz.languages.codes import NAMES
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import Maker, Makers
-from florenz.pipeline.answers.ranges import missing_captions, missing_translations
+from florenz.pipeline.answers.ranges import missing_captions, missing_translations, work_of
 from florenz.pipeline.answers.survey import Survey
-from florenz.pipeline.rates import BESIDE, CHARS_PER_TOKEN, Measurement, PlanSettings, Rate, known_rate, read_rates
+from florenz.pipeline.rates import (
+    BESIDE,
+    CHARS_PER_TOKEN,
+    Measurement,
+    PlanSettings,
+    Rate,
+    known_rate,
+    read_rates,
+    share_beside,
+)
 from florenz.pipeline.recipe import Recipe
 from florenz.stores import files
 
@@ -39,6 +48,8 @@ class Missing:
     model: str
     items: int
     rate: Rate | None
+    beside: float = 1.0
+    """Share of its speed that it keeps while another model works on the same machine."""
 
     @property
     def tokens(self) -> int:
@@ -80,6 +91,7 @@ def missing_by_model(
             model=maker.model,
             items=sum(captions[style] for style in styles),
             rate=rate(maker, given.captions_per_s),
+            beside=share_beside(measured, maker.fingerprint),
         )
         for maker, styles in styles_of.items()
     ]
@@ -90,6 +102,7 @@ def missing_by_model(
             model=maker.model,
             items=found.translations([(language, number)]).questions + captions.total(),
             rate=rate(maker, given.translations_per_s),
+            beside=share_beside(measured, maker.fingerprint),
         )
         for language, several in makers.translators.items()
         for number, maker in enumerate(several)
@@ -147,7 +160,8 @@ def hours_of(missing: Sequence[Missing], machines: int, *, is_beside: bool = Fal
     translator's start only what captioning does not cover: its server comes up meanwhile.
 
     is_beside: whether one machine has room for the first translator beside the last captioner. It then begins with the
-    first range of keys that is captioned, and ends after the last; on several machines they stay apart.
+    first range of keys that is captioned, and ends after the last; while both work, each has the share of its speed
+    that was measured (`Missing.beside`). On several machines they stay apart.
     """
     captioning = [one for one in missing if one.what == CAPTIONS and one.items]
     last = sum(one.seconds(machines) for one in captioning if one.model == captioning[-1].model)
@@ -167,11 +181,22 @@ def hours_of(missing: Sequence[Missing], machines: int, *, is_beside: bool = Fal
         known.add((one.what, one.model))
     to_wait_for = max(0.0, start_s - before)
     if is_beside and machines == 1:
-        first_range_s = own_start_s + (last - own_start_s) / LEAST_RANGES
-        both = max(last + translating / LEAST_RANGES, max(to_wait_for, first_range_s) + translating)
+        alone_s = max(to_wait_for, own_start_s + (last - own_start_s) / LEAST_RANGES)
+        keeps = next((one.beside for one in missing if (one.what, one.model) == (TRANSLATIONS, first)), 1.0)
+        rest = max(0.0, last - alone_s), translating
+        both = alone_s + beside_s(*rest, shares=(captioning[-1].beside if captioning else 1.0, keeps))
     else:
         both = max(last, to_wait_for) + translating
     return (before + both + others) / 3600
+
+
+def beside_s(captioning_s: float, translating_s: float, *, shares: tuple[float, float]) -> float:
+    """Of both at once, from seconds that each would take alone and the share of its speed that it keeps meanwhile. The
+    last range of keys is translated when all is captioned.
+    """
+    of_captioner, of_translator = shares
+    at_once = min(captioning_s / of_captioner, translating_s * (1 - 1 / LEAST_RANGES) / of_translator)
+    return at_once + (captioning_s - at_once * of_captioner) + (translating_s - at_once * of_translator)
 
 
 def in_words(hours: float) -> str:
@@ -194,6 +219,10 @@ def plan(recipe: Recipe, say: Callable[[str], None], *, sample: int = 0) -> None
         keys = _first_lacking(this.survey(index), recipe, this.answers, sample)
         for some in (keys[: len(keys) // 4], keys):  # two sizes tell a step's own time from that of its items
             ask(this, index, some)
+        if keys and this.has_room_beside:
+            from florenz.pipeline.plan_beside import measure_beside
+
+            measure_beside(this, work_of(index, this.answers, keys))
         measured, assembling = read_rates(recipe.out), None
         if keys and ASSEMBLE not in measured:
             from florenz.pipeline.assemble.build import assembly_of

@@ -2,9 +2,11 @@
 
     OUT/ledger/rates.json    {fingerprint: [[items, seconds, characters], ...]}, the last of each
 
-A step takes a time for itself (a graph, the first batch) and a time for each item; a line through what was measured
-tells them apart, so that a few questions are enough to measure. Characters are those of captions, of which translations
-have about as many. Under `<fingerprint>.start` stands how long a model took to come up.
+Seconds are those from the first question to the last answer; a line through what was measured tells a time for the
+step from that for each item, so that a few questions are enough to measure. Characters are those of captions, of which
+translations have about as many. Under `<fingerprint>.start` stands how long a model took to come up, under `.own` what
+a step took before its first question and after its last answer, and under `.beside` how fast the model was while
+another one worked on the same machine.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from florenz.recipes.checks import not_above_0, raise_if
 from florenz.recipes.fingerprints import effort
 from florenz.stores import files
 
-START = ".start"
+START, OWN, WHILE_BESIDE = ".start", ".own", ".beside"
 BESIDE = "beside"  # captioning and translating at once: captions, and the time that both took
 KEPT = 20  # measurements of one model
 CHARS_PER_TOKEN = 4.0  # of English and its like; other scripts have fewer
@@ -87,10 +89,27 @@ def note_rate(out: str, fingerprint: str, measured: Measurement) -> None:
 
 
 def known_rate(measured: Mapping[str, Sequence[Measurement]], name: str) -> Rate | None:
-    """What is known of a model by its fingerprint, or of a step by its name."""
-    starts = measured.get(f"{name}{START}", ())
-    rate = rate_of(measured.get(name, ()))
-    return replace(rate, start_s=sum(one.seconds for one in starts) / len(starts)) if rate and starts else rate
+    """What is known of a model by its fingerprint, or of a step by its name. One that was never alone is as fast alone
+    as beside the other.
+    """
+    rate = rate_of(measured.get(name, ())) or rate_of(measured.get(f"{name}{WHILE_BESIDE}", ()))
+    if rate is None:
+        return None
+    start_s, own_s = (_mean_s(measured.get(f"{name}{suffix}", ())) for suffix in (START, OWN))
+    return replace(rate, start_s=start_s, fixed_s=rate.fixed_s + own_s)
+
+
+def share_beside(measured: Mapping[str, Sequence[Measurement]], name: str) -> float:
+    """Of its speed that a model keeps while the other one works on the same machine; 1 where that was not measured."""
+    alone, beside = rate_of(measured.get(name, ())), measured.get(f"{name}{WHILE_BESIDE}", ())
+    items, seconds = sum(one.items for one in beside), sum(one.seconds for one in beside)
+    if alone is None or not items or seconds <= 0:
+        return 1.0
+    return min(1.0, items / seconds / alone.per_s)
+
+
+def _mean_s(measured: Sequence[Measurement]) -> float:
+    return sum(one.seconds for one in measured) / len(measured) if measured else 0.0
 
 
 def rate_of(measured: Sequence[Measurement]) -> Rate | None:

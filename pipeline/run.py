@@ -82,6 +82,7 @@ class Run:
         self.timeline: list[Step] = []
         self.loads: list[ModelLoad] = []
         self.busy: list[tuple[float, float]] = []
+        self.active_s: dict[str, float] = {}  # step -> from its first question to its last answer, the last time
         self.started = time.monotonic()
         self.asked = {"captions": 0, "translations": 0} | ({"rephrasings": 0} if recipe.rephrasers else {})
         self.reads_images_again = False
@@ -136,7 +137,11 @@ class Run:
         self.loads.append(load)
         tokens = sum(note.answer_tokens + note.prompt_tokens for note in notes)
         self.budget = self.budget.without(-(-tokens // self.recipe.workers))
-        self.busy += [(start - self.started, end - self.started) for note in notes for start, end in note.spans]
+        spans = [span for note in notes for span in note.spans]
+        self.busy += [(start - self.started, end - self.started) for start, end in spans]
+        is_known = spans and self.workers_are.is_on_this_machine  # elsewhere clocks are others'
+        active_s = max(end for _, end in spans) - min(start for start, _ in spans) if is_known else last.seconds
+        self.active_s[step] = min(last.seconds, active_s)
         return load
 
     @property

@@ -25,6 +25,10 @@ from transformers import (
     Qwen2VLImageProcessor,
     Qwen2VLVideoProcessor,
     Qwen3Config,
+    SmolVLMConfig,
+    SmolVLMImageProcessor,
+    SmolVLMProcessor,
+    SmolVLMVideoProcessor,
 )
 
 TEXTS = ["Translate this image caption from English into German.", "A red car stands by the river.", "Describe it."]
@@ -34,11 +38,16 @@ TEMPLATE = (
     "{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ c['text'] }}{% else %}IMAGE{% endif %}{% endfor %}"
     "{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+VOCABULARY = 512
 SHAPE = {
     "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 2048,
 }  # fmt: skip
 QWEN_WORDS = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+SMOL_WORDS = [
+    "<fake_token_around_image>", "<image>", "<global-img>", "<end_of_utterance>", "<video>",
+    *(f"<row_{row}_col_{column}>" for row in (1, 2) for column in (1, 2)),
+]  # fmt: skip
 TEXT_MODELS: dict[str, type[PretrainedConfig]] = {
     "llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config, "gemma2": Gemma2Config,
     "mistral": MistralConfig, "cohere": CohereConfig,
@@ -77,7 +86,30 @@ def save_qwen_vl(folder: Path) -> Path:
     return _saved(folder, AutoModelForImageTextToText, config, processor)
 
 
-VISION_MODELS: dict[str, Callable[[Path], Path]] = {"qwen2_5_vl": save_qwen_vl}
+def save_smolvlm(folder: Path) -> Path:
+    """Pictures are cut into tiles of 56 px, each of which becomes 4 tokens, and seen as a whole besides."""
+    template = TEMPLATE.replace("IMAGE", "<image>")
+    tokenizer = _tokenizer(template, SMOL_WORDS)
+    config = SmolVLMConfig(
+        text_config={**SHAPE, **_ids(tokenizer), "head_dim": 32},
+        vision_config={
+            "image_size": 56, "patch_size": 14, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+        },
+        scale_factor=2,
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    sizes = {"size": {"longest_edge": 112}, "max_image_size": {"longest_edge": 56}}
+    sampling = {"fps": 1, "max_frames": 4, "video_size": {"longest_edge": 56}}
+    videos = SmolVLMVideoProcessor(**sizes, video_sampling=sampling)
+    processor = SmolVLMProcessor(
+        SmolVLMImageProcessor(**sizes), tokenizer, videos, image_seq_len=4, chat_template=template
+    )
+    return _saved(folder, AutoModelForImageTextToText, config, processor)
+
+
+VISION_MODELS: dict[str, Callable[[Path], Path]] = {"qwen2_5_vl": save_qwen_vl, "smolvlm": save_smolvlm}
 
 
 def _tokenizer(template: str, more: list[str] | None = None) -> PreTrainedTokenizerFast:
@@ -98,7 +130,7 @@ def _tokenizer(template: str, more: list[str] | None = None) -> PreTrainedTokeni
 
 def _ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     return {
-        "vocab_size": 512, "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
+        "vocab_size": VOCABULARY, "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }  # fmt: skip
 
@@ -106,10 +138,13 @@ def _ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
 def _saved(folder: Path, kind: Any, config: PretrainedConfig, processor: Any) -> Path:
     torch.manual_seed(7)
     model = kind.from_config(config)
+    tokenizer = getattr(processor, "tokenizer", processor)
     with torch.no_grad():  # large enough that what comes out depends on what went in
         for weights in model.parameters():
             if weights.dim() > 1:
                 weights.normal_(std=0.2)
+        # What no text can show is never said, or an answer might have no word.
+        model.get_output_embeddings().weight[[*tokenizer.all_special_ids, *range(len(tokenizer), VOCABULARY)]] = 0.0
     model.to(torch.bfloat16).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder

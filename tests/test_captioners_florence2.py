@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from captioner_examples import STYLES, noise, save_miniature, settings_of
@@ -13,12 +14,13 @@ from contracts.captioner import CaptionerContract
 from PIL import Image
 from pipeline_examples import MODELS, ROOT
 from safetensors.torch import load_file, save_file
-from transformers import AutoProcessor, Florence2ForConditionalGeneration
+from transformers import AutoProcessor, CLIPImageProcessorPil, Florence2ForConditionalGeneration
 
 from florenz.captioners import florence2
 from florenz.captioners.contract import Answer, CaptionerError
 from florenz.captioners.florence2 import Settings
 from florenz.captioners.florence2.model import Florence
+from florenz.captioners.florence2.pixels import PixelTable, fits
 from florenz.captioners.florence2.tasks import TASK_OF_STYLE
 from florenz.pipeline.recipe import load_recipe
 from florenz.recipes.fingerprints import fingerprint
@@ -222,6 +224,76 @@ def test_the_originals_weights_are_told_before_anything_is_loaded(model_folder: 
     (line,) = florence2.problems(settings)
     assert "other names than transformers' ('language_model.decoder.embed_positions.weight')" in line
     assert "choose one like florence-community/Florence-2-large" in line
+
+
+def test_the_original_on_the_hub_is_told_before_it_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"model_type": "florence2", "auto_map": {"AutoConfig": "configuration_florence2.Florence2Config"}}
+    monkeypatch.setattr(florence2, "read_config", lambda name, revision: config)
+    (line,) = florence2.problems(Settings(model="microsoft/Florence-2-large"))
+    assert "'microsoft/Florence-2-large' is for code of its own" in line
+    assert line.endswith("choose one like florence-community/Florence-2-large")
+    del config["auto_map"]
+    assert list(florence2.problems(Settings(model="florence-community/Florence-2-large"))) == []
+
+
+def full(*_: object, **__: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 1 GiB")
+
+
+def test_a_gpu_that_is_too_small_for_the_model_is_one_line(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Florence2ForConditionalGeneration, "to", full)
+    with pytest.raises(CaptionerError) as refused:
+        florence2.load(settings_of(model_folder))
+    line = str(refused.value)
+    assert (
+        line.startswith(f"captioner {str(model_folder)!r}: cpu has too little memory for the model")
+        and "\n" not in line
+    )
+    assert "(CUDA out of memory)" in line and 'dtype = "bfloat16"' in line
+
+
+def test_a_gpu_that_is_too_small_for_a_batch_is_one_line(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    florence = Florence(settings_of(model_folder))
+    prepared = [florence.prepare(picture) for picture in PICTURES]
+    monkeypatch.setattr(florence._model, "generate", full)
+    with pytest.raises(CaptionerError) as refused:
+        florence.caption(prepared, [STYLES] * len(prepared))
+    line = str(refused.value)
+    assert "too little memory for 5 pictures at once (CUDA out of memory): set batch_size lower" in line
+
+
+@pytest.mark.parametrize("size_px", [32, 96, 768])
+def test_pixel_values_are_the_processor_s_bit_for_bit(size_px: int) -> None:
+    processor = CLIPImageProcessorPil(
+        size={"height": size_px, "width": size_px}, resample=3, do_center_crop=False,
+        image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
+    )  # fmt: skip
+    assert fits(processor)
+    table = PixelTable(processor)
+    for width, height in ((300, 200), (33, 97), (1, 1), (size_px, size_px), (2000, 31)):
+        picture = Image.effect_noise((width, height), 90).convert("RGB")
+        assert np.array_equal(table.values(picture), processor(picture, return_tensors="np")["pixel_values"][0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"do_center_crop": True}, {"do_normalize": False}, {"do_resize": False}, {"size": {"shortest_edge": 64}}],
+)
+def test_a_processor_that_does_more_is_asked_itself(model_folder: Path, change: dict[str, object]) -> None:
+    florence = Florence(settings_of(model_folder))
+    processor = florence._processor.image_processor
+    assert florence._pixels is not None
+    for name, value in change.items():
+        setattr(processor, name, value)
+    assert not fits(processor)
+
+
+def test_pictures_wait_in_the_precision_of_the_model(model_folder: Path) -> None:
+    """Half of the bytes, and the rounding is the reading threads' work."""
+    half = Florence(replace(settings_of(model_folder), dtype="bfloat16"))
+    whole = Florence(settings_of(model_folder))
+    assert half.prepare(PICTURES[0]).dtype == torch.bfloat16
+    assert torch.equal(half.prepare(PICTURES[0]), whole.prepare(PICTURES[0]).to(torch.bfloat16))
 
 
 def test_weights_that_were_cut_off_are_told_before_anything_is_loaded(model_folder: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline_examples import MODELS, key_of, recipe_for, write_pictures
 
 from benchmarks.stand_in_server import Request, StandInServer, die, script, status
+from florenz.captioners import vision_chat
 from florenz.captioners.contract import CaptionerSettings
 from florenz.captioners.vision_chat import Settings, fingerprint_parts, problems
 from florenz.captioners.vision_chat.model import VisionChat, data_url
@@ -147,6 +148,17 @@ def test_a_server_that_is_gone_stops_the_step(server: StandInServer) -> None:
 def test_a_captioner_without_vision_is_told_before_the_work() -> None:
     (line,) = problems(Settings(model=str(MODELS / "translator")))
     assert line == f"{str(MODELS / 'translator')!r} is a llama, which sees no pictures: name a vision-language model"
+
+
+def test_a_package_that_only_a_processor_wants_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "smolvlm", "vision_config": {}}')
+    monkeypatch.setattr(vision_chat, "find_spec", lambda name: None)
+    (line,) = problems(Settings(model=str(tmp_path)))
+    assert "is a smolvlm, whose processor needs the package 'num2words': pip install num2words" in line
+    monkeypatch.setattr(vision_chat, "find_spec", lambda name: object())
+    assert list(problems(Settings(model=str(tmp_path)))) == []
 
 
 def test_a_server_that_takes_no_pictures_is_told_when_it_is_loaded(server: StandInServer) -> None:

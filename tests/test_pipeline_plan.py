@@ -1,5 +1,6 @@
 """Plans and budgets: what is worked out from measured steps, and words that say how much may be used."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,24 @@ from florenz.filters.alignment_check import MIN_PAIRS
 from florenz.pipeline.answers.survey import survey
 from florenz.pipeline.assemble.build import assembly_of
 from florenz.pipeline.budget import UNLIMITED, Budget, parse_budget
-from florenz.pipeline.plan import Missing, hours_of, in_words, missing_by_model, tell
+from florenz.pipeline.plan import Missing, beside_s, hours_of, in_words, missing_by_model, tell
 from florenz.pipeline.plan_assembly import assembly_rate
-from florenz.pipeline.rates import KEPT, Measurement, PlanSettings, Rate, note_rate, rate_of, rates_path, read_rates
+from florenz.pipeline.plan_beside import shares
+from florenz.pipeline.rates import (
+    KEPT,
+    OWN,
+    WHILE_BESIDE,
+    Measurement,
+    PlanSettings,
+    Rate,
+    known_rate,
+    note_rate,
+    rate_of,
+    rates_path,
+    read_rates,
+    share_beside,
+)
+from florenz.translators.endpoint import ServerError
 
 
 def step(items: int, fixed_s: float, per_s: float) -> Measurement:
@@ -79,6 +95,77 @@ def test_on_one_machine_with_room_for_both_the_translator_works_while_captions_a
     assert hours_of([loaded, slow], 1, is_beside=True) * 3600 == pytest.approx(80 + 10 + 320), "captioner's start"
     assert hours_of([captions, slow], 2, is_beside=True) == hours_of([captions, slow], 2)
     assert hours_of([slow], 1, is_beside=True) * 3600 == pytest.approx(30 + 320), "nothing to caption"
+
+
+def test_two_models_on_the_same_cores_have_the_shares_that_were_measured() -> None:
+    captions = Missing(
+        what="captions", where="short", model="org/c", items=1600, beside=0.5, rate=Rate(per_s=10, fixed_s=0, chars=40)
+    )
+    quick, slow = (replace(missing(1600, Rate(per_s=per_s, fixed_s=0, chars=40)), beside=0.5) for per_s in (100, 5))
+    # 10 s until the first range is there; the 15 s of translating take 30, in which 15 of captioning get done.
+    assert hours_of([captions, quick], 1, is_beside=True) * 3600 == pytest.approx(10 + 30 + (150 - 15) + 1)
+    # The 150 s of captioning that are left take 300, in which 150 of translating get done.
+    assert hours_of([captions, slow], 1, is_beside=True) * 3600 == pytest.approx(10 + 300 + (320 - 150))
+    assert hours_of([captions, slow], 2, is_beside=True) == hours_of([captions, slow], 2), "each has its own machine"
+
+
+def test_at_half_of_its_speed_each_nothing_is_gained_and_at_full_speed_the_longer_counts() -> None:
+    assert beside_s(150, 150, shares=(0.5, 0.5)) == pytest.approx(300)
+    assert beside_s(150, 150, shares=(1.0, 1.0)) == pytest.approx(150 + 150 / 16)
+    assert beside_s(0, 320, shares=(0.5, 0.5)) == 320 and beside_s(150, 0, shares=(0.5, 0.5)) == 150
+
+
+def test_the_share_is_told_from_a_model_s_rates_alone_and_beside() -> None:
+    alone, beside = step(100, 0, 10.0), Measurement(items=1000, seconds=250.0, chars=0)
+    assert share_beside({"f": [alone], f"f{WHILE_BESIDE}": [beside]}, "f") == pytest.approx(0.4)
+    assert share_beside({"f": [alone]}, "f") == share_beside({f"f{WHILE_BESIDE}": [beside]}, "f") == 1.0
+    rate = known_rate({f"f{WHILE_BESIDE}": [beside]}, "f")
+    assert rate is not None and rate.per_s == 4.0, "one that never worked alone"
+    assert share_beside({"f": [beside], f"f{WHILE_BESIDE}": [alone]}, "f") == 1.0, "never more than all of it"
+
+
+def test_what_a_step_takes_besides_its_questions_is_a_time_of_its_own() -> None:
+    own = [Measurement(items=1, seconds=seconds, chars=0) for seconds in (2.0, 4.0)]
+    rate = known_rate({"f": [step(100, 0, 10.0)], f"f{OWN}": own}, "f")
+    assert rate is not None and (rate.per_s, rate.fixed_s, rate.start_s) == (10.0, 3.0, 0.0)
+
+
+class TwoModels:
+    """A turn takes a time that depends on whether the other one works too; each thread has a clock of its own."""
+
+    def __init__(self, alone_s: float, beside_s: float) -> None:
+        self.alone_s, self.beside_s = alone_s, beside_s
+        self.now = threading.local()
+        self.at_once = threading.Barrier(2, timeout=60)
+        self.num_beside = 0
+
+    def clock(self) -> float:
+        return getattr(self.now, "at", 0.0)
+
+    def turn(self) -> int:
+        is_beside = threading.current_thread().name.startswith("beside")
+        if is_beside and not self.clock():
+            self.at_once.wait()  # BrokenBarrierError where the other one never comes
+        self.now.at = self.clock() + (self.beside_s if is_beside else self.alone_s)
+        return 4
+
+
+def test_both_are_timed_alone_and_then_at_once() -> None:
+    two = TwoModels(0.5, 0.8)
+    found = shares(two.turn, two.turn, seconds=3.0, clock=two.clock)
+    assert found == pytest.approx((0.5 / 0.8, 0.5 / 0.8))
+
+
+def test_an_error_of_one_ends_both() -> None:
+    turns = iter(range(1000))
+
+    def breaks() -> int:
+        if threading.current_thread().name.startswith("beside"):
+            raise ServerError("the server is gone")
+        return 1
+
+    with pytest.raises(ServerError, match="is gone"):
+        shares(breaks, lambda: next(turns) and 1, seconds=0.0)
 
 
 def test_a_plan_says_what_is_missing_and_what_it_costs() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from pipeline_examples import ROOT
 
 from florenz.pipeline.jobs.logs import local_log
 from florenz.pipeline.runners.contract import Running
-from florenz.pipeline.runners.local import graph
+from florenz.pipeline.runners.local import IN_ORDER, Bond, graph
 
 STUCK = """
 import sys, time
@@ -69,6 +70,32 @@ try:
 except StoreError as problem:
     print(problem, flush=True)
     os._exit(3)
+"""
+
+
+HASTY = """
+import os, sys
+sys.path.insert(0, "tests")
+import apache_beam as beam
+from florenz.pipeline.runners import local
+from florenz.pipeline.runners.contract import Running
+from florenz.pipeline.runners.local import graph
+from florenz.stores.files import StoreError
+
+local.GRACE_S = 0.0  # as on a machine where everything takes long
+fails_at = int(sys.argv[2])
+
+def step(number):
+    if number == fails_at:
+        raise StoreError("the disk is made of cheese: eat it")
+
+try:
+    with graph(Running(out=sys.argv[1], workers=2), "read") as pipeline:
+        _ = pipeline | beam.Create(range(8)) | beam.Reshuffle() | beam.Map(step)
+    print("all is well", flush=True)
+except (StoreError, ChildProcessError) as problem:
+    print(problem, flush=True)
+os._exit(3)
 """
 
 
@@ -138,6 +165,27 @@ def test_a_worker_that_comes_when_the_run_is_over_does_not_hold_it(tmp_path: Pat
     command = [sys.executable, "-c", LATE, str(tmp_path / "out"), str(python), str(gate)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 3 and ran.stdout == "the disk is made of cheese: eat it\n", ran.stdout + ran.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fails_at", "told"), [(-1, "all is well"), (0, "the disk is made of cheese: eat it"), (7, "the disk is made of")]
+)
+def test_workers_that_take_long_to_end_are_not_taken_for_dead(tmp_path: Path, fails_at: int, told: str) -> None:
+    """Neither after a graph that went well, nor instead of the error of one that failed."""
+    command = [sys.executable, "-c", HASTY, str(tmp_path / "out"), str(fails_at)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert ran.returncode == 3 and ran.stdout.startswith(told), ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(("word", "is_death"), [(IN_ORDER, False), (b"", True)])
+def test_a_worker_that_says_so_has_ended_in_order(word: bytes, is_death: bool) -> None:
+    ours, its = socket.socketpair()
+    its.sendall(word)
+    its.close()
+    with Bond() as bond, ours:
+        bond._hold(ours)
+        assert bond.broken.done() is is_death
 
 
 def test_logs_lie_in_out_or_where_that_is_no_folder_in_the_working_folder(tmp_path: Path) -> None:

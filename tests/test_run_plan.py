@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.stand_in_server import StandInServer
+from florenz.pipeline import asking, plan_beside
 from florenz.pipeline.__main__ import main
+from florenz.pipeline.rates import WHILE_BESIDE, read_rates, share_beside
+from florenz.pipeline.serving import Serving
 from florenz.shards.manifest import read_manifest
 from florenz.shards.verify import verify
 
@@ -75,6 +78,33 @@ def test_a_plan_asks_nobody_and_a_sample_is_paid_for_once(
     assert main([recipe, "PLAN=1"]) == 0
     told = capsys.readouterr().out
     assert "missing    0 captions" in told and "time       1 machine: 0 s" in told
+
+
+def test_two_models_that_share_this_machine_s_cores_are_timed_at_once_and_nothing_of_it_is_kept(
+    server: StandInServer,
+    recipe: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The stand-in in the place of a server of ours on the same machine."""
+    monkeypatch.setattr(asking, "leaves_cores", lambda *_: True)
+    monkeypatch.setattr(Serving, "num_cores", 1)
+    monkeypatch.setattr(plan_beside, "PROBE_S", 0.0)
+    out = str(tmp_path / "out")
+    assert main([recipe, "PLAN=1", "SAMPLE=8"]) == 0
+    told = capsys.readouterr().out
+    assert "missing    8 captions" in told and "missing    8 translations of org/m, de (German)" in told
+    assert "time       1 machine: " in told
+    num_asked = len(server.asked)
+    assert num_asked > 8 * 2 * 2, "thrown away"
+    rates = read_rates(out)
+    names = [name for name in rates if name.endswith(WHILE_BESIDE)]
+    assert len(names) == 2, "captioner and translator"
+    assert all(0 < share_beside(rates, name.removesuffix(WHILE_BESIDE)) <= 1 for name in names)
+
+    assert main([recipe, "PLAN=1", "SAMPLE=2"]) == 0
+    assert len(server.asked) - num_asked == 2 * 2 * 2, "it is known"
 
 
 @pytest.mark.parametrize("budget", ["20tokens", "1s"])

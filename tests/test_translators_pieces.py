@@ -114,6 +114,59 @@ def test_a_text_that_fits_is_asked_whole(server: StandInServer) -> None:
     assert server.asked == ["<s>One thing. Another.<|de|>"]
 
 
+def too_long(limit: int) -> Any:
+    """The model's context: prompts of more characters are refused."""
+    refusal = status(400, b'{"error": {"message": "maximum context length"}}')
+    return lambda request: refusal if any(len(prompt) > limit for prompt in request.prompts) else None
+
+
+def test_a_text_that_the_model_has_no_room_for_is_asked_by_sentence(server: StandInServer) -> None:
+    server.rule = too_long(40)
+    texts = [
+        "Short one.",
+        "A dog sleeps. Two birds sit there. It is day.",
+        "One that has no end and so can't be cut anywhere",
+    ]
+    first, long, endless = ask(server, [Question(text=text, language="de") for text in texts])
+    assert (first.text, first.detail) == ("SHORT ONE.", "")
+    assert (long.text, long.reason, long.detail) == (texts[1].upper(), "", f"{BY_SENTENCE} (3)")
+    assert (endless.text, endless.reason) == ("", "translator_refused") and "maximum context" in endless.detail
+
+
+def test_a_sentence_that_is_refused_too_costs_the_text(server: StandInServer) -> None:
+    server.rule = lambda request: (
+        status(400, b'{"error": {"message": "not this"}}') if any("Poison" in one for one in request.prompts) else None
+    )
+    bad, good = ask(server, [Question(text=text, language="de") for text in ("Good. Poison here.", "Good. Fine.")])
+    assert (bad.text, bad.reason, bad.detail) == ("", "translator_refused", "sentence 2 of 2: HTTP 400: not this")
+    assert (good.text, good.detail) == ("GOOD. FINE.", "")
+
+
+def test_context_that_is_too_long_is_left_out_before_a_text_is_cut(server: StandInServer) -> None:
+    server.rule = too_long(40)
+    questions = [
+        Question(text=text, language="de", context="Details of all kinds and sorts.")
+        for text in ("A bat. It flies.", "A bat flies here. It is night. A moth sits.")
+    ]
+    whole, cut = ask(server, questions)
+    assert (whole.text, whole.detail) == ("A BAT. IT FLIES.", CONTEXT_LOST)
+    assert (cut.text, cut.detail) == (questions[1].text.upper(), f"{CONTEXT_LOST}; {BY_SENTENCE} (3)")
+
+
+@pytest.mark.parametrize("changes", [{}, {"max_source_chars": 12}])
+def test_answers_of_a_list_are_kept_together_whichever_way_they_came(
+    server: StandInServer, changes: dict[str, Any]
+) -> None:
+    """Each call is a file of the ledger."""
+    settings = TranslatorSettings(model="m", prompt="playground", prompts_per_request=32, max_in_flight=1, **changes)
+    sizes: list[int] = []
+    with Stream([Client(server.endpoint, "m", settings)], lambda asked, answers: sizes.append(len(answers))) as stream:
+        for number in range(64):
+            stream.put(Question(text=f"A bat {number}. It flies.", language="de", context="" if changes else "Night."))
+        stream.drain()
+    assert sizes == [32, 32]
+
+
 def test_sentences_end_where_sentences_end() -> None:
     assert sentences("A cat sits. It sleeps! Does it? Yes…  A dog, e.g. Rex, barks.") == [
         "A cat sits.", "It sleeps!", "Does it?", "Yes…", "A dog, e.g. Rex, barks.",

@@ -38,7 +38,7 @@ from florenz.translators.endpoint import (
     normal_endpoint,
     open_http,
 )
-from florenz.translators.pieces import answer_in_pieces, is_whole
+from florenz.translators.pieces import answer_in_pieces
 from florenz.translators.prompts import PromptFamily, family_of
 from florenz.translators.reply import NotJson, ReplyTooLarge, fault_in_words, received, reply_json, reply_text
 from florenz.translators.settings import ServedSettings, TranslatorSettings
@@ -179,11 +179,7 @@ class Client:
 
     async def _answer(self, http: httpx.AsyncClient, questions: Sequence[Question], keep: Keep) -> None:
         """Every answer goes to `keep`. Raises ServerError when the retry budget is spent."""
-        ask, max_chars = partial(self._answer_whole, http), self._family.max_source_chars
-        if all(is_whole(question, max_chars) for question in questions):
-            await ask(questions, keep)
-        else:
-            await answer_in_pieces(ask, questions, keep, max_chars)
+        await answer_in_pieces(partial(self._answer_whole, http), questions, keep, self._family.max_source_chars)
 
     async def _answer_whole(self, http: httpx.AsyncClient, questions: Sequence[Question], keep: Keep) -> None:
         """As they stand there."""

@@ -3,7 +3,8 @@
 Context (arXiv 2503.09443, context-enhanced machine translation): the detailed description rides along behind a marker,
 "{caption} ### ({description})", so that ambiguous words come out right, and what the model says before the marker is
 the translation. Where marker or text got lost, the text is asked once more without. What is longer than the recipe
-allows is asked sentence by sentence; a sentence without an answer costs the whole text.
+allows is asked sentence by sentence, and so is what the server refuses whole, which is mostly a text that is too long
+for its model; a sentence without an answer costs the whole text.
 
 Each answer says in its `detail` which way it went, which stands in the ledger and beside the text in the sample.
 """
@@ -11,70 +12,106 @@ Each answer says in its `detail` which way it went, which stands in the ledger a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from florenz.translators.answer import Answer
 from florenz.translators.stream import Ask, Keep, Question
 
 MARKER = "###"
+REFUSED = "translator_refused"
 WITH_CONTEXT, CONTEXT_LOST = "translated with context", "translated without context, which got lost"
 BY_SENTENCE = "translated sentence by sentence"
 ABBREVIATIONS = ("mr", "mrs", "ms", "dr", "st", "vs", "etc", "e.g", "i.e", "no", "approx", "ca")
 _END = re.compile(r"[.!?…]+[\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z0-9])")
 
 
-def is_whole(question: Question, max_chars: int | None) -> bool:
-    """Whether it is asked as it stands there."""
-    return not _has_context(question) and not _is_long(question, max_chars)
-
-
 @dataclass
 class _Text:
-    """A question and what has come back for its pieces."""
+    """A question, the parts that it is asked in, and what has come back for them."""
 
+    place: int
     question: Question
+    parts: list[str]
+    is_context_lost: bool
     answers: dict[int, Answer] = field(default_factory=dict)
-    num_pieces: int = 1
+
+    @property
+    def is_refused_whole(self) -> bool:
+        """Too long for the model, most likely, and there is a shorter way to ask."""
+        is_refused = len(self.parts) == 1 and self.answers[0].reason == REFUSED
+        return is_refused and len(sentences(self.question.text)) > 1
 
 
 async def answer_in_pieces(ask: Ask, questions: Sequence[Question], keep: Keep, max_chars: int | None) -> None:
     """`ask` takes questions as they stand there. Every question gets one answer. Raises what `ask` does."""
-    texts = [_Text(question) for question in questions]
-    plain: list[int] = []  # to be asked without context
+    lost = await _ask_with_context(ask, questions, keep)
+    texts = [
+        _Text(
+            place=place,
+            question=replace(question, context="") if question.context else question,
+            parts=sentences(question.text) if _is_long(question, max_chars) else [question.text],
+            is_context_lost=place in lost,
+        )
+        for place, question in enumerate(questions)
+        if place in lost or not _has_context(question)
+    ]
+    refused = await _ask_parts(ask, texts, keep)
+    again = [replace(text, parts=sentences(text.question.text), answers={}) for text in refused]
+    await _ask_parts(ask, again, keep)
 
-    def keep_with_context(places: Sequence[int]) -> Keep:
-        def keep_some(first: int, answers: Sequence[Answer]) -> None:
-            for place, answer in zip(places[first : first + len(answers)], answers, strict=True):
-                if (text := _before_marker(answer)) is None:
-                    plain.append(place)
-                else:
-                    keep(place, [Answer(text=text, finish_reason="stop", detail=WITH_CONTEXT)])
 
-        return keep_some
+async def _ask_with_context(ask: Ask, questions: Sequence[Question], keep: Keep) -> set[int]:
+    """Places of the questions that are to be asked without, since the context got lost."""
+    places = [place for place, question in enumerate(questions) if _has_context(question)]
+    lost: set[int] = set()
 
-    enriched = [place for place, question in enumerate(questions) if _has_context(question)]
-    if enriched:
-        asked = [_with_context(questions[place]) for place in enriched]
-        await ask(asked, keep_with_context(enriched))
-    without = sorted({*range(len(questions))} - {*enriched})
-    pieces: list[tuple[int, int, Question]] = []  # place, number in its text, what is asked
-    for place in [*without, *sorted(plain)]:
-        question = questions[place]
-        parts = sentences(question.text) if _is_long(question, max_chars) else [question.text]
-        texts[place].num_pieces = len(parts)
-        pieces += [(place, number, replace(question, text=part, context="")) for number, part in enumerate(parts)]
-    lost = set(plain)
+    def keep_some(first: int, answers: Sequence[Answer]) -> None:
+        done: dict[int, Answer] = {}
+        for place, answer in zip(places[first : first + len(answers)], answers, strict=True):
+            if (text := _before_marker(answer)) is None:
+                lost.add(place)
+            else:
+                done[place] = Answer(text=text, finish_reason="stop", detail=WITH_CONTEXT)
+        _keep_runs(keep, done)
 
-    def keep_pieces(first: int, answers: Sequence[Answer]) -> None:
-        for (place, number, _), answer in zip(pieces[first : first + len(answers)], answers, strict=True):
-            text = texts[place]
+    if places:
+        await ask([_with_context(questions[place]) for place in places], keep_some)
+    return lost
+
+
+async def _ask_parts(ask: Ask, texts: Sequence[_Text], keep: Keep) -> list[_Text]:
+    """Keeps what is complete; those that were refused whole and can be asked by sentence."""
+    parts = [(text, number) for text in texts for number in range(len(text.parts))]
+    refused: list[_Text] = []
+
+    def keep_some(first: int, answers: Sequence[Answer]) -> None:
+        done: dict[int, Answer] = {}
+        for (text, number), answer in zip(parts[first : first + len(answers)], answers, strict=True):
             text.answers[number] = answer
-            if len(text.answers) == text.num_pieces:
-                keep(place, [_joined(text, is_context_lost=place in lost)])
+            if len(text.answers) < len(text.parts):
+                continue
+            if text.is_refused_whole:
+                refused.append(text)
+            else:
+                done[text.place] = _joined(text)
+        _keep_runs(keep, done)
 
-    if pieces:
-        await ask([question for _, _, question in pieces], keep_pieces)
+    if parts:
+        await ask([_part(text, number) for text, number in parts], keep_some)
+    return refused
+
+
+def _part(text: _Text, number: int) -> Question:
+    return text.question if len(text.parts) == 1 else replace(text.question, text=text.parts[number])
+
+
+def _keep_runs(keep: Keep, done: Mapping[int, Answer]) -> None:
+    """Neighbours together, in as few calls as there can be: each becomes a file of the ledger."""
+    for _, run in groupby(enumerate(sorted(done)), key=lambda numbered: numbered[1] - numbered[0]):
+        places = [place for _, place in run]
+        keep(places[0], [done[place] for place in places])
 
 
 def sentences(text: str) -> list[str]:
@@ -89,11 +126,11 @@ def sentences(text: str) -> list[str]:
     return [*found, rest] if (rest := text[start:].strip()) else found
 
 
-def _joined(text: _Text, *, is_context_lost: bool) -> Answer:
-    answers = [text.answers[number] for number in range(text.num_pieces)]
-    ways = [CONTEXT_LOST] * is_context_lost
+def _joined(text: _Text) -> Answer:
+    answers = [text.answers[number] for number in range(len(text.parts))]
+    ways = [CONTEXT_LOST] * text.is_context_lost
     if len(answers) == 1:
-        return answers[0] if answers[0].reason else replace(answers[0], detail="; ".join(ways))
+        return answers[0] if answers[0].reason or not ways else replace(answers[0], detail=CONTEXT_LOST)
     for number, answer in enumerate(answers, 1):
         if answer.reason:
             return replace(answer, detail=f"sentence {number} of {len(answers)}: {answer.detail}")

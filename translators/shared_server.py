@@ -16,10 +16,8 @@ import dataclasses
 import fcntl
 import json
 import os
-import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +26,7 @@ from pathlib import Path
 import httpx
 
 from florenz.recipes.fingerprints import fingerprint
+from florenz.stores.own_folder import own_folder
 from florenz.translators.crash import crash_reason
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.kernels import check_kernels
@@ -59,7 +58,10 @@ class SharedServer:
     ) -> None:
         self.settings = settings
         name = fingerprint(dataclasses.asdict(settings))
-        self.folder = _own_folder(folder or Path(tempfile.gettempdir()) / f"florenz-{os.getuid()}") / f"server-{name}"
+        try:
+            self.folder = own_folder(folder) / f"server-{name}"
+        except PermissionError as problem:
+            raise ServerError(str(problem)) from problem
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.log = self.folder / "server.log"
         self._command = command
@@ -176,12 +178,3 @@ def _locked(path: Path) -> Iterator[None]:
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _own_folder(folder: Path) -> Path:
-    """A folder that only this user can use. Its name can be guessed, so it may be somebody else's."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise ServerError(f"{folder} is not this user's own folder: remove it, or set TMPDIR to another place")
-    return folder

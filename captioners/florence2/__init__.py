@@ -19,6 +19,7 @@ __all__ = ["Settings", "fingerprint_parts", "known_styles", "load", "problems"]
 
 PACKAGES = ("torch", "transformers")
 MODULES_OF_TRANSFORMERS = ("model.", "lm_head.")  # what its weights' names begin with; the original's begin otherwise
+CODE_OF_ITS_OWN = "auto_map"  # in the config of the original repositories, and in those tuned from them
 ADVICE = "choose one like florence-community/Florence-2-large"
 
 # Captions were paid for under fingerprints of these fields alone. A field that is added later is left out here.
@@ -49,14 +50,16 @@ def problems(settings: Settings) -> Iterator[str]:
             return
     name = settings.model
     try:
-        model_type = read_config(name, settings.revision).get("model_type")
+        config = read_config(name, settings.revision)
     except ModelProblem as problem:
         yield str(problem)
         return
-    if model_type != "florence2":
+    if (model_type := config.get("model_type")) != "florence2":
         yield f"{name!r} is a {model_type}, not a Florence-2 as transformers reads it: {ADVICE}"
     elif Path(folder := local_model(name)).is_dir():
         yield from _problem_with_weights(folder)
+    elif CODE_OF_ITS_OWN in config:
+        yield f"{name!r} is for code of its own, and its weights have other names than transformers': {ADVICE}"
 
 
 def load(settings: Settings) -> Captioner:

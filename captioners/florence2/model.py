@@ -6,7 +6,8 @@ work, two styles cost 1.6 times less.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from PIL import Image
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
 from florenz.captioners.contract import Answer, CaptionerError
+from florenz.captioners.florence2.gpus import Place, take_place
+from florenz.captioners.florence2.pixels import PixelTable, fits
 from florenz.captioners.florence2.settings import Settings
 from florenz.captioners.florence2.tasks import TASK_OF_STYLE
 from florenz.stores.models import local_model
@@ -27,12 +30,14 @@ class Florence:
     def __init__(self, settings: Settings) -> None:
         name, revision = local_model(settings.model), settings.revision or None
         self._settings = settings
-        self._device = _device(settings.device)
+        self._device, self._place = _device(settings.device)
         if settings.cpu_threads is not None:
             torch.set_num_threads(settings.cpu_threads)
         # Pillow's resizing, also where torchvision is installed: its own gives other pixels, and so other captions than
         # those that stand in ledgers under the same fingerprint.
         self._processor = AutoProcessor.from_pretrained(name, revision=revision, trust_remote_code=False, backend="pil")
+        processor = self._processor.image_processor
+        self._pixels = PixelTable(processor) if fits(processor) else None
         self._model, found = Florence2ForConditionalGeneration.from_pretrained(
             name,
             revision=revision,
@@ -42,19 +47,34 @@ class Florence:
             ignore_mismatched_sizes=True,  # told by us, with the others, instead of by a table in the log
         )
         _check_weights(name, found)
-        self._model.to(self._device).eval()
+        with self._enough_memory("the model", 'choose dtype = "bfloat16", a smaller model, or device = "cpu"'):
+            self._model.to(self._device).eval()
 
     @property
     def num_cores(self) -> int:
         return torch.get_num_threads() if self._device == "cpu" else 0
 
+    def close(self) -> None:
+        """Its GPU and that GPU's memory are for others."""
+        del self._model
+        if self._place is not None:
+            torch.cuda.empty_cache()
+            self._place.leave()
+
     def prepare(self, picture: Image.Image) -> torch.Tensor:
         """The picture as the model wants it, (C, H, W)."""
-        pixels_CHW: torch.Tensor = self._processor.image_processor(picture, return_tensors="pt")["pixel_values"][0]
-        return pixels_CHW
+        if self._pixels is not None:
+            pixels_CHW = torch.from_numpy(self._pixels.values(picture))
+        else:
+            pixels_CHW = self._processor.image_processor(picture, return_tensors="pt")["pixel_values"][0]
+        return pixels_CHW.to(self._model.dtype)
 
     def caption(self, prepared: Sequence[torch.Tensor], styles: Sequence[Sequence[str]]) -> list[dict[str, Answer]]:
         """Style -> answer for each picture, one style after the other: prompts of one length, no padding."""
+        with self._enough_memory(f"{len(prepared)} pictures at once", "set batch_size lower"):
+            return self._caption(prepared, styles)
+
+    def _caption(self, prepared: Sequence[torch.Tensor], styles: Sequence[Sequence[str]]) -> list[dict[str, Answer]]:
         features_BTD = self.look(prepared)
         answers: list[dict[str, Answer]] = [{} for _ in prepared]
         for style in sorted({style for wanted in styles for style in wanted}):
@@ -66,9 +86,28 @@ class Florence:
     @torch.inference_mode()
     def look(self, pictures_CHW: Sequence[torch.Tensor]) -> torch.Tensor:
         """What the vision tower sees, (B, T, D): the part of captioning that does not depend on the style."""
-        pixels_BCHW = torch.stack(list(pictures_CHW)).to(self._device, self._model.dtype)
-        features_BTD: torch.Tensor = self._model.get_image_features(pixels_BCHW).pooler_output
+        features_BTD: torch.Tensor = self._model.get_image_features(self._batch(pictures_CHW)).pooler_output
         return features_BTD
+
+    def _batch(self, pictures_CHW: Sequence[torch.Tensor]) -> torch.Tensor:
+        """(B, C, H, W) on the device; for a GPU by way of pinned memory, which it reads by itself."""
+        if self._device == "cpu":
+            return torch.stack(list(pictures_CHW)).to(self._model.dtype)
+        size = (len(pictures_CHW), *pictures_CHW[0].shape)
+        pinned_BCHW = torch.empty(size, dtype=self._model.dtype, pin_memory=True)
+        return torch.stack(list(pictures_CHW), out=pinned_BCHW).to(self._device, non_blocking=True)
+
+    @contextlib.contextmanager
+    def _enough_memory(self, what: str, advice: str) -> Iterator[None]:
+        """Raises CaptionerError where the GPU is too small."""
+        try:
+            yield
+        except torch.OutOfMemoryError as fault:
+            first = str(fault).partition(". ")[0]
+            raise CaptionerError(
+                f"captioner {self._settings.model!r}: {self._device} has too little memory for {what} ({first}): "
+                f"{advice}, or leave it more (gpu_memory_utilization, if a server of ours is on it)"
+            ) from fault
 
     @torch.inference_mode()
     def _describe(self, features_BTD: torch.Tensor, style: str) -> list[Answer]:
@@ -125,7 +164,16 @@ def _first_of(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_NAMES_TOLD]) + (", ..." if len(names) > MAX_NAMES_TOLD else "")
 
 
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
+def _device(name: str) -> tuple[str, Place | None]:
+    """Where to compute; for one of the GPUs that the recipe leaves to us, the place there. Raises CaptionerError."""
+    number = torch.cuda.device_count() if name != "cpu" else 0
+    if name == "cpu" or (name == "auto" and not number):
+        return "cpu", None
+    _, _, named = name.partition(":")
+    if number <= int(named or 0):
+        sees = f"{number} GPUs, cuda:0 to cuda:{number - 1}" if number else "no GPU here"
+        raise CaptionerError(f'device = {name!r}, and torch sees {sees}: name another, or write device = "auto"')
+    if named:
+        return name, None
+    place = take_place([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(number)])
+    return f"cuda:{place.gpu}", place

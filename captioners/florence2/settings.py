@@ -27,7 +27,8 @@ class Settings(CaptionerSettings):
     """float32, bfloat16 or float16."""
 
     device: str = effort("auto")
-    """auto (the GPU if there is one), cpu, cuda, or one of several GPUs as in cuda:1."""
+    """auto (a GPU if there is one), cpu, cuda, or one of several GPUs as in cuda:1. Of several that it is not told
+    apart, each worker process takes one that no other has."""
 
     cpu_threads: int | None = effort(None)
     """Threads on a CPU, for each worker; None takes all cores. They spin while they wait for each other: a tiny model

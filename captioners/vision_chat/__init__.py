@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 from florenz.captioners.contract import Captioner
@@ -23,6 +24,8 @@ _FIRST_FIELDS = (
 )  # fmt: skip
 CLEANING = ("thoughts.1", "fence.1", "quotes.1")
 SIGHT = ("vision", "visual", "vit", "image", "img")  # what the config of a model that sees has keys with
+
+PACKAGES = {"smolvlm": "num2words"}  # model_type -> what its processor wants beyond vLLM's own packages
 
 
 def known_styles(settings: Settings) -> tuple[str, ...]:
@@ -53,9 +56,13 @@ def problems(settings: Settings) -> Iterator[str]:
             fingerprint_of_served(settings.model, settings.revision)
             return
         require_vllm()
-        if not _sees(config := read_config(settings.model, settings.revision)):
-            kind = config.get("model_type")
+        config = read_config(settings.model, settings.revision)
+        kind = str(config.get("model_type"))
+        if not _sees(config):
             yield f"{settings.model!r} is a {kind}, which sees no pictures: name a vision-language model"
+        elif kind in PACKAGES and find_spec(PACKAGES[kind]) is None:
+            needed = PACKAGES[kind]
+            yield f"{settings.model!r} is a {kind}, whose processor needs the package {needed!r}: pip install {needed}"
     except (ServerError, ModelProblem, ValueError) as problem:
         yield str(problem)
 

@@ -5,7 +5,8 @@ element. Worker processes start through this file instead of Beam's own entry: w
 error that they pass on) goes to a log, and they end with the run, however that ends; Beam's would finish their batch
 first. The other way round, a worker that dies (for want of memory, say) ends the run: Beam would wait for it for ever.
 
-Both notice the other's death by a connection between them, which the system closes for the dead.
+Both notice the other's death by a connection between them, which the system closes for the dead. A worker that ends
+because it was told to says so there first: the last of several may take long to follow, and nobody has died.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 HOST = "127.0.0.1"
-GRACE_S = 10.0  # at the end of a graph the workers go first
+GRACE_S = 10.0  # for the workers to end what they are about, once it is known that the graph has failed
+IN_ORDER = b"!"  # a worker's last word
 BEAMS_STARTER = "run_worker"  # the name of Beam's thread that starts a worker and waits for it
 
 
@@ -57,9 +59,9 @@ def graph(running: Running, step: str, progress: ProgressAddress = None) -> Iter
         running; the process should end.
     """
     import apache_beam as beam
-    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
     from florenz.pipeline.jobs import late_workers  # noqa: F401  (Beam's handler of worker processes is replaced)
+    from florenz.pipeline.jobs.told_runner import ToldRunner
     from florenz.pipeline.jobs.views import Options
 
     out, workers = running.out, running.workers
@@ -67,23 +69,28 @@ def graph(running: Running, step: str, progress: ProgressAddress = None) -> Iter
     with contextlib.ExitStack() as stack:
         bond = stack.enter_context(Bond()) if workers > 1 else None
         environment = _worker_processes(out, bond) if bond else None
-        pipeline = beam.Pipeline(runner=FnApiRunner(default_environment=environment), options=options)
+        runner = ToldRunner(default_environment=environment)
+        pipeline = beam.Pipeline(runner=runner, options=options)
         yield pipeline
         executor = ThreadPoolExecutor(1)
         stack.callback(executor.shutdown, wait=False)
         run = executor.submit(lambda: pipeline.run().wait_until_finish())
         if bond:
             stack.enter_context(_thread_errors_to(local_log(out, "workers"), bond))
-            wait([run, bond.broken], return_when=FIRST_COMPLETED)
-            wait([run], timeout=GRACE_S)
+            wait([run, runner.failed, bond.broken], return_when=FIRST_COMPLETED)
             if not run.done():
-                raise ChildProcessError("a worker process died (killed, or out of memory: try fewer WORKERS)")
+                wait([run], timeout=GRACE_S)
         with faults_of_graphs():
-            run.result()
+            if run.done() or not bond:
+                run.result()
+            elif runner.failed.done():
+                runner.failed.result()
+            else:
+                raise ChildProcessError("a worker process died (killed, or out of memory: try fewer WORKERS)")
 
 
 class Bond:
-    """Connections of the worker processes to us; `broken` is done as soon as one of them has ended, however."""
+    """Connections of the worker processes to us; `broken` is done as soon as one of them has ended unasked."""
 
     def __init__(self) -> None:
         self.broken: Future[None] = Future()
@@ -109,19 +116,20 @@ class Bond:
                 threading.Thread(target=self._hold, args=(connection,), daemon=True).start()
 
     def _hold(self, connection: socket.socket) -> None:
-        wait_for_end(connection)
-        self.tell()
+        if wait_for_end(connection) != IN_ORDER:
+            self.tell()
 
     def tell(self) -> None:
-        """A worker has ended."""
+        """A worker has died."""
         with contextlib.suppress(InvalidStateError):  # and another one before it
             self.broken.set_result(None)
 
 
-def wait_for_end(connection: socket.socket) -> None:
-    """Returns when the process at the other end has ended or closed it; nothing is ever sent."""
+def wait_for_end(connection: socket.socket) -> bytes:
+    """Returns when the process at the other end has ended or closed it, with its last word; nothing else is sent."""
     with contextlib.suppress(OSError):
-        connection.recv(1)
+        return connection.recv(1)
+    return b""
 
 
 @contextlib.contextmanager
@@ -181,6 +189,9 @@ def work(port: int, log: Path, out: str) -> None:
     threading.Thread(target=_end_with_parent, args=(connection,), daemon=True).start()
     with files.pinned(out):
         sdk_worker_main.main([])
+    with contextlib.suppress(OSError):  # the parent has gone before us
+        connection.send(IN_ORDER)
+    os._exit(0)  # all is in the ledger; what the interpreter and its libraries do at their end takes seconds under load
 
 
 def _end_with_parent(connection: socket.socket) -> None:
