@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
@@ -41,7 +43,12 @@ _KIND_OF_MARK = {mark: kind for kind, alike in _KINDS_OF_MARKS.items() for mark 
 _MAX_WORDS = 60
 """Of a text: later ones are not looked at, as cost grows with the product of both lengths."""
 _WITHOUT_SPACES = frozenset({"HAN", "KANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"})
+THREADS = 2
 Pair = tuple[str, str]
+Cut = dict[tuple[str, str], dict[str, list[str]]]
+"""(language, text) -> its words in each view."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def fold_of(source: str) -> int:
@@ -96,9 +103,9 @@ class PairModel:
     forwards: Mapping[str, Lexicon]
     backwards: Mapping[str, Lexicon]
 
-    def features(self, pairs: Sequence[Pair]) -> Features:
-        """What the words of each (source, text) say, in all views and both directions."""
-        rows_of_views = _rows(pairs, self.language)
+    def features(self, pairs: Sequence[Pair], cut: Cut | None = None) -> Features:
+        """What the words of each (source, text) say, in all views and both directions. cut: what was cut before."""
+        rows_of_views = _rows(pairs, self.language, {} if cut is None else cut)
         found = []
         for view in VIEWS:
             rows = rows_of_views[view]
@@ -119,10 +126,14 @@ def _row(pair: Pair, language: str, view: str) -> Row:
     return tokens(pair[0], SOURCE, view), tokens(pair[1], language, view)
 
 
-def _rows(pairs: Sequence[Pair], language: str) -> dict[str, list[Row]]:
-    """Of each view."""
-    cut = [(_tokens_of_views(source, SOURCE), _tokens_of_views(text, language)) for source, text in pairs]
-    return {view: [(source[view], text[view]) for source, text in cut] for view in VIEWS}
+def _rows(pairs: Sequence[Pair], language: str, cut: Cut) -> dict[str, list[Row]]:
+    """Of each view. What has not been cut into words yet goes into `cut`."""
+    for side, of in enumerate((SOURCE, language)):
+        for text in {pair[side] for pair in pairs}:
+            if (of, text) not in cut:
+                cut[of, text] = _tokens_of_views(text, of)
+    views = [(cut[SOURCE, source], cut[language, text]) for source, text in pairs]
+    return {view: [(source[view], text[view]) for source, text in views] for view in VIEWS}
 
 
 def _lengths(pairs: Sequence[Pair], rows: Sequence[Row], side: int) -> Lengths:
@@ -141,27 +152,39 @@ def _at(places: Sequence[int], text: str, language: str) -> list[str]:
 def learn_pair_model(pairs: Sequence[Pair], language: str) -> PairModel:
     """From pairs in any order, each counted once."""
     chosen = sorted(set(pairs))
-    return _learn(chosen, language, [np.ones(len(chosen), dtype=bool)])[0]
+    return _learn(chosen, language, [np.ones(len(chosen), dtype=bool)], {})[0]
 
 
-def learn_pair_models(pairs: Sequence[Pair], language: str) -> tuple[PairModel, ...]:
-    """One for each fold, from the pairs of all others; each pair is cut into words once."""
+def learn_pair_models(pairs: Sequence[Pair], language: str, cut: Cut) -> tuple[PairModel, ...]:
+    """One for each fold, from the pairs of all others; each pair is cut into words once, and that is left in `cut`."""
     chosen = sorted(set(pairs))
     folds = np.array([fold_of(source) for source, _ in chosen])
-    return _learn(chosen, language, [folds != fold for fold in range(FOLDS)])
+    return _learn(chosen, language, [folds != fold for fold in range(FOLDS)], cut)
 
 
-def _learn(pairs: Sequence[Pair], language: str, parts: Sequence[np.ndarray]) -> tuple[PairModel, ...]:
+def _learn(pairs: Sequence[Pair], language: str, parts: Sequence[np.ndarray], cut: Cut) -> tuple[PairModel, ...]:
     """A model for each part ([pairs] of bool)."""
-    forwards: list[dict[str, Lexicon]] = [{} for _ in parts]
-    backwards: list[dict[str, Lexicon]] = [{} for _ in parts]
-    rows = _rows(pairs, language)
-    for view in VIEWS:
-        for found, of_view in (
-            (forwards, rows[view]),
-            (backwards, [(text, source) for source, text in rows[view]]),
-        ):
-            corpus = Corpus(of_view)
-            for place, part in enumerate(parts):
-                found[place][view] = corpus.learn(part)
-    return tuple(PairModel(language, *both) for both in zip(forwards, backwards, strict=True))
+    rows = _rows(pairs, language, cut)
+    backwards = {view: [(text, source) for source, text in of_view] for view, of_view in rows.items()}
+
+    def learned(of_view: Sequence[Row]) -> list[Lexicon]:
+        corpus = Corpus(of_view)
+        return [corpus.learn(part) for part in parts]
+
+    found = in_threads(learned, [direction[view] for direction in (rows, backwards) for view in VIEWS])
+    num_views = len(VIEWS)
+    return tuple(
+        PairModel(
+            language,
+            dict(zip(VIEWS, of_part[:num_views], strict=True)),
+            dict(zip(VIEWS, of_part[num_views:], strict=True)),
+        )
+        for of_part in zip(*found, strict=True)
+    )
+
+
+def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """`work` of each item, in order. Two at once, since numpy lets other threads go on while it computes, and each may
+    need a gigabyte."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(work, items))

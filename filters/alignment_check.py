@@ -21,9 +21,11 @@ import numpy as np
 from florenz.filters.alignment import (
     FOLDS,
     NUM_LEXICONS,
+    Cut,
     Pair,
     PairModel,
     fold_of,
+    in_threads,
     learn_pair_models,
     num_entries,
 )
@@ -104,10 +106,11 @@ def learn_table(pairs: Iterable[Pair], language: str) -> AlignmentTable | None:
     chosen = chosen_of(pairs, language)
     if len(chosen) < MIN_PAIRS or language == SOURCE:
         return None
-    models = learn_pair_models(chosen, language)
+    cut: Cut = {}
+    models = learn_pair_models(chosen, language, cut)
     folds = _in_folds(chosen)
-    good = _features(models, folds)
-    bad, others = (_features(models, [_shuffled(fold, by) for fold in folds]) for by in (1, 2))
+    good = _features(models, folds, cut)
+    bad, others = (_features(models, [_shuffled(fold, by) for fold in folds], cut) for by in (1, 2))
     good_rows = _rows(good)
     weights = learn_weights_of_folds(good_rows, _rows(others), prior_weights(NUM_LEXICONS, good_rows[0].shape[1]))
     least = least_score(_scores(weights, good), _scores(weights, bad))
@@ -123,8 +126,8 @@ def _shuffled(pairs: Sequence[Pair], by: int) -> list[Pair]:
     return [(pair[0], other[1]) for pair, other in zip(pairs, [*pairs[by:], *pairs[:by]], strict=True)]
 
 
-def _features(models: Sequence[PairModel], folds: Sequence[Sequence[Pair]]) -> list[Features]:
-    return [model.features(fold) for model, fold in zip(models, folds, strict=True)]
+def _features(models: Sequence[PairModel], folds: Sequence[Sequence[Pair]], cut: Cut) -> list[Features]:
+    return in_threads(lambda one: one[0].features(one[1], cut), list(zip(models, folds, strict=True)))
 
 
 def _rows(features: Sequence[Features]) -> list[np.ndarray]:
