@@ -155,11 +155,11 @@ def learn_pair_model(pairs: Sequence[Pair], language: str) -> PairModel:
     return _learn(chosen, language, [np.ones(len(chosen), dtype=bool)], {})[0]
 
 
-def learn_pair_models(pairs: Sequence[Pair], language: str, cut: Cut) -> tuple[PairModel, ...]:
+def learn_pair_models(pairs: Sequence[Pair], language: str, cut: Cut | None = None) -> tuple[PairModel, ...]:
     """One for each fold, from the pairs of all others; each pair is cut into words once, and that is left in `cut`."""
     chosen = sorted(set(pairs))
     folds = np.array([fold_of(source) for source, _ in chosen])
-    return _learn(chosen, language, [folds != fold for fold in range(FOLDS)], cut)
+    return _learn(chosen, language, [folds != fold for fold in range(FOLDS)], {} if cut is None else cut)
 
 
 def _learn(pairs: Sequence[Pair], language: str, parts: Sequence[np.ndarray], cut: Cut) -> tuple[PairModel, ...]:
