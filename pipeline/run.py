@@ -22,7 +22,7 @@ from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Maker, Makers, makers_of
 from florenz.pipeline.answers.retry import forget_rejected
-from florenz.pipeline.answers.survey import Survey, is_surveyed, survey
+from florenz.pipeline.answers.survey import Survey, may_be_answered, survey
 from florenz.pipeline.asking import ask
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.alignment import is_learning
@@ -224,7 +224,7 @@ def _start_early(this: Run, images: int | None) -> None:
 
     Later runs ask the ledger first whether anything is missing.
     """
-    is_first = images is not None and images <= FEW_IMAGES and not is_surveyed(this.recipe.out)
+    is_first = images is not None and images <= FEW_IMAGES and not may_be_answered(this.recipe.out)
     if is_first and not any(one.starts_server for one in this.recipe.captioners):  # which wants the memory to itself
         this.servings[0].start()
 

@@ -32,8 +32,8 @@ LENGTH_BYTES = 4
 class ForkedRun:
     """What `subprocess.Popen` gives, as far as it is needed, with what is written to the screen kept in files."""
 
-    def __init__(self, answers: socket.socket, output: IO[bytes], errors: IO[bytes]) -> None:
-        self._answers, self._output, self._errors = answers, output, errors
+    def __init__(self, answers: socket.socket, output: IO[bytes], errors: IO[bytes], alive: IO[bytes]) -> None:
+        self._answers, self._output, self._errors, self._alive = answers, output, errors, alive
         self.pid: int = _receive(answers)
         self.returncode: int | None = None
 
@@ -50,11 +50,13 @@ class ForkedRun:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Output and errors when it has ended."""
+        """Output and errors when it has ended, and what it forked itself too: that holds its locks."""
         if self.returncode is None:
             if not select.select([self._answers], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(["forked run"], timeout or 0)
             self.poll()
+        if not select.select([self._alive], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(["forks of a forked run"], timeout or 0)
         return _text_of(self._output), _text_of(self._errors)
 
 
@@ -62,15 +64,16 @@ def start(*words: str, environment: Mapping[str, str] | None = None, folder: Pat
     """`python words...` in this folder, where the words begin with -m or -c. environment: beside ours."""
     requests = _forks()
     own, its = socket.socketpair()
-    with its:
+    ends, lives = os.pipe()  # nobody writes; it is at its end when the last process has closed it
+    with its, os.fdopen(lives, "wb") as alive:
         output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - the run's, to its end
         environment = {**os.environ, **(environment or {})}
         wanted = {"words": words, "environment": environment, "folder": str(folder)}
         request = json.dumps(wanted).encode()
-        descriptors = [its.fileno(), output.fileno(), errors.fileno()]
+        descriptors = [its.fileno(), output.fileno(), errors.fileno(), alive.fileno()]
         socket.send_fds(requests, [len(request).to_bytes(LENGTH_BYTES)], descriptors)
         requests.sendall(request)
-    return ForkedRun(own, output, errors)
+    return ForkedRun(own, output, errors, os.fdopen(ends, "rb"))
 
 
 def run(
@@ -130,7 +133,7 @@ def serve(requests: socket.socket) -> None:
             _tell_of_ended(running)
         if requests not in ready:
             continue
-        head, descriptors, _, _ = socket.recv_fds(requests, LENGTH_BYTES, 3)
+        head, descriptors, _, _ = socket.recv_fds(requests, LENGTH_BYTES, 4)
         if not head:
             return
         wanted = json.loads(requests.recv(int.from_bytes(head), socket.MSG_WAITALL))
@@ -142,7 +145,8 @@ def serve(requests: socket.socket) -> None:
             os.close(wakes), os.close(wake)
             become(**wanted, output=descriptors[1], errors=descriptors[2])
         running[pid] = answers
-        os.close(descriptors[1]), os.close(descriptors[2])
+        for descriptor in descriptors[1:]:  # the last one stays open in the fork, and in what that forks
+            os.close(descriptor)
         _send(answers, pid)
 
 

@@ -67,3 +67,21 @@ def test_what_one_of_them_changes_no_other_sees() -> None:
     assert forked_runs.run("-c", change).returncode == 0
     look = "import os, json; print(json.loads('1'), 'LEFT' in os.environ, os.getcwd())"
     assert forked_runs.run("-c", look).stdout == f"1 False {forked_runs.ROOT}\n"
+
+
+LEAVING_A_CHILD = """
+import os, pathlib, sys
+parent = os.getpid()
+if os.fork():
+    os._exit(4)
+while os.getppid() == parent:
+    os.sched_yield()
+pathlib.Path(sys.argv[1]).touch()
+os._exit(0)
+"""
+
+
+def test_what_it_has_forked_itself_is_waited_for(tmp_path: Path) -> None:
+    """A reader of a killed training holds its lock until it ends too."""
+    assert forked_runs.run("-c", LEAVING_A_CHILD, str(tmp_path / "gone"), timeout=60).returncode == 4
+    assert (tmp_path / "gone").exists()

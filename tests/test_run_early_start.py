@@ -8,7 +8,7 @@ from pipeline_examples import text_of, write_pictures
 
 from benchmarks.stand_in_server import StandInServer
 from florenz.pipeline import run as run_module
-from florenz.pipeline.answers.survey import is_surveyed
+from florenz.pipeline.answers.survey import may_be_answered
 from florenz.pipeline.recipe import load_recipe
 from florenz.pipeline.run import run
 from florenz.pipeline.serving import Serving
@@ -34,7 +34,7 @@ def when_started(folder: Path, monkeypatch: pytest.MonkeyPatch, images: int) -> 
     for number in range(images):
         (folder / "pictures" / f"{number:03d}.json").write_text(json.dumps({"alt": text_of(number, "en")}))
     out, found = str(folder / "out"), []
-    monkeypatch.setattr(Serving, "start", lambda _: found.append("after" if is_surveyed(out) else "before"))
+    monkeypatch.setattr(Serving, "start", lambda _: found.append("after" if may_be_answered(out) else "before"))
     with StandInServer("org/m", lambda prompt: text_of(sum(prompt.encode()), "de")) as server:
         recipe = RECIPE.format(out=out, pictures=folder / "pictures", endpoint=server.endpoint)
         (folder / "recipe.toml").write_text(recipe)

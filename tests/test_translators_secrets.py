@@ -301,7 +301,7 @@ def reads_past_the_scrubber(source: str) -> set[str]:
         code = code.replace(allowed, "None")
     found = set()
     for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("answer", "question"):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).rpartition(".")[2] not in ("answer", "question"):
             found |= {node.attr} & {"text", "json", "content", "reason_phrase", "headers", "aread", "iter_lines"}
         elif isinstance(node, ast.ExceptHandler) and node.type and node.name and "httpx." in ast.unparse(node.type):
             found |= {node.name} & {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}

@@ -273,9 +273,9 @@ def _survey_path(out: str) -> str:
     return files.join(out, "ledger", "survey.json")
 
 
-def is_surveyed(out: str) -> bool:
-    """Whether a run has got as far as looking for what is missing."""
-    return files.exists(_survey_path(out))
+def may_be_answered(out: str) -> bool:
+    """Whether a run has got as far as looking for what is missing, or one of an older version has asked something."""
+    return files.exists(_survey_path(out)) or bool(files.list_files(files.join(out, "ledger", "translations", "")))
 
 
 def _keep(out: str, by_range: Mapping[str, RangeSurvey]) -> None:
