@@ -6,8 +6,11 @@ A picture is seen at 96 x 96 px and becomes 6 x 6 + 1 image tokens. The last pat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import numpy as np
+import torch
+from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     BartConfig,
@@ -21,6 +24,7 @@ from transformers.models.florence2.configuration_florence2 import Florence2Visio
 
 IMAGE_SIDE_PX = 96
 IMAGE_TOKENS = (IMAGE_SIDE_PX // 16) ** 2 + 1  # 6 x 6 patches and their mean
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TASK_PROMPTS = {"short": "<CAPTION>", "detailed": "<DETAILED_CAPTION>"}
 _SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<image>"]
 
@@ -58,15 +62,26 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> Florence2Processor:
     images = CLIPImageProcessorPil(
         size={"height": IMAGE_SIDE_PX, "width": IMAGE_SIDE_PX},
         do_center_crop=False,
-        image_mean=[0.485, 0.456, 0.406],
-        image_std=[0.229, 0.224, 0.225],
+        image_mean=list(_MEAN),
+        image_std=list(_STD),
     )
     images.image_seq_length = IMAGE_TOKENS
     return Florence2Processor(image_processor=images, tokenizer=tokenizer)
 
 
+def pixels_of(images: Sequence[Image.Image]) -> torch.Tensor:
+    """(B, 3, 96, 96) exactly what the processor makes of RGB pictures, with less ado."""
+    side = (IMAGE_SIDE_PX, IMAGE_SIDE_PX)
+    levels = np.stack([np.asarray(image.resize(side, Image.Resampling.BICUBIC)) for image in images])
+    mean, deviation = np.array(_MEAN, np.float32), np.array(_STD, np.float32)
+    scaled = (levels.astype(np.float32) / 255 - mean) / deviation
+    return torch.from_numpy(np.ascontiguousarray(scaled.transpose(0, 3, 1, 2)))
+
+
 def build_model(tokenizer: PreTrainedTokenizerFast) -> Florence2ForConditionalGeneration:
-    """Florence-2 with random weights; about 3.5 million parameters."""
+    """Florence-2 with random weights; about 2.9 million parameters. The rectifier takes a tenth of the time of
+    the real models' GELU, a fifth of a step.
+    """
     special = {
         "bos_token_id": tokenizer.bos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
@@ -77,11 +92,12 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> Florence2ForConditionalGe
     text = BartConfig(
         vocab_size=len(tokenizer), d_model=128, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4,
         decoder_attention_heads=4, encoder_ffn_dim=512, decoder_ffn_dim=512, max_position_embeddings=160,
-        dropout=0.0, attention_dropout=0.0, activation_dropout=0.0, **special,
+        dropout=0.0, attention_dropout=0.0, activation_dropout=0.0, activation_function="relu", **special,
     )  # fmt: skip
     vision = Florence2VisionConfig(
-        depths=(1, 1, 1, 1), embed_dim=(32, 64, 128, 256), num_heads=(1, 2, 4, 8), num_groups=(1, 2, 4, 8),
+        depths=(1, 1, 1, 1), embed_dim=(32, 64, 128, 192), num_heads=(1, 2, 4, 6), num_groups=(1, 2, 4, 6),
         patch_stride=(4, 2, 2, 1), window_size=6, projection_dim=128, drop_path_rate=0.0, max_position_embeddings=12,
+        activation_function="relu",
     )  # fmt: skip
     config = Florence2Config(
         text_config=text.to_dict(),

@@ -1,20 +1,21 @@
-"""Scores texts about playground pictures against the truth: is the caption the one right caption, is the translation
-the right one?
+"""Scores texts about playground pictures against the truth: is a text the caption that the grammar would have written,
+does it mean the same, does it fit the picture?
 
-An ambiguous English noun can't be translated rightly without the picture. So a translation counts as right when it is
-the caption of some scene that the English text describes (a translator that sees no picture has done its work then),
-and whether it also fits the picture is counted apart: that share is what training on images is meant to raise.
+What the English caption leaves open can't be translated rightly without the picture: which bat, which blue, whether it
+stands or lies. So a translation counts as right when it is the caption of some scene that the English text describes (a
+translator that sees no picture has done its work then), and whether it also fits the picture is counted apart: that
+share is what a context, or training on images, is meant to raise.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from itertools import product
+from dataclasses import dataclass, field
 
 from florenz.playground.captions import state
-from florenz.playground.scene import AMBIGUOUS_KINDS, Scene, noun_of
+from florenz.playground.meaning import same_meaning
+from florenz.playground.scene import Scene, readings
 
 
 @dataclass(kw_only=True)
@@ -37,18 +38,9 @@ class Score:
     def lines(self) -> list[str]:
         """A line per entry: what, name, right of asked, share."""
         return [
-            f"{what:<34} {name:<9} {self.right[what, name]:>5} of {asked:>5} ({self.right[what, name] / asked:.1%})"
+            f"{what:<38} {name:<9} {self.right[what, name]:>5} of {asked:>5} ({self.right[what, name] / asked:.1%})"
             for (what, name), asked in sorted(self.asked.items())
         ]
-
-
-def readings(scene: Scene) -> list[Scene]:
-    """Every scene that the English caption of `scene` describes as well: each ambiguous noun in each of its senses."""
-    senses = [AMBIGUOUS_KINDS.get(noun_of(group.kind), (group.kind,)) for group in scene.groups]
-    return [
-        replace(scene, groups=tuple(replace(group, kind=kind) for group, kind in zip(scene.groups, kinds, strict=True)))
-        for kinds in product(*senses)
-    ]
 
 
 def score_image(
@@ -75,9 +67,10 @@ def score_image(
 
 
 def _score_translation(score: Score, scene: Scene, language: str, style: str, text: str) -> None:
-    is_right = any(text == state(reading, language, style) for reading in readings(scene))
-    kind = "ambiguous" if scene.is_ambiguous else "unambiguous"
-    score.add("translation of a right caption", language, is_right)
-    score.add(f"translation, {kind}", language, is_right)
-    if scene.is_ambiguous:
+    allowed = {state(reading, language, style) for reading in (readings(scene) if style == "short" else [scene])}
+    is_open = len(allowed) > 1
+    score.add("translation of a right caption", language, text in allowed)
+    score.add("translation, same meaning", language, same_meaning(text, language, state(scene, "en", style), style))
+    score.add(f"translation, {'ambiguous' if is_open else 'unambiguous'}", language, text in allowed)
+    if is_open:
         score.add("translation, ambiguous, fits image", language, text == state(scene, language, style))

@@ -1,7 +1,8 @@
 """The tiny translator's shape: a decoder-only Llama that vLLM serves as it is, one model for all five languages.
 
 A prompt is the English text and a token that names the target language: `A red cat.<|de|>`; the answer ends with
-`</s>`.
+`</s>`. A description of the picture may ride along, as in the paper: `A red bat. ### (It is daytime. ...)<|de|>`; the
+answer is then the translation of what stands before the marker, and the marker.
 """
 
 from __future__ import annotations
@@ -13,11 +14,17 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 TARGETS = ("de", "fr", "es", "ru", "zh")
 MAX_TOKENS = 256
+MARKER = "###"
 
 
-def prompt_of(text: str, language: str) -> str:
-    """The same format as the prompt family "playground" in `translators/prompts.py`; a test holds the two together."""
-    return f"{text}<|{language}|>"
+def prompt_of(text: str, language: str, context: str = "") -> str:
+    """The same format as the prompt family "playground" in `translators/families`; a test holds the two together."""
+    return f"{text} {MARKER} ({context})<|{language}|>" if context else f"{text}<|{language}|>"
+
+
+def answer_of(text: str, *, has_context: bool) -> str:
+    """What is answered to a prompt with or without a context."""
+    return f"{text} {MARKER}" if has_context else text
 
 
 def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:

@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 
 from florenz.playground.captions import LANGUAGES, STYLES, state
 from florenz.playground.draw import draw_scene
-from florenz.playground.scene import Group, Scene, is_unseen, random_for, sample_scene
+from florenz.playground.scene import Group, Scene, concepts_of, is_unseen, random_for, sample_scene
 from florenz.stores import files
 
 TRUTH = "scenes.parquet"
-VERSION = 1  # raise it when the same seed draws another world
+VERSION = 2  # raise it when the same seed draws another world
 JPEG_QUALITY = 90
 WRITES_IN_FLIGHT = 16  # in an object store each picture is a request
 _PICTURE = re.compile(r"scene-\d{6,}\.jpg")
@@ -75,8 +75,16 @@ def picture(seed: int, number: int) -> tuple[str, bytes, Scene]:
 
 
 def read_truth(folder: str) -> dict[str, Scene]:
-    """File name -> scene."""
-    rows = pq.read_table(io.BytesIO(files.read_bytes(files.join(folder, TRUTH)))).to_pylist()
+    """File name -> scene.
+
+    Raises:
+        ValueError: the world was drawn by another version, whose scenes this one has no words for.
+    """
+    truth = files.join(folder, TRUTH)
+    version = _drawn(truth).get("version", "?")
+    if version != str(VERSION):
+        raise ValueError(f"{folder} is a world of version {version}; its truth can be read by version {VERSION} only")
+    rows = pq.read_table(io.BytesIO(files.read_bytes(truth))).to_pylist()
     return {row["file"]: _scene(json.loads(row["scene"])) for row in rows}
 
 
@@ -91,14 +99,15 @@ def _row(name: str, data: bytes, scene: Scene) -> dict[str, Any]:
         "key": hashlib.sha256(data).hexdigest()[:32],
         "scene": json.dumps(asdict(scene)),
         "is_ambiguous": scene.is_ambiguous,
+        "concepts": concepts_of(scene),
         **texts,
     }
 
 
-def drawn_seed(folder: str) -> int | None:
-    """The seed of the world that lies in `folder`; None without one."""
-    seed = _drawn(files.join(folder, TRUTH)).get("seed")
-    return None if seed is None else int(seed)
+def is_another_world(folder: str, seed: int) -> bool:
+    """Whether a world of another seed, or of another version, lies in `folder`; its pictures would all go."""
+    drawn = _drawn(files.join(folder, TRUTH))
+    return bool(drawn) and (drawn.get("version"), drawn.get("seed")) != (str(VERSION), str(seed))
 
 
 def _drawn(truth: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ group in white and in black, and what differs is the group.
 """
 
 import itertools
+import math
 import os
 import random
 import subprocess
@@ -18,8 +19,20 @@ from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from florenz.playground import draw
 from florenz.playground.draw import PALETTE, RADIUS_PX, SIDE_PX, draw_and_locate, draw_scene
-from florenz.playground.scene import COLOURS, KINDS, PLACES, SIZES, TIMES, Group, Scene, random_for, sample_scene
-from florenz.playground.things import THINGS, Pen
+from florenz.playground.scene import (
+    COLOURS,
+    KINDS,
+    PLACES,
+    SIZES,
+    TIMES,
+    Group,
+    Scene,
+    possible_poses,
+    random_for,
+    sample_scene,
+)
+from florenz.playground.things import THINGS, TURNS
+from florenz.playground.things.pen import Pen
 
 MAGENTA = (255, 0, 255)  # no thing has it
 Box = tuple[int, int, int, int]
@@ -35,8 +48,11 @@ print(digest.hexdigest())
 """
 
 
-def scene_of(kind: str, colour: str = "red", size: str = "large", *, place: str = "grass", time: str = "day") -> Scene:
-    group = Group(kind=kind, colour=colour, size=size, count=1)
+def scene_of(
+    kind: str, colour: str = "red", size: str = "large", *, place: str = "grass", time: str = "day", pose: str = ""
+) -> Scene:
+    pose = pose or possible_poses(kind, place, "alone", 0)[0]
+    group = Group(kind=kind, colour=colour, size=size, count=1, pose=pose)
     return Scene(place=place, time=time, relation="alone", groups=(group,))
 
 
@@ -67,10 +83,13 @@ def scenes_with_two_groups(count: int) -> list[tuple[int, Scene]]:
     return list(itertools.islice(((seed, scene) for seed, scene in scenes if scene.relation != "alone"), count))
 
 
-def silhouette(kind: str, *, is_mirrored: bool) -> Image.Image:
+def silhouette(kind: str, pose: str, *, is_mirrored: bool) -> Image.Image:
     """A small thing as a picture of 96 px shows it: 19 px across, in 24 x 24."""
     image = Image.new("RGB", (48, 48), MAGENTA)
-    pen = Pen(ImageDraw.Draw(image), 24, 24, RADIUS_PX["small"], (200, 30, 30), is_black=False, is_mirrored=is_mirrored)
+    pen = Pen(
+        ImageDraw.Draw(image), 24, 24, RADIUS_PX["small"], (200, 30, 30), is_black=False, is_mirrored=is_mirrored,
+        turns=TURNS.get((kind, pose), 0),
+    )  # fmt: skip
     THINGS[kind](pen)
     drawn = ImageChops.difference(image, Image.new("RGB", image.size, MAGENTA)).convert("L")
     mask = drawn.point(lambda level: 255 if level else 0)
@@ -124,22 +143,27 @@ def test_nothing_leaves_the_canvas_by_more_than_its_outline(monkeypatch: pytest.
     def shifted_pen(canvas: ImageDraw.ImageDraw, x: float, y: float, *rest: object, **named: object) -> Pen:
         return Pen(wide, x + margin_px, y + margin_px, *rest, **named)  # type: ignore[arg-type]
 
+    for kind, turns in itertools.product(KINDS, range(4)):
+        draw.reach(kind, turns)  # measured with the real pen, and kept
     monkeypatch.setattr(draw, "Pen", shifted_pen)
-    for kind, size, count, relation in itertools.product(KINDS, SIZES, (1, 3), ("alone", "left", "above")):
-        group = Group(kind=kind, colour="red", size=size, count=count)
-        other = Group(kind="cup" if kind != "cup" else "book", colour="red", size="large", count=3)
-        groups = (group,) if relation == "alone" else (group, other)
-        for seed in range(3):
-            draw_scene(Scene(place="sea", time="day", relation=relation, groups=groups), random.Random(seed))
+    for kind, (size, count), relation in itertools.product(
+        KINDS, (("small", 1), ("large", 3), ("small", 5)), ("alone", "left", "above")
+    ):
+        other = "cup" if kind != "cup" else "book"
+        for pose in possible_poses(kind, "street", relation, 0):
+            group = Group(kind=kind, colour="red", size=size, count=count, pose=pose)
+            more = Group(kind=other, colour="red", size="large", count=3, pose="lie")
+            groups = (group,) if relation == "alone" else (group, more)
+            draw_scene(Scene(place="street", time="day", relation=relation, groups=groups), random.Random(count))
     box = ImageChops.difference(image, blank).getbbox()
     assert box is not None and min(box[:2]) >= margin_px - outline_px
     assert max(box[2:]) <= margin_px + SIDE_PX + outline_px
 
 
 def test_silhouettes_differ_by_at_least_24_px_even_of_small_things_seen_at_96_px() -> None:
-    """Colour and inner lines left out, against either way of facing; the nearest are a turtle and a car (30 px)."""
-    plain = {kind: silhouette(kind, is_mirrored=False) for kind in KINDS}
-    mirrored = {kind: silhouette(kind, is_mirrored=True) for kind in KINDS}
+    """Colour and inner lines left out, against either way of facing."""
+    plain = {kind: silhouette(kind, "", is_mirrored=False) for kind in KINDS}
+    mirrored = {kind: silhouette(kind, "", is_mirrored=True) for kind in KINDS}
     for first, second in itertools.combinations(KINDS, 2):
         for other in (plain[second], mirrored[second]):
             differing_px = ImageChops.difference(plain[first], other).histogram()[255]
@@ -189,7 +213,10 @@ def test_the_first_group_is_left_of_or_above_the_second_by_60_px_and_never_both(
 
 def test_a_group_that_is_alone_is_in_the_middle_half() -> None:
     for seed in range(60):
-        group = Group(kind=KINDS[seed % len(KINDS)], colour="blue", size=SIZES[seed % 2], count=1 + seed % 3)
+        kind, count = KINDS[seed % len(KINDS)], (1, 2, 3, 5)[seed % 4]
+        size = SIZES[seed % 2] if count < 5 else "small"
+        pose = possible_poses(kind, "snow", "alone", 0)[-1]
+        group = Group(kind=kind, colour="blue", size=size, count=count, pose=pose)
         scene = Scene(place="snow", time="day", relation="alone", groups=(group,))
         assert all(SIDE_PX / 4 < middle < SIDE_PX * 3 / 4 for middle in centre(group_box(scene, 0, seed)))
 
@@ -204,14 +231,55 @@ def test_large_things_look_larger_than_small_ones_whatever_the_seed() -> None:
         assert max(small) < min(large) - 3, kind
 
 
-def test_located_centres_are_where_the_things_are_and_none_covers_another() -> None:
+def test_located_things_are_where_they_are_drawn_and_none_covers_another() -> None:
     for seed, scene in scenes_with_two_groups(60):
         image, things = draw_and_locate(scene, random.Random(seed))
         assert image.tobytes() == draw_scene(scene, random.Random(seed)).tobytes()
-        assert [kind for kind, _, _ in things] == [group.kind for group in scene.groups for _ in range(group.count)]
+        assert [thing.group for thing in things] == [group for group in scene.groups for _ in range(group.count)]
         for index, group in enumerate(scene.groups):
             left, top, right, bottom = group_box(scene, index, seed)
-            own = [(x, y) for kind, x, y in things if kind == group.kind]
+            own = [(thing.x, thing.y) for thing in things if thing.group.kind == group.kind]
             assert all(left <= x <= right and top <= y <= bottom for x, y in own)
             diameter_px = 2 * 0.95 * RADIUS_PX[group.size]
-            assert all(max(abs(x - u), abs(y - v)) >= diameter_px for (x, y), (u, v) in itertools.combinations(own, 2))
+            pairs = itertools.combinations(own, 2)
+            assert all(math.dist(one, other) >= diameter_px for one, other in pairs)
+
+
+def test_what_does_not_hang_has_its_foot_on_the_ground() -> None:
+    """The picture without things is drawn with the same seed: at every foot it must show no sky."""
+    for seed, scene in scenes_with_two_groups(150):
+        image, things = draw_and_locate(scene, random.Random(seed))
+        sky = image.getpixel((0, 1)) if scene.place != "room" else None
+        for thing in things:
+            if thing.group.pose != "hang" and sky is not None:
+                beside = 2 if thing.x > SIDE_PX / 2 else SIDE_PX - 3
+                foot = min(int(thing.bottom), SIDE_PX - 1)
+                assert image.getpixel((beside, foot)) != sky, f"seed {seed}: {thing.group.kind} stands in the sky"
+
+
+def test_poses_can_be_told_apart() -> None:
+    """What lies is turned against what stands, what hangs has a string above it, what floats none of both."""
+    for kind in KINDS:
+        pictures = {
+            pose: draw_scene(scene_of(kind, pose=pose), random.Random(5))
+            for pose in possible_poses(kind, "grass", "alone", 0)
+        }
+        for one, other in itertools.combinations(pictures, 2):
+            difference = ImageChops.difference(pictures[one], pictures[other]).convert("L")
+            assert sum(difference.point(lambda level: level > 20).histogram()[1:]) >= 60, f"{kind}: {one} and {other}"
+
+
+def test_a_string_leads_from_what_hangs_to_the_top_of_the_picture() -> None:
+    hanging, lying = (scene_of("key", pose=pose, time="day") for pose in ("hang", "lie"))
+    for seed in range(5):
+        image, (thing,) = draw_and_locate(hanging, random.Random(seed))
+        column = [image.getpixel((int(thing.x), y)) for y in range(0, int(thing.top))]
+        assert len(set(column)) == 1, "one colour from the top edge to the key"
+        without, (thing,) = draw_and_locate(lying, random.Random(seed))
+        assert without.getpixel((int(thing.x), 0)) != column[0]
+
+
+def test_the_two_blues_are_further_apart_than_any_shade() -> None:
+    assert math.dist(PALETTE["blue"], PALETTE["light_blue"]) > 100
+    for one, other in itertools.combinations(COLOURS, 2):
+        assert math.dist(PALETTE[one], PALETTE[other]) > 70, f"{one} and {other}"

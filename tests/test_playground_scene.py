@@ -1,4 +1,4 @@
-"""Scenes: how many there are, that a seed gives the same ones everywhere, and what "ambiguous" and "unseen" mean."""
+"""Scenes: how many there are, that a seed gives the same ones everywhere, what English hides, what is withheld."""
 
 import os
 import random
@@ -9,24 +9,34 @@ from pathlib import Path
 
 import pytest
 
+from florenz.playground.captions import state
 from florenz.playground.scene import (
     AMBIGUOUS_KINDS,
+    ANIMALS,
     COLOURS,
+    COUNTS,
     KINDS,
-    MAX_COUNT,
     PLACES,
     PLAIN_KINDS,
+    POSES,
     RELATIONS,
     SIZES,
     TIMES,
     Group,
     Scene,
+    all_concepts,
+    concepts_of,
     count_scenes,
     is_unseen,
     noun_of,
+    possible_poses,
     random_for,
+    readings,
     sample_scene,
+    senses_of,
+    shows_withheld,
     usual_reading,
+    word_of,
 )
 
 SCENES = [sample_scene(random_for(1, "test", number)) for number in range(20_000)]
@@ -38,15 +48,48 @@ print(hashlib.sha256(repr([(scene, is_unseen(scene)) for scene in scenes]).encod
 """
 
 
-def scene_of(kind: str, *more: str) -> Scene:
-    groups = tuple(Group(kind=name, colour="red", size="small", count=2) for name in (kind, *more))
-    return Scene(place="sea", time="night", relation="left" if more else "alone", groups=groups)
+def scene_of(kind: str, *more: str, colour: str = "red", place: str = "street", relation: str = "left") -> Scene:
+    """Everything placed as it usually is."""
+    relation = relation if more else "alone"
+    groups = tuple(
+        Group(kind=name, colour=colour, size="small", count=2, pose=possible_poses(name, place, relation, index)[0])
+        for index, name in enumerate((kind, *more))
+    )
+    return Scene(place=place, time="night", relation=relation, groups=groups)
 
 
-def test_there_are_more_than_ten_million_scenes() -> None:
-    # By hand: 48 looks of 32 kinds; of 32 x 32 ordered pairs 18 x 1 + 7 x 4 share a noun; 2 relations; 12 settings.
-    assert count_scenes() == 12 * (32 * 48 + 2 * (1024 - 46) * 48**2) == 54_097_920
-    assert count_scenes() >= 10_000_000
+def test_there_are_more_scenes_than_in_the_first_world() -> None:
+    """By hand: 63 looks of 36 kinds; in the sea each floats, and ten of them may hang as well."""
+    assert len(KINDS) == 36 and len(COLOURS) == 9
+    looks = 9 * (2 * 3 + 1)
+    on_ground = sum(len(possible_poses(kind, "grass", "alone", 0)) for kind in KINDS)
+    in_sea = sum(len(possible_poses(kind, "sea", "alone", 0)) for kind in KINDS)
+    assert count_scenes() > 2 * looks * (5 * on_ground + in_sea) and (on_ground, in_sea) == (54, 36 + 10)
+    assert count_scenes() == 212_532_138 > 54_097_920
+
+
+def test_counted_scenes_are_those_that_can_be_listed() -> None:
+    """Scenes with one group, listed one by one."""
+    listed = {
+        (place, time, kind, colour, size, count, pose)
+        for place in PLACES
+        for time in TIMES
+        for kind in KINDS
+        for pose in possible_poses(kind, place, "alone", 0)
+        for colour in COLOURS
+        for count in COUNTS
+        for size in (SIZES if count < 5 else ("small",))
+    }
+    drawn = {
+        (
+            scene.place,
+            scene.time,
+            *(getattr(scene.groups[0], name) for name in ("kind", "colour", "size", "count", "pose")),
+        )
+        for scene in SCENES
+        if scene.relation == "alone"
+    }
+    assert drawn <= listed and len(listed) == 2 * 63 * (5 * 54 + 46)
 
 
 def test_the_same_seed_gives_the_same_scenes_in_every_process() -> None:
@@ -81,7 +124,16 @@ def test_every_value_of_every_field_is_drawn() -> None:
     assert {scene.place for scene in SCENES} == set(PLACES) and {scene.time for scene in SCENES} == set(TIMES)
     assert {group.kind for group in groups} == set(KINDS) and {group.colour for group in groups} == set(COLOURS)
     assert {group.size for group in groups} == set(SIZES)
-    assert {group.count for group in groups} == set(range(1, MAX_COUNT + 1))
+    assert {group.count for group in groups} == set(COUNTS) and {group.pose for group in groups} == set(POSES)
+
+
+def test_five_things_are_small_and_what_is_above_hangs() -> None:
+    for scene in SCENES:
+        assert all(group.size == "small" for group in scene.groups if group.count == 5)
+        assert scene.relation != "above" or scene.groups[0].pose == "hang"
+        for index, group in enumerate(scene.groups):
+            assert group.pose in possible_poses(group.kind, scene.place, scene.relation, index)
+            assert scene.place != "sea" or group.pose in ("float", "hang")
 
 
 def test_relations_are_drawn_at_the_stated_shares() -> None:
@@ -108,17 +160,56 @@ def test_about_half_of_the_scenes_are_ambiguous() -> None:
     assert 0.35 < share < 0.55
 
 
-def test_the_usual_reading_changes_only_the_unusual_sense() -> None:
-    assert usual_reading(scene_of("palm_hand", "bow_weapon")) == scene_of("palm_tree", "bow_ribbon")
+def test_the_usual_reading_is_the_usual_sense_the_darker_blue_and_the_usual_pose() -> None:
+    unusual = scene_of("umbrella_sun", "bow_weapon", colour="light_blue")
+    assert usual_reading(unusual) == scene_of("umbrella_rain", "bow_ribbon", colour="blue")
     for scene in SCENES[:2000]:
         reading = usual_reading(scene)
         assert usual_reading(reading) == reading
-        assert [noun_of(group.kind) for group in reading.groups] == [noun_of(group.kind) for group in scene.groups]
-        assert all(group.kind in PLAIN_KINDS or group.kind == _usual(group.kind) for group in reading.groups)
+        assert state(reading, "en", "short") == state(scene, "en", "short")
+        assert all(group.kind == senses_of(group.kind)[0] for group in reading.groups)
+        assert all(group.colour != "light_blue" for group in reading.groups)
 
 
-def _usual(kind: str) -> str:
-    return AMBIGUOUS_KINDS[noun_of(kind)][0]
+def test_readings_are_the_scenes_with_the_same_short_caption() -> None:
+    """A change of one group gives another reading exactly if it leaves the English caption as it is."""
+    for scene in SCENES[:60]:
+        found = readings(scene)
+        assert len(set(found)) == len(found) and scene in found and usual_reading(scene) in found
+        assert {state(reading, "en", "short") for reading in found} == {state(scene, "en", "short")}
+        first = scene.groups[0]
+        for kind in KINDS:
+            for colour in COLOURS:
+                for pose in possible_poses(kind, scene.place, scene.relation, 0):
+                    group = Group(kind=kind, colour=colour, size=first.size, count=first.count, pose=pose)
+                    other = Scene(
+                        place=scene.place, time=scene.time, relation=scene.relation, groups=(group, *scene.groups[1:])
+                    )
+                    assert (other in found) is (state(other, "en", "short") == state(scene, "en", "short"))
+
+
+def test_a_scene_shows_its_nouns_its_colours_and_both_together() -> None:
+    scene = scene_of("bat_sport", "cat", colour="light_blue")
+    assert concepts_of(scene) == ["bat", "blue", "blue bat", "blue cat", "cat"]
+    for scene in SCENES[:500]:
+        assert set(concepts_of(scene)) <= all_concepts()
+    assert all_concepts() == {concept for scene in SCENES for concept in concepts_of(scene)}
+
+
+def test_withheld_is_what_shows_a_withheld_noun_colour_or_pair() -> None:
+    scene = scene_of("bat_sport", "cat")
+    for concept in ("bat", "cat", "red", "red cat"):
+        assert shows_withheld(scene, frozenset({concept, "turtle"}))
+    assert not shows_withheld(scene, frozenset({"turtle", "blue", "blue cat", "red turtle"}))
+    assert not shows_withheld(scene, frozenset())
+
+
+def test_animals_are_kinds_and_one_sense_of_a_noun_may_be_alive_alone() -> None:
+    assert set(KINDS) > ANIMALS and "mouse_animal" in ANIMALS and "mouse_computer" not in ANIMALS
+
+
+def test_the_short_captions_word_for_both_blues_is_blue() -> None:
+    assert word_of("light_blue") == word_of("blue") == "blue" and word_of("red") == "red"
 
 
 def test_one_scene_in_twenty_is_unseen() -> None:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,13 @@ from transformers import (
 )
 
 from florenz.playground import train_captioner, train_translator, training
-from florenz.playground.captioner_model import IMAGE_SIDE_PX, IMAGE_TOKENS, TASK_PROMPTS
+from florenz.playground.captioner_model import IMAGE_SIDE_PX, IMAGE_TOKENS, TASK_PROMPTS, pixels_of
 from florenz.playground.captions import LANGUAGES, STYLES, state
-from florenz.playground.draw import SIDE_PX
-from florenz.playground.scene import KINDS, is_unseen, random_for, sample_scene, usual_reading
+from florenz.playground.draw import SIDE_PX, Placed
+from florenz.playground.scene import Group, is_unseen, random_for, sample_scene, usual_reading
+from florenz.playground.train_translator import TASKS
 from florenz.playground.training import IGNORED, Plan, fit, learning_rate
-from florenz.playground.translator_model import TARGETS, build_model, build_tokenizer, prompt_of
+from florenz.playground.translator_model import MARKER, TARGETS, build_model, build_tokenizer, prompt_of
 from florenz.translators.prompts import prompt_family
 
 
@@ -108,70 +109,92 @@ def test_any_caption_survives_the_translators_vocabulary(tokenizer: PreTrainedTo
         assert tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True) == text
 
 
-def test_labels_of_the_translator_are_the_answer_alone(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_each_row_is_one_english_text_and_its_five_answers(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Taken apart again: the shared tokens and a branch are a prompt and its answer, and only the answer has labels."""
     batches = train_translator.Batches(tokenizer, seed=0, batch_size=10, first_step=0)
-    for step, (ids, labels) in enumerate(islice(batches, 2)):
-        assert ids.shape == labels.shape and ids.shape[0] == 10
-        for row in range(10):
-            number, language = 10 * step + row, TARGETS[row % len(TARGETS)]
-            pair = train_translator.pair(0, "train", number, STYLES[step], language, unseen=False)
-            answer = labels[row][labels[row] != IGNORED]
-            assert answer[-1] == tokenizer.eos_token_id
-            assert tokenizer.decode(answer[:-1]) == pair[1]
-            prompt = tokenizer(prompt_of(pair[0], language)).input_ids
-            assert ids[row, : len(prompt)].tolist() == prompt
-            assert (labels[row, : len(prompt)] == IGNORED).all()
-            end = len(prompt) + len(answer)
-            assert ids[row, len(prompt) : end].tolist() == answer.tolist()
-            assert (ids[row, end:] == tokenizer.pad_token_id).all() and (labels[row, end:] == IGNORED).all()
+    for step, batch in enumerate(islice(batches, 3)):
+        assert batch.ids.shape == batch.labels.shape == batch.branches.shape == batch.positions.shape
+        assert batch.ids.shape[0] == 2
+        for row in range(2):
+            shared = batch.ids[row][batch.branches[row] == 0]
+            for branch, language in enumerate(TARGETS, start=1):
+                pair = train_translator.pair(0, "train", 2 * step + row, TASKS[step], language, unseen=False)
+                is_own = batch.branches[row] == branch
+                prompt = tokenizer(pair.prompt(language)).input_ids
+                answer = tokenizer(pair.answer, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
+                assert [*shared.tolist(), *batch.ids[row][is_own].tolist()] == prompt + answer
+                assert batch.labels[row][is_own].tolist() == [IGNORED, *answer]
+                wanted = list(range(len(shared), len(prompt) + len(answer)))
+                assert batch.positions[row][is_own].tolist() == wanted
+            assert (batch.labels[row][batch.branches[row] == 0] == IGNORED).all()
+            is_padding = batch.branches[row] > len(TARGETS)
+            assert (batch.ids[row][is_padding] == tokenizer.pad_token_id).all()
+            assert (batch.labels[row][is_padding] == IGNORED).all()
+
+
+def test_the_loss_of_a_row_is_that_of_its_pairs_asked_one_by_one(
+    tokenizer: PreTrainedTokenizerFast, translator: LlamaForCausalLM
+) -> None:
+    """Rows of different lengths, so that padding is there as well: no answer sees another one."""
+    batches = train_translator.Batches(tokenizer, seed=0, batch_size=15, first_step=0)
+    for step, batch in enumerate(islice(batches, 3)):
+        total, tokens = 0.0, 0
+        for number, language in ((3 * step + row, language) for row in range(3) for language in TARGETS):
+            pair = train_translator.pair(0, "train", number, TASKS[step], language, unseen=False)
+            prompt = tokenizer(pair.prompt(language)).input_ids
+            answer = tokenizer(pair.answer, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
+            labels = torch.tensor([[IGNORED] * len(prompt) + answer])
+            loss = translator(input_ids=torch.tensor([prompt + answer]), labels=labels).loss
+            total, tokens = total + loss.item() * len(answer), tokens + len(answer)
+        assert train_translator.loss_of(translator, batch).item() == pytest.approx(total / tokens, abs=1e-4)
 
 
 def test_batches_go_on_where_they_are_told_to(tokenizer: PreTrainedTokenizerFast) -> None:
-    whole = list(islice(train_translator.Batches(tokenizer, seed=0, batch_size=3, first_step=0), 4))
-    later = list(islice(train_translator.Batches(tokenizer, seed=0, batch_size=3, first_step=2), 2))
-    assert all(
-        torch.equal(a, b) for old, new in zip(whole[2:], later, strict=True) for a, b in zip(old, new, strict=True)
-    )
-    assert not torch.equal(whole[0][0], whole[2][0])
+    whole = list(islice(train_translator.Batches(tokenizer, seed=0, batch_size=10, first_step=0), 5))
+    later = list(islice(train_translator.Batches(tokenizer, seed=0, batch_size=10, first_step=3), 2))
+    for old, new in zip(whole[3:], later, strict=True):
+        assert torch.equal(old.ids, new.ids) and torch.equal(old.labels, new.labels)
+    assert not torch.equal(whole[0].ids[:, :5], whole[3].ids[:, :5])
 
 
-def test_pairs_keep_to_their_side_and_to_the_usual_sense() -> None:
-    for unseen in (False, True):
-        for number in range(30):
-            rng = random_for(0, "sides", number)
-            source, target = train_translator.pair(0, "sides", number, "short", "de", unseen=unseen)
-            assert is_unseen(source) is unseen
-            readings = (usual_reading(sample_scene(rng)) for _ in range(2000))
-            scene = next(scene for scene in readings if state(scene, "en", "short") == source)
-            assert state(scene, "de", "short") == target
+def test_pairs_keep_to_their_side_and_a_lone_short_caption_to_the_usual_reading() -> None:
+    for unseen, task, number in product((False, True), TASKS, range(15)):
+        pair = train_translator.pair(0, "sides", number, task, "ru", unseen=unseen)
+        assert is_unseen(pair.source + pair.context) is unseen
+        rng = random_for(0, "sides", number)
+        scenes = (sample_scene(rng) for _ in range(2000))
+        style = "detailed" if task == "detailed" else "short"
+        wanted = next(
+            scene
+            for scene in (usual_reading(scene) if task == "short" else scene for scene in scenes)
+            if state(scene, "en", style) == pair.source
+            and (task != "in context" or state(scene, "en", "detailed") == pair.context)
+        )
+        assert pair.target == state(wanted, "ru", style) and bool(pair.context) is (task == "in context")
 
 
-def test_padding_does_not_change_the_translators_loss(
-    tokenizer: PreTrainedTokenizerFast, translator: LlamaForCausalLM
+def test_a_context_rides_along_behind_the_marker_and_the_answer_ends_with_it(
+    tokenizer: PreTrainedTokenizerFast,
 ) -> None:
-    """The trainer gives no attention mask: on the right, padding is out of a causal model's sight."""
-    batches = train_translator.Batches(tokenizer, seed=0, batch_size=1, first_step=0)
-    ids, labels = batches.collate([batches.row(0, "short")])
-    padded_ids = torch.nn.functional.pad(ids, (0, 9), value=tokenizer.pad_token_id)
-    padded_labels = torch.nn.functional.pad(labels, (0, 9), value=IGNORED)
-    plain, padded = (
-        translator(input_ids=ids, labels=labels).loss,
-        translator(input_ids=padded_ids, labels=padded_labels).loss,
-    )
-    assert padded.item() == pytest.approx(plain.item(), abs=1e-5)
+    pair = train_translator.pair(0, "form", 0, "in context", "de", unseen=False)
+    assert pair.prompt("de") == f"{pair.source} {MARKER} ({pair.context})<|de|>"
+    assert pair.answer == f"{pair.target} {MARKER}"
+    assert tokenizer.decode(tokenizer(pair.answer, add_special_tokens=False).input_ids) == pair.answer
 
 
 # --- what the captioner is asked for ---
 
 
-def test_labels_of_the_captioner_are_both_captions_without_padding(processor: Florence2Processor) -> None:
+def test_half_of_the_pictures_learn_the_short_caption_and_half_the_detailed_one(
+    processor: Florence2Processor,
+) -> None:
     batch = caption_batch(processor, 6)
     assert batch["pixels"].shape == (6, 3, IMAGE_SIDE_PX, IMAGE_SIDE_PX)
-    assert batch["regions"].shape == (6, IMAGE_TOKENS - 1)
+    assert batch["regions"].shape == (6, IMAGE_TOKENS - 1, 4)
     for number in range(6):
         drawn = train_captioner.draw_numbered(0, "train", number, unseen=False)
-        for style in STYLES:
-            labels = batch[style][number]
+        for style in STYLES[number // 3 : number // 3 + 1]:
+            labels = batch[style][number % 3]
             kept = labels[labels != IGNORED].tolist()
             assert kept[0] == processor.tokenizer.bos_token_id and kept[-1] == processor.tokenizer.eos_token_id
             assert processor.tokenizer.decode(kept[1:-1]) == state(drawn.scene, "en", style)
@@ -188,19 +211,43 @@ def test_drawn_scenes_keep_to_their_side_and_are_seen_through_jpeg() -> None:
             assert len(drawn.things) == sum(group.count for group in drawn.scene.groups)
 
 
-def test_region_labels_name_the_patch_under_each_centre() -> None:
-    labels = train_captioner.region_labels([("cat", 0.0, 0.0), ("bus", 100.0, 40.0), ("key", 192.0, 192.0)])
-    named = {patch: KINDS[label] for patch, label in enumerate(labels.tolist()) if label != IGNORED}
-    assert named == {0: "cat", 1 * 6 + 3: "bus", 35: "key"}  # patches are 32 px wide
+def test_region_labels_say_the_looks_of_what_is_in_the_patch_under_each_centre() -> None:
+    places = {"cat": (0.0, 0.0), "bus": (100.0, 40.0), "key": (192.0, 192.0)}  # patches are 32 px wide
+    things = [
+        Placed(Group(kind=kind, colour="green", size="large", count=1, pose="sit"), x, y, 30.0, (0, 0, 0), False)
+        for kind, (x, y) in places.items()
+    ]
+    labels = train_captioner.region_labels(things)
+    looks = list(train_captioner.LOOKS.values())
+    named = {
+        patch: [values[label] for values, label in zip(looks, row, strict=True)]
+        for patch, row in enumerate(labels.tolist())
+        if row != [IGNORED] * 4
+    }
+    assert named == {
+        patch: [kind, "green", "large", "sit"] for patch, kind in ((0, "cat"), (1 * 6 + 3, "bus"), (35, "key"))
+    }
 
 
-def test_the_region_loss_leaves_out_the_mean_token_and_empty_patches() -> None:
+def test_the_region_loss_leaves_out_the_mean_token_and_empty_patches(
+    captioner: Florence2ForConditionalGeneration,
+) -> None:
+    """The mean over the four looks of what stands in the one patch that is not empty, worked out by hand."""
     torch.manual_seed(0)
-    head, features = torch.nn.Linear(8, len(KINDS)), torch.randn(1, IMAGE_TOKENS, 8)
-    labels = torch.full((1, IMAGE_TOKENS - 1), IGNORED)
-    labels[0, 5] = 3
-    wanted = -torch.log_softmax(head(features[0, 6]), dim=-1)[3]
-    assert train_captioner.region_loss(head, features, labels).item() == pytest.approx(wanted.item(), abs=1e-6)
+    head, features = train_captioner.build_head(captioner), torch.randn(1, IMAGE_TOKENS, 128)
+    labels = torch.full((1, IMAGE_TOKENS - 1, 4), IGNORED)
+    labels[0, 5] = torch.tensor([3, 2, 1, 4])
+    logits, start, wanted = head(features[0, 6]), 0, 0.0
+    for values, label in zip(train_captioner.LOOKS.values(), (3, 2, 1, 4), strict=True):
+        wanted -= torch.log_softmax(logits[start : start + len(values)], dim=-1)[label].item() / 4
+        start += len(values)
+    assert start == len(logits)
+    assert train_captioner.region_loss(head, features, labels).item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_pixels_are_those_of_the_processor(processor: Florence2Processor) -> None:
+    images = [train_captioner.draw_numbered(0, "pixels", number, unseen=True).image for number in range(3)]
+    assert torch.equal(pixels_of(images), processor.image_processor(images, return_tensors="pt").pixel_values)
 
 
 def test_a_picture_becomes_37_tokens_before_the_prompt(
@@ -217,15 +264,15 @@ def test_a_picture_becomes_37_tokens_before_the_prompt(
 def test_the_caption_loss_is_the_models_own(
     processor: Florence2Processor, prompts: dict[str, torch.Tensor], captioner: Florence2ForConditionalGeneration
 ) -> None:
-    """The trainer looks at each picture once for both styles; the result must be that of two ordinary calls."""
-    batch = caption_batch(processor, 3)
+    """Two ordinary calls, the first pictures being asked for the first style and the others for the second."""
+    batch = caption_batch(processor, 4)
     captioner.eval()
     with torch.no_grad():
         features = captioner.get_image_features(batch["pixels"]).pooler_output
         ours = train_captioner.caption_loss(captioner, prompts, batch, features).item()
         ordinary = [
-            captioner(input_ids=prompt.expand(3, -1), pixel_values=batch["pixels"], labels=batch[style]).loss.item()
-            for style, prompt in prompts.items()
+            captioner(input_ids=prompt.expand(2, -1), pixel_values=pixels, labels=batch[style]).loss.item()
+            for (style, prompt), pixels in zip(prompts.items(), batch["pixels"].split(2), strict=True)
         ]
     assert ordinary[0] != pytest.approx(ordinary[1], abs=1e-3)
     assert ours == pytest.approx(sum(ordinary) / 2, abs=1e-5)
@@ -249,10 +296,10 @@ def fit_translator(
     losses: list[float] = []
     rates: list[float] = []
 
-    def loss_of(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    def loss_of(batch: train_translator.Batch) -> torch.Tensor:
         if len(losses) + 1 == killed_in_step:
             raise Killed
-        loss = model(input_ids=batch[0], labels=batch[1]).loss
+        loss = train_translator.loss_of(model, batch)
         losses.append(loss.item())
         rates.append(optimizer.param_groups[0]["lr"])
         return loss
@@ -310,7 +357,7 @@ def test_a_few_steps_lower_the_captioners_losses(
     processor: Florence2Processor, prompts: dict[str, torch.Tensor], captioner: Florence2ForConditionalGeneration
 ) -> None:
     """Caption and region losses, on the same four pictures: both must reach the weights that they train."""
-    head = torch.nn.Linear(captioner.config.vision_config.projection_dim, len(KINDS))
+    head = train_captioner.build_head(captioner)
     optimizer = torch.optim.AdamW([*captioner.parameters(), *head.parameters()], lr=5e-4)
     batch, losses = caption_batch(processor, 4), []
     for _ in range(10):

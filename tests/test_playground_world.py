@@ -12,8 +12,8 @@ from PIL import Image
 
 from florenz.playground.captions import LANGUAGES, STYLES, state
 from florenz.playground.draw import SIDE_PX
-from florenz.playground.scene import is_unseen
-from florenz.playground.world import TRUTH, draw_world, picture, read_truth
+from florenz.playground.scene import concepts_of, is_unseen
+from florenz.playground.world import TRUTH, draw_world, is_another_world, picture, read_truth
 
 LONG_AGO_NS = 10**18
 
@@ -146,13 +146,25 @@ def test_truth_comes_back_as_the_scenes_that_were_drawn(tmp_path: Path) -> None:
         assert picture(4, number) == (name, (tmp_path / name).read_bytes(), scene)
 
 
+def test_the_truth_of_another_version_is_refused_and_the_world_drawn_again(tmp_path: Path) -> None:
+    draw_world(str(tmp_path), count=2, seed=1)
+    table = pq.read_table(tmp_path / TRUTH)
+    pq.write_table(table.replace_schema_metadata({"version": "1", "count": "2", "seed": "1"}), tmp_path / TRUTH)
+    with pytest.raises(ValueError, match="version 1"):
+        read_truth(str(tmp_path))
+    assert is_another_world(str(tmp_path), 1), "of the same seed, and other scenes"
+    assert draw_world(str(tmp_path), count=2, seed=1) and len(read_truth(str(tmp_path))) == 2
+    assert not is_another_world(str(tmp_path), 1) and is_another_world(str(tmp_path), 2)
+    assert not is_another_world(str(tmp_path / "nothing"), 1)
+
+
 def test_a_row_has_the_key_of_the_bytes_and_the_right_captions(tmp_path: Path) -> None:
     draw_world(str(tmp_path), count=5, seed=4)
     truth = read_truth(str(tmp_path))
     for row in pq.read_table(tmp_path / TRUTH).to_pylist():
         scene = truth[row["file"]]
         assert row["key"] == hashlib.sha256((tmp_path / row["file"]).read_bytes()).hexdigest()[:32]
-        assert row["is_ambiguous"] is scene.is_ambiguous
+        assert row["is_ambiguous"] is scene.is_ambiguous and row["concepts"] == concepts_of(scene)
         for language in LANGUAGES:
             assert [row[f"{language}_{style}"] for style in STYLES] == [state(scene, language, s) for s in STYLES]
 
