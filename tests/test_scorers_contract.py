@@ -1,0 +1,32 @@
+"""Every scorer keeps the contract: none is without a test class that subclasses the suite."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from florenz.recipes.kinds import KindError, kinds_in
+from florenz.scorers.contract import ROOM, kind_of
+from florenz.scorers.metricx import Settings
+
+TESTS = Path(__file__).parent
+
+
+@pytest.mark.parametrize("kind", kinds_in(ROOM))
+def test_the_tests_of_a_scorer_include_the_suite(kind: str) -> None:
+    tree = ast.parse((TESTS / f"test_scorers_{kind}.py").read_text())
+    suites = [
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and "ScorerContract" in [ast.unparse(base) for base in node.bases]
+    ]
+    assert suites and all(name.startswith("Test") for name in suites), "pytest collects classes called Test..."
+
+
+def test_there_is_a_scorer_to_look_at() -> None:
+    assert "metricx" in kinds_in(ROOM) and "contract" not in kinds_in(ROOM)
+
+
+def test_settings_of_no_kind_are_told_in_one_line() -> None:
+    with pytest.raises(KindError, match="no such kind in scorers/: did you mean 'metricx'"):
+        kind_of(Settings(kind="metrix", model="org/model"))
