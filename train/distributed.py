@@ -8,6 +8,7 @@ file are whole tensors: checkpoints know nothing of ranks, and a training goes o
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 from collections.abc import Iterator
@@ -80,15 +81,22 @@ def process_group(place: Place) -> Iterator[None]:
     if place.world_size == 1:
         yield
         return
-    # A second group would find the first one's addresses in torchrun's store, where no rank listens now.
-    store, rank, world_size = next(dist.rendezvous("env://"))
-    own = dist.PrefixStore(f"group-{next(_GROUPS)}", store)
+    # A second group would find the first one's addresses in the store, where no rank listens now.
+    own = dist.PrefixStore(f"group-{next(_GROUPS)}", _store_of_ranks())
     backend = "nccl" if place.device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=own, rank=rank, world_size=world_size)
+    dist.init_process_group(backend, store=own, rank=place.rank, world_size=place.world_size)
     try:
         yield
     finally:
         dist.destroy_process_group()
+
+
+@functools.cache
+def _store_of_ranks() -> dist.Store:
+    """Where the ranks find each other, kept until the process ends. Where rank 0 serves it, a rank that is sooner at a
+    second group would join the first one's store, and be gone with it."""
+    store, _, _ = next(dist.rendezvous("env://"))
+    return store
 
 
 def spread(model: PreTrainedModel, place: Place, *, parallel: str, is_bfloat16: bool) -> nn.Module:
