@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 
 from florenz.train import emergence, law
 from florenz.train.results import mean_and_interval, read_result
-from florenz.train.runs import RECORD, Variant
+from florenz.train.runs import RECORD
+from florenz.train.variants import Variant
 
 
 def scores(exact: float, chrf: float) -> dict[str, Any]:
@@ -90,6 +91,32 @@ def test_the_report_has_means_over_seeds_and_a_row_for_every_run(tmp_path: Path)
     groups = "80% / - / 80 / 0.500 | 90% / - / 90 / 0.100 | 80% / - / 80 / 0.200"
     assert rows[1] == f"| default | 1 | 100 | 100 | 3 | {groups} | - |"
     assert "| run | step | caption/fr |\n| --- | --- | --- |\n| default | 50 | 35% |\n| shuffled | 50 | 0% |" in page
+
+
+def test_captions_of_withheld_concepts_are_counted_apart(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "default-0", french=0.7)
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    evaluation["pairs"] += [
+        {**pair(f"caption/{language}", 0.5, 0.4, held_out=True), "is_withheld": True} for language in ("fr", "en")
+    ]
+    (folder / "evaluation.json").write_text(json.dumps(evaluation))
+    found = read_result(folder)
+    assert found.pairs["caption/fr"].exact == 0.7 and found.pairs["caption/fr/withheld"].exact == 0.5
+    page = emergence.report([found], [])
+    assert "| translations | captions of withheld concepts | without prefix |" in page
+    groups = "70% / - / 70 / 0.500 | 90% / - / 90 / 0.100 | 80% / - / 80 / 0.200 | 50% / - / 50 / 0.400"
+    assert f"| default | 0 | 100 | 100 | 3 | {groups} | - |" in page
+    assert "withheld concepts" not in emergence.report([read_result(write_run(tmp_path / "other-0", french=0.7))], [])
+
+
+def test_where_meaning_is_counted_it_comes_first(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "default-0", french=0.7)
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    for one in evaluation["pairs"]:
+        one["with_prefix"]["meaning"] = 0.75
+    (folder / "evaluation.json").write_text(json.dumps(evaluation))
+    page = emergence.report([read_result(folder)], [])
+    assert "| default |  | 1 | 75% / 90% / 90 | 75% / 70% / 70 | 75% / 80% / 80 |" in page
 
 
 def test_only_what_stands_between_the_marks_is_written(tmp_path: Path) -> None:

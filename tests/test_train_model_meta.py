@@ -8,11 +8,14 @@ import torch
 from model_examples import Asked, picture, save_florence, save_gemma
 from training_examples import recipe_in, train_quietly
 
+from florenz.recipes.recipe_file import RecipeError
+from florenz.shards.manifest import Manifest
 from florenz.train import building, preflight
-from florenz.train.checkpoint import newest_checkpoint
+from florenz.train.checkpoint import Checkpoint, newest_checkpoint
 from florenz.train.model import loading
 from florenz.train.model.loading import build
 from florenz.train.model.meta import fill, is_without_weights
+from florenz.train.recipe import Recipe
 from florenz.train.state import weights_of
 
 Batch = dict[str, torch.Tensor]
@@ -63,14 +66,34 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         fill(empty, {})
 
 
-def test_a_training_that_goes_on_reads_no_weights_but_its_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recipe = recipe_in(tmp_path)
+def trained(folder: Path) -> tuple[Recipe, Manifest, Checkpoint]:
+    """A training that is done, its dataset and its last checkpoint."""
+    recipe = recipe_in(folder)
     train_quietly(recipe)
     manifest, _ = preflight.check(recipe)
     checkpoint = newest_checkpoint(recipe.out, pytest.fail)
     assert checkpoint is not None
+    return recipe, manifest, checkpoint
+
+
+def test_a_training_that_began_with_other_models_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the playground's tiny models were trained anew, in another shape, between two sessions."""
+    recipe, manifest, checkpoint = trained(tmp_path)
+    kept = checkpoint.weights()
+    name = next(name for name in kept if "vision" in name and kept[name].ndim == 4)
+    monkeypatch.setattr(type(checkpoint), "weights", lambda _: kept | {name: torch.zeros(7, *kept[name].shape[1:])})
+    with pytest.raises(RecipeError) as refused:
+        building.load_model(recipe, manifest, checkpoint)
+    (line,) = refused.value.problems
+    assert line.startswith(f"OUT {recipe.out!r} holds") and name in line and "choose another OUT" in line
+
+
+def test_a_training_that_goes_on_reads_no_weights_but_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, manifest, checkpoint = trained(tmp_path)
     monkeypatch.setattr(loading, "_load", lambda *_: pytest.fail("weights were read"))
     model, _ = building.load_model(recipe, manifest, checkpoint)
     kept = checkpoint.weights()

@@ -18,7 +18,7 @@ def test_sizes_of_the_paper_have_the_parameters_of_their_names(name: str) -> Non
 
 @pytest.mark.parametrize("name", ["playground", "playground-gemma"])
 def test_sizes_of_the_playground_fit_one_core(name: str) -> None:
-    assert 3.5e6 < num_parameters(name) < 4.5e6
+    assert 3e6 < num_parameters(name) < 4.5e6
 
 
 def test_counting_takes_no_memory() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from florenz.recipes.recipe_file import RecipeError
 from florenz.train import runs as module
-from florenz.train.runs import ListSettings, Run, Variant, execute, read_list, runs_of, set_key
+from florenz.train.runs import ListSettings, Run, execute, read_list, runs_of, set_key
+from florenz.train.variants import Variant
 
 ROOT = Path(__file__).resolve().parents[1]
 EMERGENCE, LAW = ROOT / "configs" / "emergence.toml", ROOT / "configs" / "law.toml"
@@ -98,6 +99,42 @@ def test_a_list_with_wrong_words_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         read_list(str(path))
     assert "did you mean 'seeds'?" in str(caught.value) and "[variants.a] holds about" in str(caught.value)
+
+
+def write_list(folder: Path, text: str) -> str:
+    path = folder / "list.toml"
+    path.write_text('base = "x"\nseeds = [0]\n' + text)
+    return str(path)
+
+
+def test_a_grid_is_every_combination_with_values_in_their_own_types(tmp_path: Path) -> None:
+    _, variants = read_list(
+        write_list(
+            tmp_path,
+            '[variants.alone]\n[grids.g]\nname = "w{w}-{s}"\naxes = { w = [1, 2], s = ["a", "b"] }\n'
+            'set = { "m.w" = "{w}", "m.path" = "d/{s}-{w}", "m.keys" = ["{s}", "{{s}}"], "m.n" = 3 }\n',
+        )
+    )
+    assert [one.name for one in variants] == ["alone", "w1-a", "w1-b", "w2-a", "w2-b"]
+    assert variants[2].changes == {"m.w": 1, "m.path": "d/b-1", "m.keys": ["b", "{s}"], "m.n": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", "there is no variant"),
+        ("variants = 3\n", "variants must be sections"),
+        ("[grids.g]\nname = 'x'\n", "[grids.g] holds name"),
+        ("[grids.g]\nname = 'x'\naxes = { w = [] }\n", "[grids.g] holds name"),
+        ("[grids.g]\nname = 'x{v}'\naxes = { w = [1] }\n", "names {v}, which is no axis: w"),
+        ("[grids.g]\nname = 'x{'\naxes = { w = [1] }\n", "is written twice"),
+        ("[grids.g]\nname = 'x'\naxes = { w = [1, 2] }\n", "two variants are called 'x'"),
+    ],
+)
+def test_a_grid_at_fault_is_told(tmp_path: Path, text: str, wanted: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_list(write_list(tmp_path, text))
+    assert wanted in str(caught.value)
 
 
 def test_what_is_done_is_skipped_and_what_failed_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

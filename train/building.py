@@ -35,7 +35,7 @@ def load_model(
     is_filled: without, it has no memory for weights yet (`split.py`).
 
     Raises:
-        RecipeError: the weights to start from are not there.
+        RecipeError: the weights to start from are not there, or the checkpoint is of another model.
     """
     torch.manual_seed(seed_of(recipe.seed))  # for what is new in it
     languages = dict.fromkeys([*LANGUAGES, *manifest.languages])
@@ -56,7 +56,12 @@ def load_model(
     if not is_filled:
         model.tie_weights()
     elif checkpoint is not None:
-        fill(model, checkpoint.weights())
+        try:
+            fill(model, checkpoint.weights())
+        except ValueError as problem:  # the playground's tiny models are trained anew from time to time
+            line = f"OUT {recipe.out!r} holds a training that began with other models ({problem})"
+            advice = "choose another OUT, or go on with the version of Florenz that began it"
+            raise RecipeError([f"{line}: {advice}"]) from problem
     return model.train(), processor
 
 

@@ -22,17 +22,20 @@ from florenz.limits.table import RECORD_BYTES
 from florenz.recipe_command import read_list_words
 from florenz.stores import files
 from florenz.train.results import Figures, Result, mean_and_interval, mean_over, read_result
-from florenz.train.runs import Variant, execute, folders_below, read_list, runs_of
+from florenz.train.runs import execute, folders_below, read_list, runs_of
+from florenz.train.variants import Variant
 
 USAGE = "usage: florenz emergence [LIST] [DATA=folder] [OUT=folder] [REPORT=file] [RUNS=folder,folder]"
 LIST, OUT, REPORT = "configs/emergence.toml", "data/emergence", "docs/emergence.md"
 VARIABLES = ("DATA", "OUT", "REPORT", "RUNS")
 BEGIN, END = "<!-- from here: written by a command -->", "<!-- to here -->"
-GROUPS: tuple[tuple[str, Callable[[str, Figures], bool]], ...] = (
-    ("held-out captions", lambda pair, figures: figures.is_held_out),
+Group = tuple[str, Callable[[str, Figures], bool]]
+GROUPS: tuple[Group, ...] = (
+    ("held-out captions", lambda pair, figures: figures.is_held_out and not figures.is_withheld),
     ("covered captions", lambda pair, figures: pair.startswith("caption/") and not figures.is_held_out),
     ("translations", lambda pair, figures: pair.startswith("translation/")),
 )
+WITHHELD: Group = ("captions of withheld concepts", lambda pair, figures: figures.is_withheld)
 
 
 def report(results: Sequence[Result], variants: Sequence[Variant]) -> str:
@@ -49,17 +52,19 @@ def report(results: Sequence[Result], variants: Sequence[Variant]) -> str:
         if of_variant
     ]
     held_out = {pair for one in results for pair, figures in one.pairs.items() if figures.is_held_out}
+    is_any_withheld = any(figures.is_withheld for one in results for figures in one.pairs.values())
+    groups = (*GROUPS, WITHHELD) if is_any_withheld else GROUPS
     heads = [f"{pair}{' (held out)' if pair in held_out else ''}" for pair in captions]
     return "\n\n".join(
         [
-            f"Dataset {builds}; at most {number} texts a pair. Exact captions / chrF, mean over seeds with the half "
-            "width of the 95% interval (Student's t; none for a single seed).",
+            f"Dataset {builds}; at most {number} texts a pair. Right in meaning (where that is counted) / exactly / "
+            "chrF, mean over seeds with the half width of the 95% interval (Student's t; none for a single seed).",
             _table(["run", "what", "seeds", *heads, "translations"], means),
             "Every run: exact / meaning / chrF / cross-entropy, means over the pairs of a kind; last, exact held-out "
             "captions when no prefix was forced.",
             _table(
-                ["run", "seed", "steps", "kept", "minutes", *(name for name, _ in GROUPS), "without prefix"],
-                [_row(one) for one in results],
+                ["run", "seed", "steps", "kept", "minutes", *(name for name, _ in groups), "without prefix"],
+                [_row(one, groups) for one in results],
             ),
             *_curves(results),
         ]
@@ -88,7 +93,7 @@ def _means(results: Sequence[Result], captions: Sequence[str]) -> list[str]:
             num_texts=0,
             cross_entropy=0.0,
             exact=mean_over(pairs, lambda figures: figures.exact),
-            meaning=None,
+            meaning=mean_over(pairs, lambda figures: figures.meaning),
             chrf=mean_over(pairs, lambda figures: figures.chrf),
             exact_without_prefix=None,
         )
@@ -99,9 +104,11 @@ def _means(results: Sequence[Result], captions: Sequence[str]) -> list[str]:
 
 
 def _mean_cell(figures: Sequence[Figures]) -> str:
-    exact = [one.exact for one in figures if one.exact is not None]
-    chrf = [one.chrf for one in figures if one.chrf is not None]
-    return f"{_interval(exact, 100)}% / {_interval(chrf, 1)}" if exact and chrf else "-"
+    meaning, exact, chrf = (
+        [value for one in figures if (value := getattr(one, name)) is not None] for name in ("meaning", "exact", "chrf")
+    )
+    right = " / ".join(f"{_interval(shares, 100)}%" for shares in (meaning, exact) if shares)
+    return f"{right} / {_interval(chrf, 1)}" if exact and chrf else "-"
 
 
 def _interval(values: Sequence[float], scale: float) -> str:
@@ -109,13 +116,13 @@ def _interval(values: Sequence[float], scale: float) -> str:
     return f"{scale * mean:.0f}" + (f" ± {scale * half:.0f}" if half is not None else "")
 
 
-def _row(result: Result) -> list[str]:
+def _row(result: Result, groups: Sequence[Group]) -> list[str]:
     name = result.variant or result.folder.name
     minutes = "-" if result.minutes is None else f"{result.minutes:.0f}"
     cells = [name, str(result.seed), str(result.steps), str(result.kept_step), minutes]
-    for _, belongs in GROUPS:
+    for _, belongs in groups:
         cells.append(_four([figures for pair, figures in result.pairs.items() if belongs(pair, figures)]))
-    held_out = [figures for figures in result.pairs.values() if figures.is_held_out]
+    held_out = [one for one in result.pairs.values() if one.is_held_out and not one.is_withheld]
     return [*cells, _percent(mean_over(held_out, lambda figures: figures.exact_without_prefix))]
 
 

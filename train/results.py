@@ -16,6 +16,7 @@ from typing import Any
 from florenz.limits.reading import read_path
 from florenz.limits.table import MIB, RECORD_BYTES
 from florenz.train.runs import RECORD, RESULT
+from florenz.train.scores.sets.contract import pair_name
 
 METRICS = "metrics.jsonl"
 LOG_BYTES = 1024 * MIB  # four lines a hundred steps, of a few hundred bytes each: millions of steps
@@ -26,7 +27,9 @@ T_975 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Of one pair, with its prefix. exact, meaning: shares; chrf: 0 to 100; cross_entropy: nats per token."""
+    """Of one pair, with its prefix. is_withheld: about what nobody was taught to caption. exact, meaning: shares;
+    chrf: 0 to 100; cross_entropy: nats per token.
+    """
 
     is_held_out: bool
     num_texts: int
@@ -35,6 +38,7 @@ class Figures:
     meaning: float | None
     chrf: float | None
     exact_without_prefix: float | None
+    is_withheld: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +65,7 @@ def read_result(folder: Path) -> Result:
         lines = [json.loads(line) for line in read_path(folder / METRICS, LOG_BYTES).splitlines()]
         steps = [line["step"] for line in lines]
         curves = {line["step"]: _exact_captions(line["pairs"]) for line in lines if "pairs" in line}
-        pairs = {f"{one['task']}/{one['language']}": _figures(one) for one in evaluation["pairs"]}
+        pairs = {_name(one): _figures(one) for one in evaluation["pairs"]}
         dataset = str(evaluation["dataset"])
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise ValueError(
@@ -103,6 +107,10 @@ def _exact_captions(pairs: dict[str, Any]) -> dict[str, float]:
     return {pair: figures["exact"] for pair, figures in pairs.items() if pair.startswith("caption/")}
 
 
+def _name(pair: dict[str, Any]) -> str:
+    return pair_name(pair["task"], pair["language"], is_withheld=pair.get("is_withheld", False))
+
+
 def _figures(pair: dict[str, Any]) -> Figures:
     scores, without = pair["with_prefix"] or {}, pair["without_prefix"] or {}
     return Figures(
@@ -113,6 +121,7 @@ def _figures(pair: dict[str, Any]) -> Figures:
         meaning=scores.get("meaning"),
         chrf=scores.get("chrf"),
         exact_without_prefix=without.get("exact_match"),
+        is_withheld=pair.get("is_withheld", False),
     )
 
 

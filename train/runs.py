@@ -3,12 +3,11 @@
     base = "configs/train.toml"         # what every run has
     seeds = [0, 1, 2]
     processes = 1                       # runs at once; 0: one for each GPU, or one
-    [variants.no_french]
-    about = "no translations into French: its captions must fail"
-    set = { "stages.all.leave_out" = ["translation/fr"] }
+    [variants.no-french]                # what a run changes: variants.py
+    ...
 
-A variant sets keys of the recipe by their path; a stage is named by its name. Variant v with seed 1 is OUT/v-1, which
-holds run.json (the whole recipe), all that a training leaves, and evaluation.json once it is done.
+Variant v with seed 1 is OUT/v-1, which holds run.json (the whole recipe), all that a training leaves, and
+evaluation.json once it is done.
 
     python -m train.runs FOLDER         # one run, as the list starts it
 """
@@ -32,6 +31,7 @@ from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader
 from florenz.shards.manifest import read_manifest
 from florenz.stores import files
+from florenz.train.variants import Variant, take_variants
 
 RECORD, RESULT, LOG = "run.json", "evaluation.json", "log.txt"
 POLL_S = 0.2
@@ -51,15 +51,6 @@ class ListSettings:
 
     processes: int = 0
     """Runs at once. 0: as many as there are GPUs, each with one of its own; on a CPU one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """name: of its folders. about: a line for the report. changes: path of a key -> value."""
-
-    name: str
-    about: str
-    changes: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,18 +86,8 @@ def read_list(path: str) -> tuple[ListSettings, list[Variant]]:
     """A list's settings and variants; `RecipeError` with a line for each fault."""
     table = read_recipe_file(path)
     reader = SectionReader(homes={}, variables={})
-    entries = table.pop("variants", {})
+    variants = take_variants(table, reader.problems)
     settings = reader.read(ListSettings, table, "")
-    variants = []
-    if not isinstance(entries, dict) or not entries:
-        reader.problems.append("there is no variant: add one under [variants.name]")
-        entries = {}
-    for name, entry in entries.items():
-        is_whole = isinstance(entry, dict) and set(entry) <= {"about", "set"} and isinstance(entry.get("set", {}), dict)
-        if not is_whole:
-            reader.problems.append(f'[variants.{name}] holds about = "..." and set = {{ "path.of.key" = value }}')
-            continue
-        variants.append(Variant(name=name, about=str(entry.get("about", "")), changes=entry.get("set", {})))
     if reader.problems or settings is None:
         raise RecipeError([f"{path}: {problem}" for problem in reader.problems])
     return settings, variants

@@ -68,7 +68,7 @@ class Validation:
             ValueError: nothing to ask. StreamError: what can't be read.
         """
         items = list(_items(evaluation_set, processor.settings.styles, image_px is not None, max_images))
-        pairs = dict.fromkeys((f"{item.task}/{item.language}", item.is_held_out) for item in items)
+        pairs = dict.fromkeys((item.pair, item.is_held_out) for item in items)
         if all(is_held_out for _, is_held_out in pairs):
             raise ValueError(
                 f"validation: {evaluation_set.folder} has no covered text to choose by: set every_steps = 0 in "
@@ -124,7 +124,7 @@ class Validation:
             )
             if "pixel_values" in batch:
                 batch["picture_ids"] = torch.tensor([self._ids[item.image] for item in chunk])
-            pairs = [numbers[f"{item.task}/{item.language}", item.is_held_out] for item in chunk]
+            pairs = [numbers[item.pair, item.is_held_out] for item in chunk]
             batches.append((torch.tensor(pairs), batch))
         return batches
 

@@ -39,8 +39,13 @@ def fill(model: PreTrainedModel, weights: Mapping[str, torch.Tensor]) -> None:
     """weights: name -> tensor, each once even where two names share it. They are copied: what lies in a file's memory
     map is aligned to nothing, and sums of the same numbers can then differ in their last bits.
 
-    `ValueError` if one is missing or none of the model's.
+    `ValueError` if one is missing, none of the model's, or of another shape.
     """
+    own = model.state_dict()
+    for name, tensor in weights.items():
+        if name in own and own[name].shape != tensor.shape:
+            shapes = f"{list(tensor.shape)} in the checkpoint and {list(own[name].shape)} in the model"
+            raise ValueError(f"a checkpoint does not fit the model: {name} is {shapes}")
     missing, unexpected = model.load_state_dict(
         {name: tensor.clone() for name, tensor in weights.items()}, strict=False, assign=True
     )

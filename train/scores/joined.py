@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from florenz.train.scores.sets import dataset
-from florenz.train.scores.sets.contract import EvaluationSet, Item
+from florenz.train.scores.sets.contract import EvaluationSet, Item, Judge, judge_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,11 @@ class Joined:
             if part in one.parts():
                 for item in one.items(part):
                     yield replace(item, id=f"{number}/{item.id}", image=f"{number}/{item.image}")
+
+    def judge(self) -> Judge | None:
+        """That of the first, if every one has one: a text is judged by the English caption beside it."""
+        judges = [judge_of(one) for one in self.sets]
+        return None if None in judges else judges[0]
 
 
 def evaluation_set_of(folders: Sequence[str], use: dataset.Use, choosing: str) -> EvaluationSet:

@@ -65,7 +65,7 @@ def make_figure(pairs: Sequence[PairScores]) -> Any:
     panels = figure.subplots(1, len(PANELS), sharey=True)
     for axes, panel in zip(panels, PANELS, strict=True):
         _draw_panel(axes, panel, pairs)
-    panels[0].set_yticks(range(len(pairs)), [f"{pair.task}/{pair.language}" for pair in pairs])
+    panels[0].set_yticks(range(len(pairs)), [pair.name for pair in pairs])
     panels[0].invert_yaxis()
     figure.legend(handles=_legend(), loc="outside lower center", ncols=4, frameon=False)
     return figure

@@ -39,7 +39,7 @@ from florenz.train.scores.table import Evaluation
 from florenz.train.scores.texts import PairScores, References, TextScores, chance, interval_of_mean, score_texts
 from florenz.train.scores.together import in_rounds
 
-MAX_IMAGES = 500
+MAX_IMAGES = 1000
 BATCH_SIZE = 32
 TASKS = ("caption", "translation")
 WAYS = ("with_prefix", "without_prefix", "translated", "copied", "by_translator")  # of answering, but by chance
@@ -54,6 +54,7 @@ class Pair(NamedTuple):
     task: str
     language: str
     is_held_out: bool
+    is_withheld: bool = False
 
 
 class Question(NamedTuple):
@@ -172,7 +173,9 @@ def answers_of(
     if not answers:
         styles = ", ".join(processor.settings.styles)
         raise ValueError(f"{evaluation_set.folder} has no text in the style {styles}, which the model is trained on")
-    ordered = sorted(answers, key=lambda pair: (TASKS.index(pair.task), pair.is_held_out, pair.language))
+    ordered = sorted(
+        answers, key=lambda pair: (TASKS.index(pair.task), pair.is_withheld, pair.is_held_out, pair.language)
+    )
     if showcase is not None:
         for pair in ordered:
             _show(showcase, pair, answers[pair])
@@ -226,7 +229,7 @@ def _by_pair(
         picture_CHW = picture_of(items[0], image_px)
         for item in items:
             if (image_px is not None or item.source_text) and (not styles or item.style in styles):
-                pair = Pair(item.task, item.language, item.is_held_out)
+                pair = Pair(item.task, item.language, item.is_held_out, item.is_withheld)
                 found.setdefault(pair, []).append(_question(item, picture_CHW))
     return found
 

@@ -116,8 +116,8 @@ def _rows(evaluation: Evaluation) -> list[list[str]]:
 
 
 def _cells(pair: PairScores) -> list[str]:
-    mark = " (held out)" if pair.is_held_out else ""
-    cells = [f"{pair.task}/{pair.language}{mark}", str(pair.num_texts), f"{pair.cross_entropy:.3f}"]
+    mark = " (held out)" if pair.is_held_out and not pair.is_withheld else ""
+    cells = [f"{pair.name}{mark}", str(pair.num_texts), f"{pair.cross_entropy:.3f}"]
     for scores in (pair.with_prefix, pair.without_prefix, pair.chance):
         cells += ["-"] * 3 if scores is None else _cells_of(scores)
     return cells

@@ -25,6 +25,7 @@ import numpy as np
 
 from florenz.languages.identification import LanguageIdentifier
 from florenz.train.scores.cider import cider
+from florenz.train.scores.sets.contract import pair_name
 
 # contrast: whether the right text is likelier than a wrong one (`Item.wrong`), which the model is asked, not its texts.
 METRICS = ("exact_match", "chrf", "language_fidelity", "bleu", "cider", "contrast")
@@ -57,7 +58,8 @@ class TextScores:
 
 @dataclass(frozen=True, kw_only=True)
 class PairScores:
-    """A task in a language. is_held_out: never trained on. num_texts: questions; images times styles.
+    """A task in a language. is_held_out: never trained on. is_withheld: as in `Item`. num_texts: questions; images
+    times styles.
 
     cross_entropy: nats per token of the references, ends included, forced beginnings not; teacher-forced. num_tokens:
     what it is the mean of. with_prefix: None where there are no words to begin with. without_prefix: None for
@@ -82,6 +84,11 @@ class PairScores:
     by_translator: TextScores | None = None
     contrast: float | None = None
     contrast_interval: tuple[float, float] | None = None
+    is_withheld: bool = False
+
+    @property
+    def name(self) -> str:
+        return pair_name(self.task, self.language, is_withheld=self.is_withheld)
 
 
 def score_texts(

@@ -17,7 +17,7 @@ EMERGED, PARTLY = 0.9, 0.5
 
 def verdict(pairs: Sequence[PairScores]) -> str:
     """The sentence; "" where no held-out captions were scored, or nothing to compare them with."""
-    captions = [pair for pair in pairs if pair.task == "caption" and pair.with_prefix is not None]
+    captions = [one for one in pairs if one.task == "caption" and one.with_prefix is not None and not one.is_withheld]
     held_out = [pair for pair in captions if pair.is_held_out]
     taught = [pair for pair in captions if not pair.is_held_out]
     translated = [pair for pair in taught if pair.language != SOURCE] or taught  # as the held-out ones are

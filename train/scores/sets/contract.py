@@ -23,7 +23,8 @@ class Item:
     items of that task and language. task: "caption" or "translation". style: one that prompts know. source_text: ""
     for captions. references: at least one. is_held_out: never trained on. where: file and place, for messages. truth:
     what a judge goes by, for a set that has one: the English caption of the picture in this style. wrong: a text that
-    must be less likely than the first reference, for sets that ask that; "" for all others.
+    must be less likely than the first reference, for sets that ask that; "" for all others. is_withheld: the picture
+    shows what nobody was taught to caption, in any language (`[coverage] withheld`).
     """
 
     id: str
@@ -38,6 +39,16 @@ class Item:
     where: str
     truth: str = ""
     wrong: str = ""
+    is_withheld: bool = False
+
+    @property
+    def pair(self) -> str:
+        return pair_name(self.task, self.language, is_withheld=self.is_withheld)
+
+
+def pair_name(task: str, language: str, *, is_withheld: bool) -> str:
+    """As tables have it; texts about what is withheld are a pair of their own."""
+    return f"{task}/{language}{'/withheld' if is_withheld else ''}"
 
 
 class EvaluationSet(Protocol):

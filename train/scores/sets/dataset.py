@@ -10,17 +10,22 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar, Literal
 
+from florenz.languages.codes import SOURCE
+from florenz.playground.meaning import read, says_the_same
 from florenz.shards.manifest import Manifest, read_manifest
 from florenz.shards.plan import HELDOUT
 from florenz.shards.records import sample_from
 from florenz.shards.schema import HELDOUT_SUFFIX, SchemaError
 from florenz.train.data.tar_index import ShardCache, ShardFiles, StreamError
-from florenz.train.scores.sets.contract import Item
+from florenz.train.scores.sets.contract import Item, Judge
 
 COVERED, WITHHELD = "val", HELDOUT
 CHOOSING = "choose"
+SOME = 16  # captions tell the world that they were made in
+PLAYGROUND = "playground"  # what a recipe calls its pictures
 SHARE_FOR_CHOOSING = 4  # one of so many
 
 Use = Literal["all", "report", "choose"]
@@ -57,6 +62,17 @@ class Set:
         with closing(self._open(manifest, part)) as shards:
             for shard, index in self._places(manifest, part):
                 yield from _items_of(shards, shard, index, part)
+
+    def judge(self) -> Judge | None:
+        """For the playground's pictures, whose captions can be read back into what they show.
+
+        None for those of an earlier world too, whose words are others.
+        """
+        if read_manifest(self.folder).recipe.get("images", {}).get("source") != PLAYGROUND:
+            return None
+        asked = (item for item in self.items(COVERED) if item.task == "caption" and item.language == SOURCE)
+        known = [bool(read(item.truth, SOURCE, item.style)) for item in islice(asked, SOME)]
+        return says_the_same if sum(known) > len(known) / 2 else None
 
     def _parts(self, manifest: Manifest) -> tuple[str, ...]:
         """Covered and withheld texts; a split of its own for choosing has covered ones alone."""
@@ -103,4 +119,5 @@ def _items_of(shards: ShardFiles, shard: int, index: int, part: str) -> Iterator
             is_held_out=part == WITHHELD,
             where=shards.where(shard, index, "jpg"),
             truth=sample.caption_texts.get(example.style, ""),
+            is_withheld=part == WITHHELD and sample.shows_withheld,
         )
