@@ -106,7 +106,7 @@ class Answer:
 
 
 class Captioner(Protocol):
-    """A loaded captioner."""
+    """A loaded captioner; `recipes.kinds.Closing` too, where it holds more than memory."""
 
     def prepare(self, picture: Image.Image) -> Any:
         """An RGB picture of any size as the model wants it: at most a few MB, where a photo may take 300.
@@ -122,14 +122,6 @@ class Captioner(Protocol):
 
 
 @runtime_checkable
-class Closing(Protocol):
-    """A captioner that holds more than this process's memory."""
-
-    def close(self) -> None:
-        """It is asked no more: its server ends."""
-
-
-@runtime_checkable
 class Served(Protocol):
     """A captioner whose model is at a server."""
 
@@ -139,6 +131,14 @@ class Served(Protocol):
 
     def counted(self) -> Mapping[str, int]:
         """Since it was loaded: answer_tokens, prompt_tokens."""
+
+
+@runtime_checkable
+class AtServers(Protocol):
+    """A captioner whose model may be at several servers."""
+
+    def at_each_server(self) -> Mapping[str, Captioner]:
+        """Endpoint -> this captioner, asked there alone."""
 
 
 class CaptionStream(Protocol):
@@ -173,6 +173,15 @@ class LeavingRoom(Protocol):
     @property
     def num_cores(self) -> int:
         """Cores that its model computes on; 0 for one on a GPU, or at a server that somebody else has started."""
+
+
+@runtime_checkable
+class OnAccelerator(Protocol):
+    """A captioner that may compute on a GPU, whose memory a translator's server may take as well."""
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Of its GPU's memory: what nobody has, and what it has taken to work in. None where it computes on none."""
 
 
 class CaptionerKind(Protocol):

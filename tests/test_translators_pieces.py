@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipeline_examples import caption_row, key_of, recipe_for, translation_row
 
-from benchmarks.stand_in_server import StandInServer, status
+from benchmarks.stand_in_server import Request, StandInServer, completions, status
 from florenz.captioners.florence2 import Settings as Captioner
 from florenz.languages.identification import LanguageIdentifier
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Maker, Makers, translator_fingerprint
-from florenz.pipeline.assemble.filtering import cover, gather
+from florenz.pipeline.assemble.covering import cover
+from florenz.pipeline.assemble.filtering import gather
 from florenz.pipeline.recipe import Recipe, Translator
 from florenz.recipes.recipe_file import RecipeError
 from florenz.translators.answer import Answer
@@ -140,6 +141,59 @@ def test_a_sentence_that_is_refused_too_costs_the_text(server: StandInServer) ->
     bad, good = ask(server, [Question(text=text, language="de") for text in ("Good. Poison here.", "Good. Fine.")])
     assert (bad.text, bad.reason, bad.detail) == ("", "translator_refused", "sentence 2 of 2: HTTP 400: not this")
     assert (good.text, good.detail) == ("GOOD. FINE.", "")
+
+
+def cut_at(limit: int) -> Any:
+    """max_tokens, in characters: longer answers end there, and the server says so."""
+
+    def reply(request: Request) -> None:
+        texts = [request.stand_in.answer(prompt) for prompt in request.prompts]
+        record = completions([text[:limit] for text in texts])
+        for choice, text in zip(record["choices"], texts, strict=True):
+            choice["finish_reason"] = "length" if len(text) > limit else "stop"
+        request.send_json(record)
+
+    return lambda request: reply
+
+
+def test_a_text_whose_answer_is_cut_is_asked_again_by_sentence_once(server: StandInServer) -> None:
+    server.rule = cut_at(20)
+    texts = [
+        "Short one.",
+        "A dog sleeps. Two birds sit there. It is day.",
+        "One that has no end and so can't be cut anywhere",
+        "It is day. A sentence that is too long by itself. It is night.",
+    ]
+    first, long, endless, partly = ask(server, [Question(text=text, language="de") for text in texts])
+    assert (first.text, first.finish_reason, first.detail) == ("SHORT ONE.", "stop", "")
+    assert (long.text, long.finish_reason, long.detail) == (texts[1].upper(), "stop", f"{BY_SENTENCE} (3)")
+    assert (endless.text, endless.finish_reason, endless.detail) == ("ONE THAT HAS NO END", "length", "")
+    assert partly.text == "IT IS DAY. A SENTENCE THAT IS T IT IS NIGHT.", "what is left of it is told as cut, not kept"
+    assert (partly.finish_reason, partly.detail) == ("length", f"{BY_SENTENCE} (3)")
+    assert len(server.asked) == 4 + 3 + 3, "each text, and each sentence of those that have several, once"
+
+
+def test_context_is_left_out_before_a_cut_answer_is_asked_again_by_sentence(server: StandInServer) -> None:
+    server.rule = cut_at(24)
+    questions = [
+        Question(text=text, language="de", context="Details of all kinds.")
+        for text in ("A bat. It flies.", "A bat flies. It is night. A moth sits.")
+    ]
+    whole, cut = ask(server, questions)
+    assert (whole.text, whole.finish_reason, whole.detail) == ("A BAT. IT FLIES.", "stop", WITH_CONTEXT)
+    assert (cut.text, cut.detail) == (questions[1].text.upper(), f"{CONTEXT_LOST}; {BY_SENTENCE} (3)")
+
+
+def test_a_cut_answer_that_an_old_ledger_holds_is_not_asked_again_by_itself(tmp_path: Path) -> None:
+    key = key_of(b"x")
+    ledger = Ledger(str(tmp_path))
+    ledger.append_captions("c" * 16, [caption_row(key, 0)])
+    ledger.append_translations("de", "t" * 16, [translation_row(key, 0, "de", text="Ein H", finish_reason="length")])
+    makers = Makers(
+        captioners={"short": Maker(model="c", fingerprint="c" * 16)},
+        translators={"de": (Maker(model="t", fingerprint="t" * 16),)},
+    )
+    assert CurrentAnswers(ledger, makers, styles=("short",)).missing_translations({key}) == []
 
 
 def test_context_that_is_too_long_is_left_out_before_a_text_is_cut(server: StandInServer) -> None:

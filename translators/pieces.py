@@ -3,8 +3,8 @@
 Context (arXiv 2503.09443, context-enhanced machine translation): the detailed description rides along behind a marker,
 "{caption} ### ({description})", so that ambiguous words come out right, and what the model says before the marker is
 the translation. Where marker or text got lost, the text is asked once more without. What is longer than the recipe
-allows is asked sentence by sentence, and so is what the server refuses whole, which is mostly a text that is too long
-for its model; a sentence without an answer costs the whole text.
+allows is asked sentence by sentence, and so is, once, what the server refuses whole, which is mostly a text that is too
+long for its model, and what its answer was cut for at `max_tokens`; a sentence without an answer costs the whole text.
 
 Each answer says in its `detail` which way it went, which stands in the ledger and beside the text in the sample.
 """
@@ -21,6 +21,7 @@ from florenz.translators.stream import Ask, Keep, Question
 
 MARKER = "###"
 REFUSED = "translator_refused"
+CUT = "length"  # why an answer ends, in the server's word
 WITH_CONTEXT, CONTEXT_LOST = "translated with context", "translated without context, which got lost"
 BY_SENTENCE = "translated sentence by sentence"
 ABBREVIATIONS = ("mr", "mrs", "ms", "dr", "st", "vs", "etc", "e.g", "i.e", "no", "approx", "ca")
@@ -38,10 +39,12 @@ class _Text:
     answers: dict[int, Answer] = field(default_factory=dict)
 
     @property
-    def is_refused_whole(self) -> bool:
-        """Too long for the model, most likely, and there is a shorter way to ask."""
-        is_refused = len(self.parts) == 1 and self.answers[0].reason == REFUSED
-        return is_refused and len(sentences(self.question.text)) > 1
+    def is_too_long_whole(self) -> bool:
+        """For the model's context, most likely, or for `max_tokens`; and there is a shorter way to ask."""
+        if len(self.parts) > 1:
+            return False
+        is_too_long = self.answers[0].reason == REFUSED or self.answers[0].finish_reason == CUT
+        return is_too_long and len(sentences(self.question.text)) > 1
 
 
 async def answer_in_pieces(ask: Ask, questions: Sequence[Question], keep: Keep, max_chars: int | None) -> None:
@@ -57,8 +60,8 @@ async def answer_in_pieces(ask: Ask, questions: Sequence[Question], keep: Keep, 
         for place, question in enumerate(questions)
         if place in lost or not _has_context(question)
     ]
-    refused = await _ask_parts(ask, texts, keep)
-    again = [replace(text, parts=sentences(text.question.text), answers={}) for text in refused]
+    too_long = await _ask_parts(ask, texts, keep)
+    again = [replace(text, parts=sentences(text.question.text), answers={}) for text in too_long]
     await _ask_parts(ask, again, keep)
 
 
@@ -82,9 +85,9 @@ async def _ask_with_context(ask: Ask, questions: Sequence[Question], keep: Keep)
 
 
 async def _ask_parts(ask: Ask, texts: Sequence[_Text], keep: Keep) -> list[_Text]:
-    """Keeps what is complete; those that were refused whole and can be asked by sentence."""
+    """Keeps what is complete; those that were too long as a whole and can be asked by sentence."""
     parts = [(text, number) for text in texts for number in range(len(text.parts))]
-    refused: list[_Text] = []
+    too_long: list[_Text] = []
 
     def keep_some(first: int, answers: Sequence[Answer]) -> None:
         done: dict[int, Answer] = {}
@@ -92,15 +95,15 @@ async def _ask_parts(ask: Ask, texts: Sequence[_Text], keep: Keep) -> list[_Text
             text.answers[number] = answer
             if len(text.answers) < len(text.parts):
                 continue
-            if text.is_refused_whole:
-                refused.append(text)
+            if text.is_too_long_whole:
+                too_long.append(text)
             else:
                 done[text.place] = _joined(text)
         _keep_runs(keep, done)
 
     if parts:
         await ask([_part(text, number) for text, number in parts], keep_some)
-    return refused
+    return too_long
 
 
 def _part(text: _Text, number: int) -> Question:
@@ -137,10 +140,10 @@ def _joined(text: _Text) -> Answer:
         if not answer.text:
             missing = f"sentence {number} of {len(answers)} got an empty answer"
             return Answer(text="", reason="translator_bad_reply", detail=missing)
-    is_cut = any(answer.finish_reason == "length" for answer in answers)
+    is_cut = any(answer.finish_reason == CUT for answer in answers)
     joined = " ".join(answer.text for answer in answers)
     ways.append(f"{BY_SENTENCE} ({len(answers)})")
-    return Answer(text=joined, finish_reason="length" if is_cut else "stop", detail="; ".join(ways))
+    return Answer(text=joined, finish_reason=CUT if is_cut else "stop", detail="; ".join(ways))
 
 
 def _has_context(question: Question) -> bool:

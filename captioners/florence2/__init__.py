@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError, safe_open
 
 from florenz.captioners.contract import Captioner
 from florenz.captioners.florence2.settings import Settings
 from florenz.captioners.florence2.tasks import TASK_OF_STYLE
 from florenz.recipes.fingerprints import decided_since
+from florenz.recipes.kinds import missing_package
 from florenz.stores.models import ModelProblem, fingerprint_of_model, local_model, read_config
+from florenz.stores.weights import problem_with_weights
 
 __all__ = ["Settings", "fingerprint_parts", "known_styles", "load", "problems"]
 
@@ -44,10 +43,9 @@ def fingerprint_parts(settings: Settings) -> dict[str, Any]:
 
 def problems(settings: Settings) -> Iterator[str]:
     """At most one: whether the packages are there, and a Florence-2 in transformers' format, its weights no pickles."""
-    for package in PACKAGES:
-        if find_spec(package) is None:
-            yield f"kind = {settings.kind!r} needs the package {package!r}, which is missing: install it"
-            return
+    if lines := list(missing_package(settings.kind, PACKAGES)):
+        yield from lines
+        return
     name = settings.model
     try:
         config = read_config(name, settings.revision)
@@ -57,7 +55,7 @@ def problems(settings: Settings) -> Iterator[str]:
     if (model_type := config.get("model_type")) != "florence2":
         yield f"{name!r} is a {model_type}, not a Florence-2 as transformers reads it: {ADVICE}"
     elif Path(folder := local_model(name)).is_dir():
-        yield from _problem_with_weights(folder)
+        yield from problem_with_weights(folder, MODULES_OF_TRANSFORMERS, ADVICE)
     elif CODE_OF_ITS_OWN in config:
         yield f"{name!r} is for code of its own, and its weights have other names than transformers': {ADVICE}"
 
@@ -66,20 +64,3 @@ def load(settings: Settings) -> Captioner:
     from florenz.captioners.florence2.model import Florence  # torch and transformers
 
     return Florence(settings)
-
-
-def _problem_with_weights(folder: str) -> Iterator[str]:
-    """Only the names are read, of which each file has a list at its start."""
-    paths = sorted(Path(folder).glob("*.safetensors"))
-    if not paths:
-        yield f"the folder {folder!r} has no weights (*.safetensors): make the model, or copy all of it"
-    for path in paths:
-        try:
-            with safe_open(path, framework="numpy") as weights:
-                foreign = [name for name in weights.keys() if not name.startswith(MODULES_OF_TRANSFORMERS)]  # noqa: SIM118
-        except (OSError, SafetensorError) as problem:
-            yield f"the weights {str(path)!r} are damaged ({problem}): copy the model anew"
-            return
-        if foreign:
-            yield f"the weights of {folder!r} have other names than transformers' ({min(foreign)!r}): {ADVICE}"
-            return

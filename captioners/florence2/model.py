@@ -15,13 +15,12 @@ from PIL import Image
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
 from florenz.captioners.contract import Answer, CaptionerError
-from florenz.captioners.florence2.gpus import Place, take_place
 from florenz.captioners.florence2.pixels import PixelTable, fits
 from florenz.captioners.florence2.settings import Settings
 from florenz.captioners.florence2.tasks import TASK_OF_STYLE
+from florenz.stores.gpus import Place, device_for
 from florenz.stores.models import local_model
-
-MAX_NAMES_TOLD = 3
+from florenz.stores.weights import faults_of_loading
 
 
 class Florence:
@@ -49,10 +48,19 @@ class Florence:
         _check_weights(name, found)
         with self._enough_memory("the model", 'choose dtype = "bfloat16", a smaller model, or device = "cpu"'):
             self._model.to(self._device).eval()
+        self._weight_bytes = 0 if self._device == "cpu" else torch.cuda.memory_allocated(self._device)
 
     @property
     def num_cores(self) -> int:
         return torch.get_num_threads() if self._device == "cpu" else 0
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Without what our batches leave with torch: that is this captioner's to work in, now and in the next batch."""
+        if self._device == "cpu":
+            return None
+        free, _ = torch.cuda.mem_get_info(self._device)
+        return free + torch.cuda.memory_reserved(self._device) - self._weight_bytes
 
     def close(self) -> None:
         """Its GPU and that GPU's memory are for others."""
@@ -143,37 +151,22 @@ class Florence:
 
 
 def _check_weights(name: str, found: Mapping[str, Any]) -> None:
-    """Nothing may be made up: weights that are not in the files would be random, and every caption noise.
-
-    found: as transformers tells it; a tensor that is tied to one in the files is not missing.
-    """
-    wrong = {
-        "missing": sorted(found["missing_keys"]),
-        "unexpected": sorted(found["unexpected_keys"]),
-        "of another shape": sorted(name for name, *_ in found["mismatched_keys"]),
-    }
-    told = [f"{len(names)} {fault} ({_first_of(names)})" for fault, names in wrong.items() if names]
-    if told:
+    """Nothing may be made up: weights that are not in the files would be random, and every caption noise."""
+    if wrong := faults_of_loading(found):
         raise CaptionerError(
-            f"captioner {name!r} has not the weights of its config.json: {', '.join(told)}: "
+            f"captioner {name!r} has not the weights of its config.json: {wrong}: "
             "copy the model anew, or choose one like florence-community/Florence-2-large"
         )
 
 
-def _first_of(names: Sequence[str]) -> str:
-    return ", ".join(names[:MAX_NAMES_TOLD]) + (", ..." if len(names) > MAX_NAMES_TOLD else "")
-
-
 def _device(name: str) -> tuple[str, Place | None]:
-    """Where to compute; for one of the GPUs that the recipe leaves to us, the place there. Raises CaptionerError."""
+    """As `device_for`. Raises CaptionerError."""
     number = torch.cuda.device_count() if name != "cpu" else 0
-    if name == "cpu" or (name == "auto" and not number):
-        return "cpu", None
-    _, _, named = name.partition(":")
-    if number <= int(named or 0):
-        sees = f"{number} GPUs, cuda:0 to cuda:{number - 1}" if number else "no GPU here"
-        raise CaptionerError(f'device = {name!r}, and torch sees {sees}: name another, or write device = "auto"')
-    if named:
-        return name, None
-    place = take_place([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(number)])
-    return f"cuda:{place.gpu}", place
+    try:
+        return device_for(name, number, lambda: [_uuid(gpu) for gpu in range(number)])
+    except (ValueError, PermissionError) as problem:
+        raise CaptionerError(str(problem)) from problem
+
+
+def _uuid(gpu: int) -> str:
+    return str(torch.cuda.get_device_properties(gpu).uuid)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +65,12 @@ class VisionChat:
         self, keep: Callable[[Any, str, Answer], None], in_flight: Callable[[int], None] = lambda more: None
     ) -> Pictures:
         return Pictures(self._clients, keep, self._started_again, in_flight)
+
+    def at_each_server(self) -> dict[str, VisionChat]:
+        found = {client.endpoint: copy.copy(self) for client in self._clients}
+        for client in self._clients:
+            found[client.endpoint]._clients = [client]
+        return found
 
     def close(self) -> None:
         if self._shared is not None:

@@ -7,41 +7,22 @@ class TestFlorence2(CaptionerContract):
     def settings(self, ...): ...
 """
 
-import base64
-import json
 import pickle
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from captioner_examples import noise
 from PIL import Image
 
-import florenz.captioners
+from contracts.model_kind import ModelKindContract
 from florenz.captioners.contract import Answer, Captioner, CaptionerKind, CaptionerSettings, kind_of
-from florenz.recipes.fingerprints import deciding, fingerprint
 
-HEAVY = ("torch", "transformers", "apache_beam", "vllm")
 MAX_PREPARED_BYTES = 8 << 20  # 768 x 768 px in float32 are 7 MB
-LIGHT_HALF = """
-import base64, json, pickle, sys
-import florenz.captioners
-florenz.captioners.__path__[:] = json.loads(sys.argv[1])
-from florenz.captioners.contract import kind_of
-settings = pickle.loads(base64.b64decode(sys.argv[2]))
-kind = kind_of(settings)
-told = list(kind.problems(settings))
-kind.known_styles(settings), kind.fingerprint_parts(settings)
-print(json.dumps([told, sorted(sys.modules)]))
-"""
 
 
-class CaptionerContract:
-    other_values: Mapping[str, Any]
-    """Field of the settings -> a value that is right and not the one in `named`; every field has one."""
+class CaptionerContract(ModelKindContract):
+    room, asked = "captioners", "known_styles"
 
     @pytest.fixture
     def settings(self) -> CaptionerSettings:
@@ -72,35 +53,8 @@ class CaptionerContract:
 
     # -- the light half -----------------------------------------------------------------------------------------------
 
-    def test_settings_reach_a_worker_as_they_were(self, settings: CaptionerSettings) -> None:
-        assert pickle.loads(pickle.dumps(settings)) == settings
-        assert hash(settings) == hash(replace(settings)), "a process keeps one captioner for each"
-
-    def test_settings_belong_to_their_kind(self, kind: CaptionerKind, settings: CaptionerSettings) -> None:
-        assert type(settings) is kind.Settings and kind.Settings(model="org/model").kind == settings.kind
-
     def test_it_knows_the_styles_that_it_is_asked_for(self, kind: CaptionerKind, settings: CaptionerSettings) -> None:
         assert settings.styles and set(settings.styles) <= set(kind.known_styles(settings))
-
-    def test_the_light_half_finds_no_fault_and_imports_nothing_heavy(self, settings: CaptionerSettings) -> None:
-        folders = json.dumps(list(florenz.captioners.__path__))
-        pickled = base64.b64encode(pickle.dumps(settings)).decode()
-        asked = [sys.executable, "-c", LIGHT_HALF, folders, pickled]
-        done = subprocess.run(asked, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        told, modules = json.loads(done.stdout)
-        assert told == [] and not {module.split(".")[0] for module in modules} & set(HEAVY)
-
-    def test_what_decides_an_answer_changes_the_fingerprint_and_nothing_else_does(
-        self, kind: CaptionerKind, named: CaptionerSettings
-    ) -> None:
-        assert set(self.other_values) == {field.name for field in fields(named)}
-        before = fingerprint(kind.fingerprint_parts(named))
-        assert fingerprint(kind.fingerprint_parts(replace(named))) == before
-        for name, value in self.other_values.items():
-            assert getattr(named, name) != value, f"{name} has this value already"
-            after = fingerprint(kind.fingerprint_parts(replace(named, **{name: value})))
-            assert (after != before) == (name in deciding(named)), name
 
     # -- the heavy half -----------------------------------------------------------------------------------------------
 
