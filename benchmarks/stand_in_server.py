@@ -35,14 +35,18 @@ SENTENCES = {
 # answered without a fault and not counted, or every test of a fault would have to say that it means the next request.
 TRIES = ("A dog is sleeping.", "A house with a garden.", "Two birds are sitting on a wall.")
 STUCK_S = 600.0  # so long a fault lasts that nobody ends; all who wait for it have given up before
+MARKER = "###"  # of `translators/pieces.py`; a stand-in is a stranger and imports nothing of ours
 _LANGUAGE = re.compile(r"<\|(\w+)\|>$")
 
 
 def sentence_for(prompt: str) -> str:
-    """One of a few sentences in the asked language, by a hash. One in three is empty: there is something to reject."""
+    """One of a few sentences in the asked language, by a hash. One in three is empty: there is something to reject.
+    Behind it the marker that sets a context apart, where the prompt has one.
+    """
     found = _LANGUAGE.search(prompt)
     sentences = SENTENCES.get(found.group(1) if found else "", ("",))
-    return sentences[hashlib.sha256(prompt.encode()).digest()[0] % len(sentences)]
+    chosen = sentences[hashlib.sha256(prompt.encode()).digest()[0] % len(sentences)]
+    return f"{chosen} {MARKER}" if f" {MARKER} (" in prompt else chosen
 
 
 def prompts_of(body: dict[str, Any]) -> list[str]:

@@ -29,7 +29,7 @@ named. What was answered is kept: the same command again goes on where it was st
   IMAGES       folder, glob, tars or Parquet; the playground by default
   COUNT        scenes to draw, or at most so many images
   OUT          where everything goes
-  ENDPOINT     a vLLM server that runs already, http://host:port/v1
+  ENDPOINT     a vLLM server that runs already, http://host:port/v1; several of the same model with commas
   WORKERS      worker processes
   SEED         decides split, order and scenes
   KEEP_BUILDS  earlier builds whose shards stay

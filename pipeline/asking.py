@@ -22,10 +22,12 @@ from florenz.pipeline.answers.reading import check_reading
 from florenz.pipeline.answers.survey import Asked, Survey
 from florenz.pipeline.beside import Captioning, free_bytes, leaves_cores, leaves_memory
 from florenz.pipeline.budget import UNLIMITED, BudgetUsedUp
+from florenz.pipeline.gpus import takes_its_gpu
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.passes import Pass, pass_of
 from florenz.pipeline.progress import ProgressAddress, tell_phase
 from florenz.pipeline.rates import BESIDE, OWN, START, WHILE_BESIDE, Measurement, note_rate
+from florenz.pipeline.serving import Serving
 from florenz.recipes.recipe_file import RecipeError
 from florenz.reports.loads import ModelLoad
 from florenz.translators.endpoint import ServerError
@@ -41,12 +43,29 @@ def ask(this: Run, index: Index, keys: Collection[str] | None = None) -> None:
     """Steps caption and translate, for all images or for those of `keys`. Raises BudgetUsedUp."""
     recipe, found = this.recipe, this.survey(index, keys)
     lacking = [one for one in recipe.captioners if found.lacking_captions(one.told_styles)]
+    if lacking or found.translations().questions:
+        _prove_running_servers(this)
     for captioner in lacking:
         is_last = keys is None and captioner is lacking[-1]  # each of a plan's samples is measured alone
         found = _caption_with(this, index, keys, captioner, found, may_translate=is_last)
     _check_budget(this, found)
     for serving in this.servings:  # one translator after the other: each may need all of the machine's memory
-        _translate_with(this, index, keys, pass_of(recipe, this.answers, serving))
+        translate_with(this, index, keys, pass_of(recipe, this.answers, serving))
+
+
+def _prove_running_servers(this: Run) -> None:
+    """Those that can't translate are told now, and not when hours of captioning are done. Raises RecipeError."""
+    for serving in this.servings:
+        if not serving.is_ours:
+            try:
+                _prove(this, serving, serving.endpoints())
+            except ServerError as problem:
+                raise RecipeError([str(problem)]) from problem
+
+
+def _prove(this: Run, serving: Serving, endpoints: Sequence[str]) -> None:
+    for failed in serving.prove(endpoints, this.recipe.languages):
+        this.say(f"warning: {failed}; the other endpoints are asked")
 
 
 def _check_budget(this: Run, found: Survey) -> None:
@@ -66,7 +85,7 @@ def _caption_with(
     may_translate: bool,
 ) -> Survey:
     """What there is afterwards. may_translate: whether the first translator may begin meanwhile."""
-    if not any(one.starts_server for one in this.recipe.captioners):  # which wants the memory to itself
+    if this.may_start_early:
         this.servings[0].start()  # it takes longer to come up than a thousand captions take
     # Imported here: seconds that a rerun need not wait.
     from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
@@ -81,7 +100,7 @@ def _caption_with(
                 loaded = load_captioner(captioner)
             except CaptionerError as problem:
                 raise RecipeError([str(problem)]) from problem
-            _note_start(this, this.makers.captioners[styles[0]].fingerprint, time.monotonic() - started)
+            note_start(this, this.makers.captioners[styles[0]].fingerprint, time.monotonic() - started)
             endpoints = loaded.endpoints if isinstance(loaded, Served) else endpoints
         this.has_room_beside = _is_room_beside(this, captioner, loaded)
         del loaded  # its memory is free where nobody else holds it
@@ -139,14 +158,18 @@ def _caption(
 
 def _is_room_beside(this: Run, captioner: CaptionerSettings, loaded: Captioner | None) -> bool:
     """Whether the first translator can work while this one captions: threads of one process, each with its cores."""
+    serving = this.servings[0]
     is_ours = this.workers_are.shares_memory and this.budget == UNLIMITED and not captioner.starts_server
-    return is_ours and leaves_cores(loaded, this.servings[0])
+    has_own_gpu = not takes_its_gpu(this.recipe, captioner, serving.translator)
+    return is_ours and has_own_gpu and leaves_cores(loaded, serving)
 
 
 def _translate_beside(
     this: Run, index: Index, before: Survey, captioner: CaptionerSettings, caption: Callable[[Captioned | None], None]
 ) -> bool:
     """Caption, and translate what is captioned until no more comes. False where there was no memory for both."""
+    from florenz.pipeline.answers.captioning import free_on_gpu
+
     asking = pass_of(this.recipe, this.answers, this.servings[0])
     tasks = asking.tasks_beside
     assert tasks is not None, "the first of all is a translator"
@@ -157,7 +180,7 @@ def _translate_beside(
 
         def translate(endpoints: Sequence[str]) -> None:
             nonlocal was_beside
-            if not leaves_memory(asking.serving, free_bytes()):
+            if not leaves_memory(asking.serving, free_bytes(), free_on_gpu()):
                 return  # all that is missing will be asked for when the captioner has gone
             was_beside = True
             feed = captioned.feed()
@@ -187,7 +210,7 @@ def _work_beside(this: Run, found: Survey, asking: Pass) -> list[RangeWork]:
     return [one for one in found.work if one.range in ranges]
 
 
-def _note_start(this: Run, fingerprint: str, waited_s: float, seconds: float | None = None) -> None:
+def note_start(this: Run, fingerprint: str, waited_s: float, seconds: float | None = None) -> None:
     """How long a model took to come up: as long as we waited, unless it began earlier."""
     if waited_s < MIN_START_S:
         return  # it was up already, nobody knows since when
@@ -211,10 +234,10 @@ def _note_captions(this: Run, styles: Collection[str], before: Survey, after: Su
     for maker, number in items.items():
         if number > 0:
             name = maker + WHILE_BESIDE * is_beside
-            _note_step(this, name, "caption", items=number, chars=max(0, chars[maker]), share=number / num_asked)
+            note_step(this, name, "caption", items=number, chars=max(0, chars[maker]), share=number / num_asked)
 
 
-def _note_step(this: Run, name: str, step: str, *, items: int, chars: int, share: float = 1.0) -> None:
+def note_step(this: Run, name: str, step: str, *, items: int, chars: int, share: float = 1.0) -> None:
     """How fast a model was in the last step of this name, or in its share of it, and what the step took besides."""
     active_s = this.active_s[step]
     note_rate(this.recipe.out, name, Measurement(items=items, seconds=active_s * share, chars=chars))
@@ -223,7 +246,7 @@ def _note_step(this: Run, name: str, step: str, *, items: int, chars: int, share
     note_rate(this.recipe.out, name.removesuffix(WHILE_BESIDE) + OWN, own)
 
 
-def _translate_with(this: Run, index: Index, keys: Collection[str] | None, asking: Pass) -> None:
+def translate_with(this: Run, index: Index, keys: Collection[str] | None, asking: Pass) -> None:
     """Ask for all that is missing."""
     found = this.survey(index, keys)
     first = asking.missing(found)
@@ -261,13 +284,12 @@ def _with_server(
                 other.stop()
         serving.start()
         started = time.monotonic()
-        with this.step("server") if serving.is_waited_for else contextlib.nullcontext() as progress:
+        with this.step("server") if serving.is_ours else contextlib.nullcontext() as progress:
             endpoints = serving.endpoints(partial(tell_phase, progress, "server"), look)
         maker = translator_fingerprint(this.recipe, serving.translator.settings)
-        _note_start(this, maker, time.monotonic() - started, serving.seconds_since_start)
+        note_start(this, maker, time.monotonic() - started, serving.seconds_since_start)
         try:
-            if endpoints:
-                serving.prove(endpoints[0], this.recipe.languages)
+            _prove(this, serving, endpoints)
             translate(endpoints)
             return
         except ServerError:
@@ -284,7 +306,7 @@ def _translate(
     from florenz.pipeline.answers.graphs import run_translation
 
     busy.collect(this.recipe.out, asking.step)
-    settings = asking.serving.translator.settings
+    settings = asking.settings
     watch = ServerWatch(endpoints, limits=this.recipe.limits, key_variable=settings.key_variable)
     with this.step(asking.step, total) as progress, watch:
         run_translation(
@@ -304,8 +326,8 @@ def _note_beside(this: Run, asking: Pass, feed: Feed, load: ModelLoad) -> None:
 def _note_translations(this: Run, asking: Pass, asked: Asked, left: Asked) -> None:
     """How fast it was, for plans. Raises BudgetUsedUp where something was left unasked."""
     if (answered := asked.questions - left.questions) > 0:
-        maker = translator_fingerprint(this.recipe, asking.serving.translator.settings)
-        _note_step(this, maker, asking.step, items=answered, chars=asked.chars - left.chars)
+        maker = translator_fingerprint(this.recipe, asking.settings)
+        note_step(this, maker, asking.step, items=answered, chars=asked.chars - left.chars)
     if left.questions and this.budget != UNLIMITED:
         raise BudgetUsedUp(_left_unasked(left, asking))
 

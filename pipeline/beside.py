@@ -1,7 +1,8 @@
 """Captioning and translating side by side on one machine: when that is possible, and the thread that captions.
 
 Both are in memory at once in any case, since the server comes up while captions are made. What decides is whether they
-would take cores from each other, and whether there is memory for the cache that a server on a CPU has yet to touch.
+would take cores from each other, and whether there is memory for the cache that a server on a CPU has yet to touch, and
+on a GPU that both are on, for what they work on.
 """
 
 from __future__ import annotations
@@ -32,9 +33,15 @@ def leaves_cores(captioner: Captioner | None, serving: Serving, cores: int | Non
     return captioner.num_cores + max(1, cores if serving.num_cores is None else serving.num_cores) <= cores
 
 
-def leaves_memory(serving: Serving, free: int | None) -> bool:
-    """Whether what is free now, with both models loaded, is enough for both to work. free: bytes, None: unknown."""
-    return free is None or free >= serving.bytes_to_come + MARGIN_BYTES
+def leaves_memory(serving: Serving, free: int | None, on_gpu: int | None) -> bool:
+    """Whether what is free now, with both models loaded, is enough for both to work.
+
+    free: bytes of this machine, None: unknown. on_gpu: of the captioner's GPU, None: it has none. A server of ours has
+    taken its cache there by now, and one on another machine takes nothing.
+    """
+    if free is not None and free < serving.bytes_to_come + MARGIN_BYTES:
+        return False
+    return on_gpu is None or not serving.is_ours or on_gpu >= MARGIN_BYTES
 
 
 def free_bytes(meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int | None:

@@ -1,4 +1,6 @@
-"""One pass of questions to one server: a translator's over captions, or a rephraser's over translations."""
+"""One pass of questions to one server: a translator's over captions, a rephraser's over translations, or a translator's
+once more over captions whose translations are not good enough.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,14 @@ from typing import TYPE_CHECKING
 
 from florenz.pipeline.answers.captioned import Feed
 from florenz.pipeline.answers.current import CurrentAnswers
+from florenz.pipeline.answers.makers import candidate_settings
 from florenz.pipeline.answers.survey import Asked, Route, Survey
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.recipe import Recipe
-from florenz.pipeline.routing import Rephraser, languages_of
+from florenz.pipeline.routing import Rephraser, Translator, languages_of
 from florenz.pipeline.serving import Serving
+from florenz.scorers.contract import ScorerSettings
+from florenz.translators.settings import TranslatorSettings
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -33,18 +38,19 @@ class Pass:
     tasks: Callable[[Survey], beam.PTransform]
     routes: Sequence[Route] = ()
     tasks_beside: Callable[[Feed, ProgressAddress], beam.PTransform] | None = None
+    asked_as: TranslatorSettings | None = None
+    """Where it is asked otherwise than the recipe's translator."""
+
+    @property
+    def settings(self) -> TranslatorSettings:
+        return self.asked_as or self.serving.translator.settings
 
 
 def pass_of(recipe: Recipe, answers: CurrentAnswers, serving: Serving) -> Pass:
     translator = serving.translator
     if isinstance(translator, Rephraser):
         return _rephrasing(recipe, answers, serving, languages_of(translator, recipe.languages))
-    routes = [
-        (language, number)
-        for language in recipe.languages
-        for number, one in enumerate(recipe.translators_of(language))
-        if one == translator
-    ]
+    routes = _routes(recipe, translator)
 
     def tasks(found: Survey) -> beam.PTransform:
         from florenz.pipeline.answers.graphs import translations_missing_in
@@ -64,6 +70,44 @@ def pass_of(recipe: Recipe, answers: CurrentAnswers, serving: Serving) -> Pass:
         tasks=tasks,
         routes=routes,
         tasks_beside=tasks_beside,
+    )
+
+
+def _routes(recipe: Recipe, translator: Translator) -> list[Route]:
+    return [
+        (language, number)
+        for language in recipe.languages
+        for number, one in enumerate(recipe.translators_of(language))
+        if one == translator
+    ]
+
+
+def passes_again(recipe: Recipe, answers: CurrentAnswers, serving: Serving, scorer: ScorerSettings) -> list[Pass]:
+    """One for each candidate after the first; none for a rephraser."""
+    translator = serving.translator
+    if isinstance(translator, Rephraser):
+        return []
+    settings = candidate_settings(translator.settings, scorer)
+    return [_again(recipe, answers, serving, one, candidate) for candidate, one in enumerate(settings)]
+
+
+def _again(
+    recipe: Recipe, answers: CurrentAnswers, serving: Serving, settings: TranslatorSettings, candidate: int
+) -> Pass:
+    routes = [(*route, candidate) for route in _routes(recipe, serving.translator)]
+
+    def tasks(found: Survey) -> beam.PTransform:
+        from florenz.pipeline.answers.graphs import candidates_missing_in
+
+        return candidates_missing_in(found.lacking_again(routes), recipe, answers, routes)
+
+    return Pass(
+        serving=serving,
+        step="again",
+        what="candidates",
+        missing=lambda found: found.again(routes),
+        tasks=tasks,
+        asked_as=settings,
     )
 
 

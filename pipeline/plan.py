@@ -32,7 +32,14 @@ from florenz.stores import files
 
 MACHINES = (1, 2, 8, 100)
 CHARS_OF_STYLE = 80.0  # of an answer of which nothing is known
-CAPTIONS, TRANSLATIONS, REPHRASINGS, ASSEMBLE = "captions", "translations", "rephrasings", "assemble"
+CAPTIONS, TRANSLATIONS, REPHRASINGS, SCORES, ASSEMBLE = (
+    "captions",
+    "translations",
+    "rephrasings",
+    "scores",
+    "assemble",
+)
+CANDIDATES = "candidates"
 NO_RATE = Rate(per_s=1.0, fixed_s=0.0, chars=0.0)
 ASSEMBLED_PER_S = 100.0  # images, where nothing is known: filters and shards of six texts, one busy core
 LEAST_RANGES = 16  # of keys: the first is translated when so many parts of all are captioned, the last when all are
@@ -53,9 +60,13 @@ class Missing:
 
     @property
     def tokens(self) -> int:
-        """Of the answers, about."""
-        return round(
-            self.items * (self.rate.chars if self.rate and self.rate.chars else CHARS_OF_STYLE) / CHARS_PER_TOKEN
+        """Of the answers, about; a score has none."""
+        return (
+            0
+            if self.what == SCORES
+            else round(
+                self.items * (self.rate.chars if self.rate and self.rate.chars else CHARS_OF_STYLE) / CHARS_PER_TOKEN
+            )
         )
 
     def seconds(self, machines: int) -> float:
@@ -63,6 +74,9 @@ class Missing:
         if self.rate is None:
             raise ValueError(self.model)
         return self.rate.start_s + self.rate.fixed_s + self.items / self.rate.per_s / machines if self.items else 0.0
+
+
+RateOf = Callable[[Maker, float | None], Rate | None]
 
 
 def missing_by_model(
@@ -122,10 +136,47 @@ def missing_by_model(
         what="images",
         where="filtered and written",
         model=ASSEMBLE,
-        items=found.images if captions or found.translations().questions or found.rephrasings().questions else 0,
+        items=found.images if captions or _is_more_missing(found) else 0,
         rate=known_rate(measured, ASSEMBLE) or assembling_rate or Rate(per_s=ASSEMBLED_PER_S, fixed_s=0.0, chars=0.0),
     )
-    return [*captioning, *translations, *rephrasings, assembling]
+    texts_to_come = sum(one.items for one in (*translations, *rephrasings))
+    scores = _missing_scores(found, makers, texts_to_come, rate)
+    again = _missing_candidates(found, makers, given, rate)
+    return [*captioning, *translations, *rephrasings, *scores, *again, assembling]
+
+
+def _missing_scores(found: Survey, makers: Makers, texts_to_come: int, rate: RateOf) -> list[Missing]:
+    """Each text that is still to come will have to be scored too."""
+    return [
+        Missing(
+            what=SCORES,
+            where=what,
+            model=maker.model,
+            items=found.scores(what).questions + texts_to_come,
+            rate=rate(maker, None),
+        )
+        for what, maker in makers.scorers.items()
+    ]
+
+
+def _missing_candidates(found: Survey, makers: Makers, given: PlanSettings, rate: RateOf) -> list[Missing]:
+    """Texts to ask again for, as far as scores say so today."""
+    return [
+        Missing(
+            what=CANDIDATES,
+            where=language,
+            model=candidates[0].model,
+            items=found.again([(language, number, one) for one in range(len(candidates))]).questions,
+            rate=rate(candidates[0], given.translations_per_s)
+            or rate(makers.translators[language][number], given.translations_per_s),
+        )
+        for (language, number), candidates in (makers.again.candidates.items() if makers.again else ())
+    ]
+
+
+def _is_more_missing(found: Survey) -> bool:
+    """Besides captions."""
+    return any(asked.questions for asked in (found.translations(), found.rephrasings(), found.scores(), found.again()))
 
 
 def tell(
@@ -142,8 +193,9 @@ def tell(
     for one in (one for one in missing if one.model != ASSEMBLE):
         where = f"{one.where} ({NAMES[one.where]})" if one.where in NAMES else one.where
         speed = f"{one.rate.per_s:,.1f}/s" if one.rate else "speed unknown"
-        say(f"missing    {one.items:,} {one.what} of {one.model}, {where}: about {one.tokens:,} tokens, {speed}")
-    texts = sum(one.items for one in missing if one.model != ASSEMBLE)
+        amount = speed if one.what == SCORES else f"about {one.tokens:,} tokens, {speed}"
+        say(f"missing    {one.items:,} {one.what} of {one.model}, {where}: {amount}")
+    texts = sum(one.items for one in missing if one.model != ASSEMBLE and one.what != SCORES)
     say(f"disk       about {(image_bytes + texts * BYTES_OF_A_TEXT) / 1e9:,.2f} GB in OUT")
     unknown = sorted({one.model for one in missing if one.rate is None and one.items})
     if unknown:
@@ -213,12 +265,16 @@ def plan(recipe: Recipe, say: Callable[[str], None], *, sample: int = 0) -> None
     """
     from florenz.pipeline.asking import ask
     from florenz.pipeline.run import opened, read_images
+    from florenz.pipeline.scoring import prove_scorers, score
 
     with opened(recipe, say) as this:
         index = read_images(this)
+        if sample:
+            prove_scorers(this, index)
         keys = _first_lacking(this.survey(index), recipe, this.answers, sample)
         for some in (keys[: len(keys) // 4], keys):  # two sizes tell a step's own time from that of its items
             ask(this, index, some)
+            score(this, index, some)
         if keys and this.has_room_beside:
             from florenz.pipeline.plan_beside import measure_beside
 

@@ -57,6 +57,8 @@ def measure_beside(this: Run, sample: Sequence[RangeWork]) -> None:
         if not (isinstance(captioner, LeavingRoom) and captioner.num_cores and pictures):
             return
         captioning, texts = _captioning(captioner, settings, pictures)
+        if not texts:
+            return
         serving.start()
         translator = serving.translator
         client = Client(serving.endpoints()[0], translator.settings.model, translator.settings, limits=recipe.limits)
@@ -110,7 +112,7 @@ def _speed(work: Work, must_go_on: Callable[[], bool], seconds: float, clock: Ca
 def _captioning(
     captioner: Captioner, settings: CaptionerSettings, pictures: Sequence[Image.Image]
 ) -> tuple[Work, list[str]]:
-    """A turn of captioning, and texts for turns of translating: its captions, again and again."""
+    """A turn of captioning, and texts for turns of translating: its captions, again and again; none if it is mute."""
     prepared = [captioner.prepare(picture) for picture in pictures]
     wanted = [settings.styles] * len(prepared)
 
@@ -118,17 +120,17 @@ def _captioning(
         return sum(len(answers) for answers in captioner.caption(prepared, wanted))
 
     said = [answer.text for answers in captioner.caption(prepared, wanted) for answer in answers.values()]
-    texts = [text for text in said if text] or ["A dog is sleeping."]
+    texts = [text for text in said if text]
     return turn, (texts * NUM_TEXTS)[:NUM_TEXTS]
 
 
 def _pictures(recipe: Recipe, sample: Sequence[RangeWork]) -> list[Image.Image]:
     """The first that can be read."""
-    limits, found = recipe.images, []
+    rules, found = recipe.images, []
     for source in islice((source for work in sample for source in work.images(recipe.out).values()), 4 * NUM_PICTURES):
         try:
-            data = read_image_bytes(ImageRef(uri=source), max_bytes=limits.max_bytes, limits=recipe.limits)
-            found.append(decode(data, max_pixels=limits.max_pixels, max_side_ratio=limits.max_side_ratio))
+            data = read_image_bytes(ImageRef(uri=source), max_bytes=rules.max_bytes, limits=recipe.limits)
+            found.append(decode(data, max_pixels=rules.max_pixels, max_side_ratio=rules.max_side_ratio))
         except BadImage:
             continue
         if len(found) == NUM_PICTURES:

@@ -17,12 +17,15 @@ from florenz.captioners.contract import kind_of
 from florenz.images import sources as images
 from florenz.languages import second_opinion
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
-from florenz.pipeline import scenes
+from florenz.pipeline import gpus, scenes
 from florenz.pipeline.assemble import kept_tables, word_lists
+from florenz.pipeline.assemble.concepts import read_withholding
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.routing import Rephraser, Translator, languages_of
 from florenz.pipeline.runners.contract import facts_of, runner_of
+from florenz.pipeline.scored import scored_warnings
 from florenz.recipes.recipe_file import RecipeError
+from florenz.scorers.contract import kind_of as kind_of_scorer
 from florenz.stores import files
 from florenz.stores.models import check_translator, fingerprint_of_served
 from florenz.stores.reach import reaches_others
@@ -37,15 +40,33 @@ DISK_MARGIN = 1.3  # ledger, re-encoded images, tar padding
 
 def check(recipe: Recipe) -> None:
     """Raises RecipeError with one line per problem."""
-    checks = [_runner, _styles, scenes.problems, _tools, _out, _tables, _images, _disk, _captioner, _translator]
-    if problems := [problem for check in (*checks, _server) for problem in check(recipe)]:
+    checks = [
+        _runner,
+        _styles,
+        scenes.problems,
+        _tools,
+        _out,
+        _tables,
+        _coverage,
+        _images,
+        _disk,
+        _captioner,
+        _translator,
+    ]
+    if problems := [problem for check in (*checks, _scorers, gpus.problems, _server) for problem in check(recipe)]:
         raise RecipeError(problems)
 
 
 def warnings(recipe: Recipe) -> list[str]:
     """What runs but is most likely not meant."""
     listed = word_lists.warnings(recipe.filters.toxicity, recipe.languages)
-    return [*scenes.warnings(recipe), *listed, *second_opinion.warnings(recipe.languages, recipe.held_out_languages)]
+    scored = scored_warnings(recipe.scorers)
+    return [
+        *scenes.warnings(recipe),
+        *listed,
+        *scored,
+        *second_opinion.warnings(recipe.languages, recipe.held_out_languages),
+    ]
 
 
 def _runner(recipe: Recipe) -> Iterator[str]:
@@ -61,6 +82,7 @@ def _runner(recipe: Recipe) -> Iterator[str]:
         if not is_drawn and not reaches_others(path, may_share_folders=facts.may_share_folders):
             yield f"{label} {path!r} is a path of this machine, and {who} are elsewhere: give {both}"
     models = [("captioner", one.model) for one in recipe.captioners]
+    models += [(f"[filters.{what}]", one.model) for what, one in recipe.scorers.items()]
     models += [(_label(one), one.settings.model) for one in (*recipe.translators, *recipe.rephrasers)]
     for label, model in models:
         if os.path.isdir(model) and not os.path.isabs(model):
@@ -74,6 +96,19 @@ def _styles(recipe: Recipe) -> Iterator[str]:
         for style in captioner.styles:
             if style not in known:
                 yield f"captioner: a {captioner.kind} knows no style {style!r}: choose from {', '.join(known)}"
+
+
+def _coverage(recipe: Recipe) -> Iterator[str]:
+    """That somebody says what the pictures show, before a caption is paid for that must not be used."""
+    if not recipe.coverage.withheld or (recipe.images.is_playground and not recipe.coverage.concepts):
+        return
+    if not (table := scenes.concepts_table(recipe)):
+        yield '[coverage] withheld: name the table that says what each image shows: concepts = "....parquet"'
+        return
+    try:
+        read_withholding(table, recipe.coverage.withheld)
+    except RecipeError as problem:
+        yield from problem.problems
 
 
 def _tools(recipe: Recipe) -> Iterator[str]:
@@ -183,6 +218,12 @@ def _translator(recipe: Recipe) -> Iterator[str]:
             yield from (f"{_label(translator)}: {problem}" for problem in problems)
         except ValueError as problem:
             yield f"{_label(translator)}: {problem}"
+
+
+def _scorers(recipe: Recipe) -> Iterator[str]:
+    for what, settings in recipe.scorers.items():
+        for problem in kind_of_scorer(settings).problems(settings):
+            yield f"[filters.{what}] {problem}"
 
 
 def _server(recipe: Recipe) -> Iterator[str]:

@@ -20,6 +20,7 @@ from florenz.languages.codes import SOURCE, language_problems
 from florenz.limits.errors import advice, excess
 from florenz.limits.printable import printable
 from florenz.limits.table import IMAGE_BYTES, SIDE_RATIO, Limits
+from florenz.pipeline.assemble.concepts import CoverageSettings
 from florenz.pipeline.jobs.settings import BeamSettings, DataflowSettings, with_options
 from florenz.pipeline.rates import PlanSettings
 from florenz.pipeline.routing import (
@@ -33,10 +34,12 @@ from florenz.pipeline.routing import (
     translators_of,
 )
 from florenz.pipeline.runners.contract import Running
+from florenz.pipeline.scored import FILTERS, read_scored, scored_problems, take_scored
 from florenz.recipes.checks import below_1, blank, not_among, raise_if
 from florenz.recipes.kinds import KindError, load_kind
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields, show
+from florenz.scorers.contract import ScorerSettings
 from florenz.shards.settings import ShardSettings
 from florenz.stores import files
 
@@ -156,7 +159,11 @@ class Recipe:
     """[[rephrasers]]: a second pass over the translations into the languages that they name."""
 
     filters: FilterSettings = field(default_factory=FilterSettings)
+    scorers: Mapping[str, ScorerSettings] = field(default_factory=dict, hash=False)
+    """What is scored -> by whom: [filters.quality] and its like (`scored.py`)."""
+
     shards: ShardSettings = field(default_factory=ShardSettings)
+    coverage: CoverageSettings = field(default_factory=CoverageSettings)
     limits: Limits = field(default_factory=Limits)
     plan: PlanSettings = field(default_factory=PlanSettings)
     beam: BeamSettings = field(default_factory=BeamSettings)
@@ -167,6 +174,8 @@ class Recipe:
         problems += routing_problems(self.languages, self.translators)
         problems += rephraser_problems(self.languages, self.rephrasers)
         problems += style_problems(self.captioners) + context_problems(self.styles, self.translators)
+        own_reasons = [one.name for one in self.filters.words]
+        problems += scored_problems(self.scorers, own_reasons, is_rephrased=bool(self.rephrasers))
         num_beams = max(getattr(captioner, "num_beams", 1) for captioner in self.captioners)
         problems += _count_problems(self.workers, num_beams, self.limits)
         if problems:
@@ -216,6 +225,7 @@ class Recipe:
         A path that is no UTF-8 stands there escaped.
         """
         record = _as_json(dataclasses.asdict(self))
+        record[FILTERS] |= record.pop("scorers")
         for several, section in LISTS.items():
             given = [record[section], *record.pop(f"more_{several}")]
             for one in given:
@@ -233,8 +243,8 @@ FAMILY = "family"
 REPHRASERS = "rephrasers"  # [[rephrasers]]: a list, which may be left out
 SECTIONS: dict[str, type] = {
     "images": Images, "captioner": CaptionerSettings, "translator": Translator,
-    "filters": FilterSettings, "shards": ShardSettings, "limits": Limits, "plan": PlanSettings, "beam": BeamSettings,
-    "dataflow": DataflowSettings,
+    "filters": FilterSettings, "shards": ShardSettings, "coverage": CoverageSettings, "limits": Limits,
+    "plan": PlanSettings, "beam": BeamSettings, "dataflow": DataflowSettings,
 }  # fmt: skip
 
 
@@ -247,7 +257,7 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
     overriding = _override(table, overrides or {})
     if isinstance(table.get("beam"), dict):
         table["beam"] = with_options(table["beam"])
-    problems = overriding
+    problems, scored = overriding, take_scored(table)
     given = {name: _tables_of(table, name, problems) for name in SECTIONS}
     rephrasers = _tables_in(table[REPHRASERS], REPHRASERS, problems) if REPHRASERS in table else []
     for _, one in (*given["translator"], *rephrasers):
@@ -262,7 +272,7 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
         read = [reader.read(kind, one, label) for kind, (label, one) in zip(kinds[name], tables, strict=True) if kind]
         sections |= {name: read[0] if read else None} | ({f"more_{name}s": tuple(read[1:])} if read[1:] else {})
     several = [reader.read(Rephraser, one, label) for label, one in rephrasers]
-    sections[REPHRASERS] = tuple(one for one in several if one is not None)
+    sections |= {REPHRASERS: tuple(one for one in several if one is not None), "scorers": read_scored(scored, reader)}
     problems = reader.problems + _plan_problems(values)
     if problems:
         raise RecipeError([f"{path}: {problem}" for problem in problems])
@@ -289,7 +299,7 @@ def _kind_of(section: str, table: Any, problems: list[str]) -> type | None:
 
 def _top_level() -> list[str]:
     """Keys that stand above the first section."""
-    sections = {REPHRASERS, *(f"more_{name}" for name in LISTS)}
+    sections = {REPHRASERS, "scorers", *(f"more_{name}" for name in LISTS)}
     return [one.name for one in plain_fields(Recipe) if one.name not in sections]
 
 
@@ -339,6 +349,9 @@ def _override(table: dict[str, Any], overrides: Mapping[str, str]) -> list[str]:
     images, source = table.get("images"), given.get("IMAGES", PLAYGROUND)
     if source != PLAYGROUND and isinstance(images, dict) and images.get("source") == PLAYGROUND:
         images.pop("count", None)  # it said how many scenes to draw, and would cut off somebody's own pictures
+        coverage = table.get("coverage")
+        if isinstance(coverage, dict) and "concepts" not in coverage:
+            coverage.pop("withheld", None)  # of the scenes, whose table says what they show
     for name, text in given.items():
         if name not in VARIABLES:
             problems.append(f"unknown variable {name}: {nearest(name, VARIABLES)}")
@@ -346,6 +359,9 @@ def _override(table: dict[str, Any], overrides: Mapping[str, str]) -> list[str]:
         section, _, key = VARIABLES[name].rpartition(".")
         target = table.setdefault(section, {}) if section else table
         if isinstance(target, dict):  # if not, reading the section will say so
+            if name == "ENDPOINT":  # one or several: what the recipe says in the other form is not meant
+                key, other = ("endpoints", "endpoint") if "," in text else ("endpoint", "endpoints")
+                target.pop(other, None)
             try:
                 target[key] = _from_text(name, text)
             except ValueError:
@@ -360,8 +376,8 @@ def _from_text(variable: str, text: str) -> str | int | bool | list[str]:
         return text == "1"
     if variable == "HELDOUT" and text.lower() == "none":
         return []
-    if variable in ("LANGS", "HELDOUT"):
-        return [code.strip() for code in text.split(",")] if text else []
+    if variable in ("LANGS", "HELDOUT") or (variable == "ENDPOINT" and "," in text):
+        return [one.strip() for one in text.split(",")] if text else []
     return text
 
 

@@ -23,7 +23,7 @@ from florenz.pipeline.assemble.books import KEPT, Tally, rejected, rejected_coun
 from florenz.pipeline.assemble.build import Summary, kept_manifest_path, published_builds, read_summary
 from florenz.pipeline.assemble.graph import rejects_path, remove_working_folders, write_summary
 from florenz.pipeline.assemble.kept_tables import remove_others
-from florenz.pipeline.assemble.rejects import count_rejects, iter_rejects, write_rejects
+from florenz.pipeline.assemble.rejects import iter_rejects, leave_out
 from florenz.pipeline.index import forget_images
 from florenz.pipeline.report import write_report_again
 from florenz.pipeline.tombstones import add_tombstones
@@ -121,8 +121,7 @@ class _Build:
         noted = self._note(summary)
         holding = {file.shard.path for file in numbered if holds_any(self.out, self.build, file, self.gone)}
         wrong = holding | (noted or set())
-        kept = [reject for reject in iter_rejects(self._rejects) if reject.key not in self.gone]
-        num_rejects = count_rejects(self._rejects) - len(kept)
+        num_rejects = sum(reject.key in self.gone for reject in iter_rejects(self._rejects))
         if wrong - (noted or set()) or (num_rejects and noted is None):
             _write_json(_note_path(self.out, self.build), {"shards": sorted(wrong)})
         for file in numbered:
@@ -131,7 +130,7 @@ class _Build:
         now = {shard.path: self._shard_anew(shard) for shard in summary.shards if shard.path in wrong}
         rejects_sha256 = summary.rejects_sha256
         if num_rejects:
-            rejects_sha256 = write_rejects(self._rejects, kept)
+            rejects_sha256 = leave_out(self._rejects, self.gone)
         elif noted is not None:
             rejects_sha256 = sha256_of(self._rejects) or ""
         shards = tuple(found for shard in summary.shards if (found := now.get(shard.path, shard)) is not None)

@@ -15,7 +15,7 @@ from florenz.exports.markdown import cell, table
 from florenz.languages.codes import NAMES, SOURCE
 from florenz.limits.printable import printable
 from florenz.pipeline.answers.busy import SHORT_S, joined
-from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected_counts, to_json, total
+from florenz.pipeline.assemble.books import IN, KEPT, WITHHOLD, Tally, rejected_counts, to_json, total
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import Reject, count_rejects, iter_rejects
 from florenz.pipeline.notices import drops_of_most, silent_languages
@@ -136,6 +136,7 @@ def screen_table(facts: RunFacts) -> str:
         _line("captions", f"{total(books, 'caption', KEPT)} in English"),
     ]
     lines += [_line(f"  {language}", _language_line(manifest, language)) for language in (SOURCE, *manifest.languages)]
+    lines += [_line("withheld", line) for line in _withheld(facts)]
     reasons = rejected_counts(books)
     lines += [_line("rejected", "nothing")] if not reasons else []
     for step, by_reason in reasons.items():
@@ -160,6 +161,11 @@ def _at_once(facts: RunFacts) -> Iterator[str]:
     if facts.idle is not None:
         seconds = max(step.ended for step in facts.timeline) - min(step.started for step in facts.timeline)
         yield _line("", f"{seconds:.1f} s in all, no model busy for {100 * facts.idle:.0f}% of it")
+
+
+def _withheld(facts: RunFacts) -> Iterator[str]:
+    if number := total(facts.books, WITHHOLD, IN):
+        yield f"{number} images show a concept that nobody may caption, or nobody knows: translations only"
 
 
 def _silence(facts: RunFacts) -> Iterator[str]:

@@ -35,9 +35,11 @@ from florenz.pipeline.assemble.build import (
     publish,
     read_summary,
 )
+from florenz.pipeline.assemble.concepts import read_withholding
 from florenz.pipeline.assemble.graph import run_assembly
 from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.c_messages import c_messages_to
+from florenz.pipeline.gpus import takes_its_gpu
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.index import build_index, expected_images
 from florenz.pipeline.jobs.logs import local_log, progress_log
@@ -48,6 +50,8 @@ from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, next_command, rejects_of, screen_table, write_report
 from florenz.pipeline.routing import languages_of
 from florenz.pipeline.runners.contract import facts_of
+from florenz.pipeline.scored import asking_again
+from florenz.pipeline.scoring import prove_scorers, score
 from florenz.pipeline.serving import Serving
 from florenz.recipes.fingerprints import fingerprint
 from florenz.recipes.recipe_file import RecipeError
@@ -85,6 +89,8 @@ class Run:
         self.active_s: dict[str, float] = {}  # step -> from its first question to its last answer, the last time
         self.started = time.monotonic()
         self.asked = {"captions": 0, "translations": 0} | ({"rephrasings": 0} if recipe.rephrasers else {})
+        self.asked |= {"scores": 0} if recipe.scorers else {}
+        self.asked |= {"candidates": 0} if asking_again(recipe.scorers) else {}
         self.reads_images_again = False
         self.has_room_beside = False  # for a translator beside a captioner that is loaded
         self.servings = [
@@ -143,6 +149,12 @@ class Run:
         active_s = max(end for _, end in spans) - min(start for start, _ in spans) if is_known else last.seconds
         self.active_s[step] = min(last.seconds, active_s)
         return load
+
+    @property
+    def may_start_early(self) -> bool:
+        """Whether the first translator's server may come up while captions are made: no captioner wants its memory."""
+        recipe, first = self.recipe, self.servings[0].translator
+        return not any(one.starts_server or takes_its_gpu(recipe, one, first) for one in recipe.captioners)
 
     @property
     def when_busy(self) -> list[tuple[float, float]] | None:
@@ -206,11 +218,14 @@ def read_images(this: Run, expect: Callable[[int | None], None] = lambda images:
 def _run(this: Run, retry: str | None) -> RunFacts:
     recipe = this.recipe
     index = read_images(this, partial(_start_early, this))
+    _tell_of_withheld(recipe, this.say)
     if retry is not None:  # not before: a run that is refused must not have forgotten anything
         retried = forget_rejected(recipe, this.ledger, retry)
         this.reads_images_again = retried.images > 0
         this.say(f"asking again for {retried}")
+    prove_scorers(this, index)
     ask(this, index)
+    score(this, index)
     for serving in this.servings:
         serving.stop()
     found = this.survey(index)
@@ -219,13 +234,20 @@ def _run(this: Run, retry: str | None) -> RunFacts:
     return _assemble(this, index, found)
 
 
+def _tell_of_withheld(recipe: Recipe, say: Say) -> None:
+    """What is withheld and nobody shows; before a caption is paid for. Raises RecipeError, of a table that is none."""
+    if withholding := read_withholding(scenes.concepts_table(recipe), recipe.coverage.withheld):
+        for warning in withholding.warnings():
+            say(f"warning: {warning}")
+
+
 def _start_early(this: Run, images: int | None) -> None:
     """The server of the first translator, if these images are few and the run is OUT's first, which will want it.
 
     Later runs ask the ledger first whether anything is missing.
     """
     is_first = images is not None and images <= FEW_IMAGES and not may_be_answered(this.recipe.out)
-    if is_first and not any(one.starts_server for one in this.recipe.captioners):  # which wants the memory to itself
+    if is_first and this.may_start_early:
         this.servings[0].start()
 
 
@@ -298,6 +320,8 @@ def _models(recipe: Recipe, makers: Makers) -> dict[str, object]:
         }
     if makers.rephrasers:
         found["rephrasers"] = {language: _record(maker) for language, maker in makers.rephrasers.items()}
+    if makers.scorers:
+        found["scorers"] = {what: _record(maker) for what, maker in makers.scorers.items()}
     return found
 
 

@@ -12,7 +12,7 @@ from florenz.languages.codes import NAMES
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.routing import languages_of
-from florenz.playground.world import draw_world, drawn_seed
+from florenz.playground.world import TRUTH, draw_world, is_another_world
 from florenz.stores import files
 
 MODELS = ("playground/models/captioner", "playground/models/translator")
@@ -47,6 +47,13 @@ def bytes_on_disk(recipe: Recipe) -> int:
     return 2 * recipe.images.num_scenes * BYTES_OF_A_SCENE
 
 
+def concepts_table(recipe: Recipe) -> str:
+    """Where it stands what each picture shows; "" if nobody says it."""
+    if recipe.coverage.concepts or not recipe.images.is_playground:
+        return recipe.coverage.concepts
+    return files.join(recipe.out, "images", TRUTH)
+
+
 def draw(recipe: Recipe, advance: Callable[[int], None], *, may_replace: bool) -> None:
     """Draw what is not there yet below OUT/images. advance: called with the number of pictures drawn.
 
@@ -55,7 +62,7 @@ def draw(recipe: Recipe, advance: Callable[[int], None], *, may_replace: bool) -
     """
     folder = files.join(recipe.out, "images")
     if not may_replace:
-        replacement.check_world(recipe, drawn_seed(folder))
+        replacement.check_world(recipe, is_another=is_another_world(folder, recipe.seed))
     draw_world(folder, count=recipe.images.num_scenes, seed=recipe.seed, advance=advance)
 
 

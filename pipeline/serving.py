@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from florenz.limits.table import Limits
@@ -52,7 +52,8 @@ class Serving:
         return 0.0 if self._launched is None else time.monotonic() - self._launched
 
     @property
-    def is_waited_for(self) -> bool:
+    def is_ours(self) -> bool:
+        """Whether we start its server, on this machine."""
         return self._is_ours
 
     def endpoints(
@@ -75,19 +76,25 @@ class Serving:
             raise RecipeError([f"{problem}; mend what it names, or name a running server as ENDPOINT"]) from problem
         return (self._server.endpoint,)
 
-    def prove(self, endpoint: str, languages: tuple[str, ...]) -> None:
-        """One real question, once in a run: RecipeError for a model that answers nothing."""
-        from florenz.pipeline.answers.first_batch import NoWord, prove_translator
+    def prove(self, endpoints: Sequence[str], languages: tuple[str, ...]) -> list[str]:
+        """One real question to each server, once in a run; what those said that failed, while another answers.
 
-        if self._is_proved:
-            return
-        settings = self.translator.settings
+        Raises:
+            RecipeError: one answers nothing; what others answer beside it would be mixed with its silence.
+            ServerError: all fail.
+        """
+        from florenz.pipeline.answers.first_batch import NoWord, prove_translators
+
+        if self._is_proved or not endpoints:
+            return []
+        settings, served = self.translator.settings, languages_of(self.translator, languages)
+        clients = [Client(endpoint, settings.model, settings, limits=self._limits) for endpoint in endpoints]
         try:
-            client = Client(endpoint, settings.model, settings, limits=self._limits)
-            prove_translator(client, languages_of(self.translator, languages))
+            failed = prove_translators(clients, served)
         except NoWord as problem:
             raise RecipeError([str(problem)]) from problem
         self._is_proved = True
+        return failed
 
     def can_be_mended(self) -> bool:
         """Whether it is our server, and does not answer. Asked of the server itself: a process that has just crashed is

@@ -9,12 +9,22 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Iterable, Iterator
 from types import ModuleType
+from typing import Protocol, runtime_checkable
 
 from florenz.recipes.sections import nearest
 
 PACKAGE = "florenz"
 NO_KINDS = ("contract",)
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A loaded model of any kind that holds more than this process's memory."""
+
+    def close(self) -> None:
+        """It is asked no more: its server ends."""
 
 
 class KindError(ValueError):
@@ -46,3 +56,11 @@ def load_kind(room: str, kind: str) -> ModuleType:
             raise
         package = missing.name.partition(".")[0]
         raise KindError(f"kind = {kind!r} needs the package {package!r}, which is missing: install it") from missing
+
+
+def missing_package(kind: str, packages: Iterable[str]) -> Iterator[str]:
+    """At most one line, for a kind that imports these packages later."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            yield f"kind = {kind!r} needs the package {package!r}, which is missing: install it"
+            return

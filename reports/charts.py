@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 WIDTH, ROW = 640, 22
-MODEL_STEPS = ("caption", "translate", "rephrase")
+MODEL_STEPS = ("caption", "translate", "rephrase", "score", "again")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from typing import Literal
 
 SCHEMA_VERSION = 2
 HELDOUT_SUFFIX = "-heldout"
+WITHHELD_NOTE = "withheld concepts: "  # in the notes of an image that shows what nobody may learn to caption
 KEY = re.compile(rf"[0-9a-f]{{32}}({HELDOUT_SUFFIX})?")
 STYLE_ORDER = ("short", "detailed")  # other styles follow, by name
 
@@ -118,6 +119,11 @@ class Sample:
     def image(self) -> str:
         """The image's key, whichever texts of it this sample holds."""
         return self.key.removesuffix(HELDOUT_SUFFIX)
+
+    @property
+    def shows_withheld(self) -> bool:
+        """Whether captions of this image are withheld in every language, for what it shows."""
+        return self.notes.startswith(WITHHELD_NOTE)
 
     @property
     def caption_texts(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from PIL import UnidentifiedImageError
@@ -28,6 +29,7 @@ from florenz.shards.manifest import (
     shard_folders,
     shard_path,
 )
+from florenz.shards.owners import Owners
 from florenz.shards.plan import HELDOUT, SPLITS, split_of_name
 from florenz.shards.reader import ShardError, iter_members
 from florenz.shards.records import sample_from
@@ -64,20 +66,22 @@ class CaptionText:
 class Tally:
     """What has been seen so far, over all shards."""
 
-    owner: dict[str, ShardInfo] = field(default_factory=dict)  # image -> its shard in train, choose or val
-    heldout_owner: dict[str, ShardInfo] = field(default_factory=dict)
+    owners: Owners  # of images in train, choose and val
+    heldout_owners: Owners
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (split, task, language)
     damaged_splits: set[str] = field(default_factory=set)  # some of it could not be read: no word on its totals
     waiting: list[CaptionText] = field(default_factory=list)
     num_identified: int = 0
+    num_without_captions: int = 0  # images that show a withheld concept
 
 
 def verify(out: str) -> Findings:
     """Check OUT. `ManifestError`, `StoreError`, `LanguageModelError` or `OSError` if it cannot be looked at."""
     manifest = read_manifest(out)
-    tally = Tally()
-    problems = [printable(problem) for problem in _problems(out, manifest, tally)]
-    return Findings(problems=tuple(problems), proofs=() if problems else tuple(_proofs(manifest, tally)))
+    with closing(Owners()) as owners, closing(Owners()) as heldout_owners:
+        tally = Tally(owners=owners, heldout_owners=heldout_owners)
+        problems = [printable(problem) for problem in _problems(out, manifest, tally)]
+        return Findings(problems=tuple(problems), proofs=() if problems else tuple(_proofs(manifest, tally)))
 
 
 def _problems(out: str, manifest: Manifest, tally: Tally) -> Iterator[str]:
@@ -102,7 +106,7 @@ def _companion_problems(out: str, manifest: Manifest) -> Iterator[str]:
     stated = manifest.inputs.get("rejects_sha256")
     if stated and (found := sha256_of(rejects)) is not None and found != stated:
         yield f"rejects/{manifest.build}.parquet: SHA-256 is {found}, the manifest says {stated}"
-    for kind in ("captions", "translations"):
+    for kind in ("captions", "translations", "scores"):
         for path in files.list_files(files.join(out, "ledger", kind)):
             part = LEDGER_PART.search(path)
             if part and not (sha256_of(path) or "").startswith(part["hash"]):
@@ -138,6 +142,7 @@ def _shard_problems(path: str, shard: ShardInfo, manifest: Manifest, tally: Tall
                 yield f"{shard.path}: {problem}"
                 continue
             counts.update(f"{example.task}/{example.language}" for example in sample.examples)
+            tally.num_without_captions += sample.shows_withheld and shard.split != HELDOUT
             _collect_captions(sample, shard, tally)
             yield from (
                 f"{shard.path}: sample {key}: {problem}"
@@ -175,13 +180,12 @@ def _key_problems(key: str, shard: ShardInfo, manifest: Manifest, tally: Tally) 
     is_withheld = shard.split == HELDOUT
     if manifest.schema_version > 1 and key.endswith(HELDOUT_SUFFIX) is not is_withheld:
         yield f"sample {key}: keys end in {HELDOUT_SUFFIX} in {HELDOUT} and nowhere else"
-    owner, image = tally.heldout_owner if is_withheld else tally.owner, key.removesuffix(HELDOUT_SUFFIX)
-    if image in owner:
-        other = owner[image].path
-        yield f"sample {key} is there twice" if other == shard.path else f"sample {key} is also in {other}"
-    owner.setdefault(image, shard)
+    owners, image = tally.heldout_owners if is_withheld else tally.owners, key.removesuffix(HELDOUT_SUFFIX)
+    if (other := owners.get(image)) is not None:
+        yield f"sample {key} is there twice" if other.path == shard.path else f"sample {key} is also in {other.path}"
+    owners.add(image, shard)
     if is_withheld and "val" not in tally.damaged_splits:
-        home = tally.owner.get(image)
+        home = tally.owners.get(image)
         if home is None or home.split != "val":
             yield f"sample {key}: its image is not in val"
 
@@ -194,7 +198,7 @@ def _sample_problems(sample: Sample, members: Mapping[str, bytes], split: str, m
     yield from _image_problems(sample)
     for example in sample.examples:
         about = f"{example.task} example in {example.language}, style {example.style}"
-        yield from (f"{about}: {problem}" for problem in _coverage_problems(example, split, manifest))
+        yield from (f"{about}: {problem}" for problem in _coverage_problems(example, sample, split, manifest))
         yield from (f"{about}: {problem}" for problem in _source_problems(example, sample.caption_texts))
 
 
@@ -213,13 +217,16 @@ def _image_problems(sample: Sample) -> Iterator[str]:
             yield f"its image is {width} x {height}, the JSON says {sample.width} x {sample.height}"
 
 
-def _coverage_problems(example: Example, split: str, manifest: Manifest) -> Iterator[str]:
+def _coverage_problems(example: Example, sample: Sample, split: str, manifest: Manifest) -> Iterator[str]:
     is_english_caption = example.task == "caption" and example.language == SOURCE
     if example.language not in manifest.languages and not is_english_caption:
         yield "the manifest does not name this language"
-    is_withheld = example.task == "caption" and example.language in manifest.held_out
-    if is_withheld and split != HELDOUT:
+    is_held_out = example.task == "caption" and example.language in manifest.held_out
+    is_withheld = is_held_out or (example.task == "caption" and sample.shows_withheld)
+    if is_held_out and split != HELDOUT:
         yield f"captioning in this language is held out, it may not be in {split}"
+    elif is_withheld and split != HELDOUT:
+        yield f"its image shows what is withheld ({sample.notes}), it may not be in {split}"
     if not is_withheld and split == HELDOUT:
         yield f"{HELDOUT} may hold withheld captions only"
 
@@ -289,13 +296,13 @@ def _total_problems(manifest: Manifest, tally: Tally) -> Iterator[str]:
 def _proofs(manifest: Manifest, tally: Tally) -> Iterator[str]:
     """One line for each thing that was shown; only for a dataset without problems."""
     num_bytes = sum(shard.bytes for shard in manifest.shards)
-    num_images = Counter(shard.split for shard in tally.owner.values())
+    num_images = tally.owners.num_images
     yield (
         f"shards: {len(manifest.shards)} listed, all there, none unlisted; {num_bytes} bytes, "
         "every SHA-256 as in the manifest"
     )
     yield (
-        f"samples: {len(tally.owner)} of schema version {manifest.schema_version}, "
+        f"samples: {len(tally.owners)} of schema version {manifest.schema_version}, "
         + ", ".join(f"{num_images[split]} in {split}" for split in SPLITS if num_images[split])
         + ", no image twice and none in two splits"
     )
@@ -306,13 +313,15 @@ def _proofs(manifest: Manifest, tally: Tally) -> Iterator[str]:
             f"{sum(languages.values())} {task} in {' '.join(languages)}" for task, languages in tasks.items()
         )
         yield f"counts: {split} has {totals}, as in the manifest"
+    if tally.num_without_captions:
+        yield f"withheld: {tally.num_without_captions} images show a withheld concept and have no caption example"
     if not manifest.held_out:
         yield "held-out: no language is held out"
         return
     held_out = " ".join(manifest.held_out)
     yield (
         f"held-out: no caption example in {held_out} in train, choose or val; {HELDOUT} has "
-        f"{len(tally.heldout_owner)} images, all of val, with withheld captions only"
+        f"{len(tally.heldout_owners)} images, all of val, with withheld captions only"
     )
     yield f"language ID: none of {tally.num_identified} caption texts in train, choose and val is placed in {held_out}"
 

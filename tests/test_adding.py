@@ -42,6 +42,43 @@ prompt = "Whisper this in German (de): A red car. ->"
 """
 
 
+LETTERS = """
+from dataclasses import dataclass
+
+from florenz.recipes.fingerprints import deciding
+from florenz.scorers.contract import Facts, ScorerSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ScorerSettings):
+    kind: str = "letters"
+
+
+def facts(settings):
+    return Facts(needs_image=False, lower_is_better=False, lowest=0.0, highest=1000.0)
+
+
+def fingerprint_parts(settings):
+    return deciding(settings)
+
+
+def problems(settings):
+    return []
+
+
+def load(settings):
+    return Letters()
+
+
+class Letters:
+    def prepare(self, picture):
+        return None
+
+    def score(self, questions):
+        return [float(sum(map(str.isalpha, one.text))) for one in questions]
+"""
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     def left_out(folder: str, names: list[str]) -> list[str]:
@@ -137,6 +174,23 @@ def test_a_captioner(copy: Path) -> None:
     assert changed_lines(copy) == 0
 
 
+def test_a_scorer(copy: Path) -> None:
+    add(copy, "scorers/letters.py", LETTERS)
+    told = python(
+        copy,
+        """
+        from florenz.recipes.kinds import kinds_in, load_kind
+        from florenz.scorers.contract import Question, threshold_problems
+        kind = load_kind("scorers", "letters")
+        settings = kind.Settings(model="none", threshold=3)
+        ask = [Question(source="A cat.", text="Eine Katze", language="de")]
+        print("letters" in kinds_in("scorers"), threshold_problems(settings), kind.load(settings).score(ask))
+        """,
+    )
+    assert told == "True [] [9.0]"
+    assert changed_lines(copy) == 0
+
+
 def test_a_store(copy: Path) -> None:
     add(copy, "stores/schemes/shelf.py", SHELF)
     told = python(
@@ -164,6 +218,7 @@ def test_this_checkout_is_as_it_was() -> None:
     for name in (
         "filters/shouting.py",
         "captioners/mean_colour.py",
+        "scorers/letters.py",
         "stores/schemes/shelf.py",
         "train/scores/sets/cards.py",
     ):

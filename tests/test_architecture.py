@@ -16,22 +16,30 @@ DOORS: dict[str, set[str]] = {
     "filters": {"languages"},
     "translators": {"limits", "stores", "recipes", "languages"},
     "captioners": {"stores", "recipes", "images", "translators"},
+    "scorers": {"stores", "recipes"},
     "shards": {"limits", "stores", "languages", "images"},
     "exports": {"limits", "stores", "recipes", "languages", "images", "shards"},
     "reports": {"limits", "stores", "recipes", "languages", "images", "shards", "exports"},
     "playground": {"stores"},
     # Of translators alone what asks one for a baseline (train/scores/translator.py).
-    "train": {"limits", "stores", "recipes", "languages", "images", "shards", "translators"},
+    "train": {"limits", "stores", "recipes", "languages", "images", "shards", "translators", "playground"},
     "pipeline": {
-        "limits", "stores", "recipes", "languages", "images", "filters", "captioners", "translators", "shards",
-        "exports", "reports", "playground",
+        "limits", "stores", "recipes", "languages", "images", "filters", "captioners", "translators", "scorers",
+        "shards", "exports", "reports", "playground",
     },
     "florenz": {"limits", "pipeline", "train", "exports", "reports", "shards", "stores", "recipes"},
 }  # fmt: skip
 # Library -> where alone it may be imported.
 HOMES = {
     "apache_beam": ("pipeline/",),
-    "torch": ("train/", "captioners/florence2/model.py", "playground/"),
+    "torch": (
+        "train/",
+        "captioners/florence2/model.py",
+        "scorers/_torch.py",
+        "scorers/metricx/model.py",
+        "scorers/siglip/model.py",
+        "playground/",
+    ),
     "fasttext": ("languages/identification.py",),
     "vllm": (),
 }

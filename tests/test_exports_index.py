@@ -1,15 +1,20 @@
 """The index: every text once, where its picture lies, what is withheld apart, made and removed with its build."""
 
+import gc
 import hashlib
+import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pipeline_examples import published, published_pictures
 from shards_dataset import BUILD, edit_listing, write_dataset
 
-from florenz.exports.index import SCHEMA, WrongCount, index_files, read_index, write_index
+from florenz.exports import card, index, licences
+from florenz.exports.index import SCHEMA, IndexFile, WrongCount, index_files, read_file, read_index, write_index
 from florenz.shards.manifest import Manifest, read_manifest, shard_path
 from florenz.shards.plan import SPLITS
 from florenz.shards.reader import iter_samples
@@ -69,6 +74,28 @@ def test_the_same_shards_give_the_same_bytes_and_what_is_there_is_left_alone(
     assert paths[2].read_bytes() == before[paths[2]][0]
     assert paths[1].read_bytes() == before[paths[1]][0]
     assert all(path.stat().st_mtime_ns == before[path][1] for path in paths if path not in paths[1:3])
+
+
+def test_of_the_texts_of_a_build_one_shard_s_are_in_memory_at_a_time(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is published, and when its pictures' places are counted."""
+    tables: list[weakref.ref[pa.Table]] = []
+
+    def watched(file: IndexFile, columns: Sequence[str] | None = None) -> pa.Table:
+        gc.collect()
+        held = sum(one() is not None for one in tables)
+        assert held <= 2, "the one before, until this one takes its name, and the last of the count before"
+        table = read_file(file, columns)
+        tables.append(weakref.ref(table))
+        return table
+
+    for module in (card, index, licences):
+        monkeypatch.setattr(module, "read_file", watched)
+    monkeypatch.setattr(index, "_may_have_position", lambda file: True)
+    facts = card.facts_of(str(tmp_path), manifest)
+    assert sum(facts.makers.values()) == sum(sum(shard.counts.values()) for shard in manifest.shards)
+    assert len(tables) > 2 * len(manifest.shards)
 
 
 def test_a_shard_with_other_texts_than_it_counts_gets_no_index(tmp_path: Path) -> None:

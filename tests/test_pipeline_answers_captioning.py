@@ -15,7 +15,7 @@ from florenz.captioners import florence2
 from florenz.captioners.contract import Answer
 from florenz.captioners.florence2 import Settings
 from florenz.images.sources import ImageRef
-from florenz.pipeline.answers import captioning
+from florenz.pipeline.answers import captioning, pictures
 from florenz.pipeline.answers.captioning import Caption, CaptionerError, forget_captioner, load_captioner
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
 from florenz.pipeline.answers.questions import CaptionTask
@@ -126,7 +126,7 @@ def test_images_of_the_next_batch_are_read_while_one_is_captioned(
 ) -> None:
     """The model waits in its first batch until the second has been read, which a step without read-ahead never does."""
     was_read: dict[str, threading.Event] = {str(path): threading.Event() for path in photos[:4]}
-    read = captioning.read_image_bytes
+    read = pictures.read_image_bytes
 
     def noted_read(ref: ImageRef, **limits: Any) -> bytes:
         data = read(ref, **limits)
@@ -142,7 +142,7 @@ def test_images_of_the_next_batch_are_read_while_one_is_captioned(
             assert len(prepared) == 1 or ahead is None or ahead.wait(60), "nobody reads ahead"
             return [{style: Answer(text=f"{style} text") for style in wanted} for wanted in styles]
 
-    monkeypatch.setattr(captioning, "read_image_bytes", noted_read)
+    monkeypatch.setattr(pictures, "read_image_bytes", noted_read)
     monkeypatch.setattr(captioning, "load_captioner", lambda settings: Patient())
     rows = run(replace(settings, batch_size=2), tmp_path, tasks_for(photos[:4]))
     assert len(rows) == 4 * len(STYLES)

@@ -1,7 +1,9 @@
 """A model that does not work is noticed before its answers are kept; one that works is never taken for one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -10,6 +12,10 @@ from pipeline_examples import MODELS
 from benchmarks.stand_in_server import TRIES, StandInServer
 from florenz.captioners.contract import Answer, CaptionerError
 from florenz.captioners.florence2 import Settings
+from florenz.captioners.vision_chat import Settings as VisionSettings
+from florenz.captioners.vision_chat.model import VisionChat
+from florenz.limits.table import Limits
+from florenz.pipeline import asking
 from florenz.pipeline.answers.captioning import forget_captioner, load_captioner
 from florenz.pipeline.answers.first_batch import (
     TEXTS,
@@ -18,8 +24,13 @@ from florenz.pipeline.answers.first_batch import (
     NoWord,
     prove,
     prove_translator,
+    prove_translators,
 )
 from florenz.pipeline.answers.ledger import CaptionRow
+from florenz.pipeline.routing import Translator
+from florenz.pipeline.run import Run
+from florenz.pipeline.serving import Serving
+from florenz.recipes.recipe_file import RecipeError
 from florenz.translators.answer import Answer as Translation
 from florenz.translators.client import Client
 from florenz.translators.endpoint import ServerError
@@ -118,7 +129,58 @@ def test_a_translator_without_a_word_is_refused_before_it_is_paid() -> None:
     with StandInServer("m") as server:
         server.try_answer = ""
         client = Client(server.endpoint, "m", TranslatorSettings(model="m", prompt="playground"))
-        with pytest.raises(NoWord, match="translator 'm' has no word for 'A dog is sleeping.' in de: name"):
+        with pytest.raises(NoWord, match=f"translator 'm' at {server.endpoint} has no word for 'A dog .*' in de: name"):
             prove_translator(client, ["de", "fr"])
         server.try_answer = "Ein Hund."
         prove_translator(client, ["de", "fr"])
+
+
+def test_each_of_several_servers_is_asked_before_it_is_paid() -> None:
+    settings = TranslatorSettings(model="m", prompt="playground", max_retries=0)
+    with StandInServer("m") as first, StandInServer("m") as second:
+        clients = [Client(server.endpoint, "m", settings) for server in (first, second)]
+        assert prove_translators(clients, ["de"]) == []
+        second.try_answer = ""
+        with pytest.raises(NoWord, match=f"at {second.endpoint} has no word"):
+            prove_translators(clients, ["de"])
+        second.stop()
+        (failed,) = prove_translators(clients, ["de"])
+        assert second.endpoint in failed and "\n" not in failed, "the first answers all the same"
+        first.stop()
+        with pytest.raises(ServerError):
+            prove_translators(clients, ["de"])
+
+
+def test_a_run_s_servers_are_asked_once_and_the_one_that_is_mute_is_named(tmp_path: Path) -> None:
+    settings = TranslatorSettings(model="m", prompt="playground", max_retries=0)
+    with StandInServer("m") as first, StandInServer("m") as second:
+        endpoints = (first.endpoint, second.endpoint)
+        translator = Translator(settings=settings, endpoints=endpoints)
+        serving = Serving(translator, tmp_path / "log", is_local=True, limits=Limits())
+        second.try_answer = ""
+        with pytest.raises(RecipeError, match=second.endpoint):
+            serving.prove(endpoints, ("de",))
+        second.stop()
+        said: list[str] = []
+        this = SimpleNamespace(recipe=SimpleNamespace(languages=("de",)), say=said.append)
+        asking._prove(cast(Run, this), serving, endpoints)
+        (line,) = said
+        assert (
+            line.startswith("warning: ")
+            and second.endpoint in line
+            and line.endswith("; the other endpoints are asked")
+        )
+        first.stop()
+        assert serving.prove(endpoints, ("de",)) == [], "once in a run"
+
+
+def test_each_server_of_a_captioner_is_asked() -> None:
+    with StandInServer("m", lambda prompt: "A picture.") as sees, StandInServer("m", lambda prompt: "") as blind:
+        settings = VisionSettings(model="m", endpoints=(sees.endpoint, blind.endpoint), max_retries=0)
+        with pytest.raises(CaptionerError, match=f"'m' at {blind.endpoint} has no word for a picture"):
+            prove(VisionChat(settings), settings)
+        blind.answer = lambda prompt: "Another."
+        prove(VisionChat(settings), settings)
+        blind.stop()
+        prove(VisionChat(settings), settings)
+        assert len(sees.asked) == 3 * 3 * 2, "three pictures in two styles, each time"

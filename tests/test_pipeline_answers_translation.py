@@ -13,6 +13,7 @@ import pytest
 from pipeline_examples import recipe_for
 
 from benchmarks.stand_in_server import STUCK_S, Fault, Request, StandInServer, answer, die
+from florenz.pipeline.answers import translation
 from florenz.pipeline.answers.graphs import run_translation
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import translation_fingerprint
@@ -134,6 +135,30 @@ def test_a_translator_that_says_the_same_to_all_is_stopped_before_anything_is_ke
     with pytest.raises(ServerError, match="says the same to 32 different texts"):
         translate(recipe, tasks(500))
     assert in_the_ledger(recipe) == {}
+
+
+def test_a_server_of_the_worker_s_own_is_asked_before_its_first_answer_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a cluster, where the launcher knows no endpoint that it could ask."""
+    with StandInServer("org/m", told) as server:
+
+        class Own:
+            def __init__(self, settings: TranslatorSettings) -> None:
+                pass
+
+            def endpoint(self) -> str:
+                return server.endpoint
+
+        monkeypatch.setattr(translation, "SharedServer", Own)
+        recipe = recipe_with(tmp_path / "out", [])
+        server.try_answer = " "
+        with pytest.raises(ServerError, match="'org/m' at .* has no word for"):
+            run_translation(recipe, beam.Create(tasks(8)), (), None)
+        assert in_the_ledger(recipe) == {} and server.asked == []
+        server.try_answer = "Ein Hund."
+        run_translation(recipe, beam.Create(tasks(8)), (), None)
+        assert len(in_the_ledger(recipe)) == 8
 
 
 def test_endpoints_and_one_endpoint_exclude_each_other() -> None:

@@ -18,8 +18,8 @@ def test_everything_that_makes_samples_and_tars_is_in_the_closure() -> None:
     filters = {f"filters.{path.stem}" for path in (ROOT / "filters").glob("*.py") if path.stem != "__init__"}
     assert names() >= filters | {
         "images.decoding", "images.sources", "languages.identification", "languages.scripts",
-        "pipeline.assemble.coverage", "pipeline.assemble.filtering", "pipeline.assemble.work", "shards.plan",
-        "shards.schema", "shards.writer", "stores.files",
+        "pipeline.assemble.coverage", "pipeline.assemble.covering", "pipeline.assemble.filtering",
+        "pipeline.assemble.work", "shards.plan", "shards.schema", "shards.writer", "stores.files",
     }  # fmt: skip
 
 

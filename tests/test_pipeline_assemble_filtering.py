@@ -13,7 +13,8 @@ from florenz.filters.chain import FilterChain
 from florenz.languages.identification import LanguageIdentifier
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import IN, KEPT, imbalances, rejected
-from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts, cover, filter_texts, gather
+from florenz.pipeline.assemble.covering import CoveredImage, cover
+from florenz.pipeline.assemble.filtering import ImageTexts, filter_texts, gather
 from florenz.shards.schema import Example
 
 KEY = "0" * 32

@@ -17,11 +17,13 @@ from pipeline_examples import (
 )
 
 from benchmarks.stand_in_server import StandInServer
+from florenz.pipeline import scenes
 from florenz.pipeline.__main__ import main
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.build import EmptyBuild, publish, read_summary
 from florenz.pipeline.recipe import Images, Recipe
-from florenz.playground.world import draw_world, drawn_seed
+from florenz.playground import world as world_module
+from florenz.playground.world import draw_world
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import read_manifest
 
@@ -54,7 +56,7 @@ def test_fewer_or_other_images_have_to_be_asked_for(built: Recipe, numbers: rang
 def test_where_nothing_was_published_anything_may_come(tmp_path: Path, built: Recipe) -> None:
     empty = replace(built, out=str(tmp_path))
     replacement.check_images(empty, keys(range(1)))
-    replacement.check_world(replace(empty, images=Images(source="playground", count=1)), None)
+    replacement.check_world(replace(empty, images=Images(source="playground", count=1)), is_another=True)
 
 
 def test_a_damaged_shard_does_not_speak_for_the_others(tmp_path: Path, built: Recipe) -> None:
@@ -66,15 +68,21 @@ def test_a_damaged_shard_does_not_speak_for_the_others(tmp_path: Path, built: Re
         replacement.check_images(copy, keys(range(50, 90)))
 
 
-def test_a_smaller_or_another_world_is_refused_before_it_is_drawn(tmp_path: Path, built: Recipe) -> None:
+def test_a_smaller_or_another_world_is_refused_before_it_is_drawn(
+    tmp_path: Path, built: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = shutil.copytree(built.out, tmp_path / "out")
     draw_world(str(out / "images"), count=9, seed=0)
-    assert drawn_seed(str(out / "images")) == 0 and drawn_seed(str(tmp_path)) is None
     world = replace(built, out=str(out), images=Images(source="playground", count=9))
-    replacement.check_world(world, drawn_seed(str(out / "images")))
+    before = sorted(path.name for path in (out / "images").iterdir())
+    scenes.draw(world, lambda pictures: None, may_replace=False)
     for slip in (replace(world, images=Images(source="playground", count=4)), replace(world, seed=1)):
         with pytest.raises(RecipeError, match="REPLACE=1"):
-            replacement.check_world(slip, drawn_seed(str(out / "images")))
+            scenes.draw(slip, lambda pictures: None, may_replace=False)
+    monkeypatch.setattr(world_module, "VERSION", world_module.VERSION + 1)  # the same seed draws other scenes
+    with pytest.raises(RecipeError, match="REPLACE=1"):
+        scenes.draw(world, lambda pictures: None, may_replace=False)
+    assert sorted(path.name for path in (out / "images").iterdir()) == before
 
 
 def test_a_build_without_a_sample_is_never_published(tmp_path: Path, built: Recipe) -> None:
@@ -151,7 +159,11 @@ def test_all_texts_rejected_keeps_the_build_that_was_there(
     recipe = tmp_path / "cut.toml"
     text = (MODELS.parents[1] / "configs" / "playground.toml").read_text()
     assert text.count('styles = ["short", "detailed"]') == 1
-    recipe.write_text(text.replace('styles = ["short", "detailed"]', 'styles = ["short"]\nmax_new_tokens = 2'))
+    recipe.write_text(
+        text.replace('styles = ["short", "detailed"]', 'styles = ["short"]\nmax_new_tokens = 2').replace(
+            'context = "detailed"', ""
+        )
+    )
     assert main([str(recipe), f"OUT={out}", f"ENDPOINT={translator.endpoint}", "LANGS=de,fr", "COUNT=4"]) == 1
     assert "every image was rejected: nothing is published" in capsys.readouterr().err
     assert published_bytes(out).items() >= before.items(), "answers were added, and nothing else changed"

@@ -11,6 +11,7 @@ import pytest
 
 from florenz.captioners.contract import Captioner
 from florenz.limits.table import Limits
+from florenz.pipeline.answers import captioning
 from florenz.pipeline.answers.captioned import Captioned
 from florenz.pipeline.answers.ranges import RangeWork
 from florenz.pipeline.beside import MARGIN_BYTES, Captioning, free_bytes, leaves_cores, leaves_memory
@@ -96,6 +97,7 @@ class Taking:
 
     num_cores: int | None
     bytes_to_come: int = 0
+    is_ours: bool = True
 
 
 @pytest.mark.parametrize(
@@ -115,8 +117,29 @@ def test_a_captioner_that_does_not_say_what_it_takes_has_the_machine_for_itself(
 
 def test_a_cache_that_is_not_touched_yet_needs_memory_too() -> None:
     serving = cast(Serving, Taking(1, bytes_to_come=1 << 30))
-    assert leaves_memory(serving, MARGIN_BYTES + (1 << 30)) and leaves_memory(serving, None)
-    assert not leaves_memory(serving, MARGIN_BYTES + (1 << 30) - 1)
+    assert leaves_memory(serving, MARGIN_BYTES + (1 << 30), None) and leaves_memory(serving, None, None)
+    assert not leaves_memory(serving, MARGIN_BYTES + (1 << 30) - 1, None)
+
+
+def test_a_server_beside_a_captioner_on_its_gpu_needs_memory_there_too() -> None:
+    ours, elsewhere = (cast(Serving, Taking(0, is_ours=is_ours)) for is_ours in (True, False))
+    assert leaves_memory(ours, None, MARGIN_BYTES) and not leaves_memory(ours, None, MARGIN_BYTES - 1)
+    assert leaves_memory(elsewhere, None, 0), "it takes nothing from this GPU"
+    assert not leaves_memory(ours, 0, MARGIN_BYTES), "nor is a GPU the machine's memory"
+
+
+class OnGpu:
+    def __init__(self, free_bytes: int | None) -> None:
+        self.free_bytes = free_bytes
+
+
+def test_the_fullest_gpu_of_the_captioners_that_are_loaded_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(captioning._LOADED, "_open", [object(), OnGpu(None)])
+    assert captioning.free_on_gpu() is None
+    monkeypatch.setattr(captioning._LOADED, "_open", [OnGpu(5), object(), OnGpu(3), OnGpu(None)])
+    assert captioning.free_on_gpu() == 3
+    captioning.forget_captioner()
+    assert captioning.free_on_gpu() is None, "one that has gone leaves all of it"
 
 
 def test_free_memory_is_the_machine_s_and_at_most_the_container_s(tmp_path: Path) -> None:

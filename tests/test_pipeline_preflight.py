@@ -4,18 +4,25 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from pipeline_examples import MODELS, recipe_for, write_pictures
 
 from benchmarks.stand_in_server import StandInServer
+from florenz.captioners.contract import CaptionerSettings
 from florenz.captioners.florence2 import Settings as Captioner
+from florenz.captioners.vision_chat import Settings as VisionSettings
 from florenz.languages import identification as language_id
-from florenz.pipeline import preflight
+from florenz.pipeline import gpus, preflight
+from florenz.pipeline import run as run_module
 from florenz.pipeline.recipe import Recipe, Translator
+from florenz.pipeline.run import Run
+from florenz.pipeline.serving import Serving
 from florenz.recipes.recipe_file import RecipeError
+from florenz.stores.publication import Publication
 from florenz.translators.settings import TranslatorSettings
 
 CAPTIONER, TRANSLATOR = str(MODELS / "captioner"), str(MODELS / "translator")
@@ -146,6 +153,115 @@ def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_hub")
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_loaded(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on(device: str) -> Recipe:
+        return replace(recipe, captioner=replace(recipe.captioner, device=device))
+
+    monkeypatch.setattr(gpus, "most_gpus", lambda: 0)
+    for device in ("cuda", "cuda:0"):
+        assert the_problem(on(device)) == (
+            f'captioner: device = {device!r}, and there is no GPU here: name another, or write device = "auto"'
+        )
+    preflight.check(on("auto"))
+    elsewhere = replace(on("cuda:0"), beam=replace(recipe.beam, runner="PortableRunner"))
+    assert list(gpus.problems(elsewhere)) == [], "the workers have it, not this machine"
+    monkeypatch.setattr(gpus, "most_gpus", lambda: 2)
+    preflight.check(on("cuda:1"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    assert "there are 2 GPUs here (CUDA_VISIBLE_DEVICES is '4,6')" in the_problem(on("cuda:2"))
+    monkeypatch.setattr(gpus, "most_gpus", lambda: None)
+    preflight.check(on("cuda:7"))  # nothing here says how many there are: torch will
+
+
+def test_a_server_that_takes_more_gpus_than_there_are_is_told(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parallel(endpoint: str = "", **changes: Any) -> list[str]:
+        settings = replace(recipe.translator.settings, **changes)
+        return list(gpus.problems(replace(recipe, translator=Translator(settings=settings, endpoint=endpoint))))
+
+    monkeypatch.setattr(gpus, "most_gpus", lambda: 1)
+    assert parallel(tensor_parallel=2) == [
+        "translator: tensor_parallel = 2 takes 2 GPUs, and there is 1 GPU here: lower it"
+    ]
+    monkeypatch.setattr(gpus, "most_gpus", lambda: 4)
+    (told,) = parallel(tensor_parallel=2, data_parallel=4)
+    assert "tensor_parallel = 2 and data_parallel = 4 take 8 GPUs, and there are 4 GPUs here" in told
+    assert parallel(tensor_parallel=2, data_parallel=2) == []
+    assert parallel("http://a:8000/v1", tensor_parallel=8) == [], "its GPUs are the server's"
+    assert parallel(tensor_parallel=8, server_args=("--nnodes", "2")) == []
+    monkeypatch.setattr(gpus, "most_gpus", lambda: 0)
+    assert parallel(tensor_parallel=2) == [], "vLLM on a CPU can be parallel too"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreign(CaptionerSettings):
+    """Of a captioner that somebody has added, with words of its own for where it computes."""
+
+    kind: str = "foreign"
+    device: str = "npu:first"
+
+
+def test_a_server_waits_for_a_captioner_whose_gpu_it_would_take_for_itself(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def takes(device: str = "auto", endpoint: str = "", workers: int = 1, **changes: Any) -> bool:
+        settings = replace(recipe.translator.settings, **changes)
+        translator = Translator(settings=settings, endpoint=endpoint)
+        captioner = replace(recipe.captioner, device=device)
+        changed = replace(recipe, captioner=captioner, translator=translator, workers=workers)
+        found = gpus.takes_its_gpu(changed, captioner, translator)
+        started: list[Serving] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(Serving, "start", lambda serving: started.append(serving))
+            published = cast(Publication, None)
+            run_module._start_early(Run(changed, print, may_replace=False, publication=published), 3)
+        assert bool(started) is not found, "of a first run of few images it comes up at once, or not before it must"
+        return found
+
+    monkeypatch.setattr(gpus, "most_gpus", lambda: 1)
+    assert takes("auto") and takes("cuda") and takes("cuda:0")
+    assert not takes("cpu") and not takes(endpoint="http://a:8000/v1")
+    assert not takes(gpu_memory_utilization=0.5) and not takes(kv_cache_gib=2.0)
+    assert not takes(server_args=("--gpu-memory-utilization=0.5",))
+    monkeypatch.setattr(gpus, "most_gpus", lambda: 4)
+    assert not takes("auto") and not takes("auto", workers=3), "captioners take the last GPUs, the server the first"
+    assert takes("auto", workers=4) and takes("auto", tensor_parallel=2, data_parallel=2)
+    assert takes("cuda:0") and not takes("cuda:1") and takes("cuda:1", tensor_parallel=2)
+    monkeypatch.setattr(gpus, "most_gpus", lambda: 0)
+    assert not takes("auto"), "both compute on the CPU"
+    monkeypatch.setattr(gpus, "most_gpus", lambda: None)
+    assert takes("auto"), "there may be one"
+    other = VisionSettings(model="m", endpoint="http://a:8000/v1")
+    assert not gpus.takes_its_gpu(recipe, other, recipe.translator), "it computes elsewhere"
+    assert not gpus.takes_its_gpu(recipe, Foreign(model="m"), recipe.translator), "nobody knows where"
+    assert list(gpus.problems(replace(recipe, captioner=Foreign(model="m")))) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "visible", "most"),
+    [
+        ((), None, 0), ((), "0,1", 0), (("nvidiactl", "nvidia-uvm"), None, 0), (("nvidia0", "nvidia1"), None, 2),
+        (("nvidia0", "nvidia1"), "1", 1), (("nvidia0",), "0,GPU-5a", 1), (("nvidia0", "nvidia1"), "", 0),
+        (("nvidia0",), "-1", 0), (("nvidia0",), "MIG-a,MIG-b", 2),
+        (("kfd",), None, None), (("dxg", "nvidia0"), "0", None),
+    ],
+)  # fmt: skip
+def test_gpus_are_counted_by_the_driver_s_files(
+    tmp_path: Path, files: tuple[str, ...], visible: str | None, most: int | None
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert gpus.most_gpus(tmp_path, tmp_path / "driver", environment) == most
+
+
+def test_gpus_that_have_no_device_file_here_are_counted_too(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / "driver" / f"0000:0{number}:00.0").mkdir(parents=True)
+    assert gpus.most_gpus(tmp_path, tmp_path / "driver", {}) == 3
+
+
 def test_a_hub_out_of_reach_is_told(recipe: Recipe) -> None:
     line = the_problem(with_captioner(recipe, "no-such-org/no-such-model"))
     assert line.startswith("captioner: can't reach the model hub for 'no-such-org/no-such-model' (")

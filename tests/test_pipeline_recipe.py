@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from florenz.pipeline.recipe import VARIABLES, Recipe, load_recipe
+from florenz.playground.scene import all_concepts
 from florenz.recipes.recipe_file import RecipeError
 from florenz.recipes.sections import convert, keys_of
 
@@ -125,6 +126,18 @@ def test_make_variables_win_over_the_file(tmp_path: Path) -> None:
     assert (recipe.translator.endpoint, recipe.workers, recipe.seed) == ("http://localhost:8000", 3, -4)
 
 
+@pytest.mark.parametrize("line", ["", 'endpoint = "http://x:1/v1"', 'endpoints = ["http://x:1/v1", "http://y:1/v1"]'])
+def test_one_endpoint_or_several_win_over_either_form_in_the_file(tmp_path: Path, line: str) -> None:
+    text = SMALLEST.replace("[translator]", f"[translator]\n{line}")
+    assert text != SMALLEST or not line
+    one = load(tmp_path, text, ENDPOINT="http://a:8000/v1")
+    assert one.translator.running_servers == ("http://a:8000/v1",)
+    several = load(tmp_path, text, ENDPOINT="http://a:8000/v1, http://b:8000/v1")
+    assert several.translator.running_servers == ("http://a:8000/v1", "http://b:8000/v1")
+    (problem,) = problems(tmp_path, text, ENDPOINT="http://a:8000/v1,")
+    assert "endpoints has an empty one: leave it out" in problem
+
+
 def test_an_empty_make_variable_counts_as_not_given(tmp_path: Path) -> None:
     variables = dict.fromkeys(VARIABLES, " ")
     del variables["LANGS"]
@@ -156,6 +169,16 @@ def test_the_number_of_scenes_does_not_limit_somebodys_photos() -> None:
     assert load_recipe(playground, {"IMAGES": "photos", "COUNT": "5"}).images.count == 5
     assert load_recipe(playground, {"IMAGES": "playground"}).images.num_scenes == 4000
     assert load_recipe(playground, {"COUNT": "30"}).images.num_scenes == 30
+
+
+def test_what_the_playground_withholds_is_asked_of_its_own_scenes_alone(tmp_path: Path) -> None:
+    playground = str(CONFIGS / "playground.toml")
+    withheld = load_recipe(playground, {}).coverage.withheld
+    assert withheld and set(withheld) <= all_concepts()
+    assert load_recipe(playground, {"IMAGES": "playground"}).coverage.withheld == withheld
+    assert load_recipe(playground, {"IMAGES": "photos"}).coverage.withheld == ()
+    with_table = Path(playground).read_text().replace("[coverage]", '[coverage]\nconcepts = "shows.parquet"')
+    assert load(tmp_path, with_table, IMAGES="photos").coverage.withheld == withheld
 
 
 def test_a_variable_can_supply_what_the_file_lacks(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_the_table_has_all_that_a_user_wants_to_know() -> None:
     assert re.search(r"asked +20 captions, 38 translations", table)
     assert re.search(r"shards +3 in data/out/shards/b{16}", table)
     assert table.splitlines()[-1].split(maxsplit=1) == ["next", "make verify OUT=data/out"]
+    assert "withheld" not in table
     assert len(table.splitlines()) <= 20 and max(map(len, table.splitlines())) <= 120
 
 

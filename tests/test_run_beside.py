@@ -181,10 +181,15 @@ def test_with_a_budget_and_with_worker_processes_one_waits_for_the_other(both: B
     assert {name: result_of(both.out)[name] for name in names} == {name: both.result[name] for name in names}
 
 
+@pytest.mark.parametrize("where", ["on the machine", "on the GPU"])
 def test_where_memory_is_too_small_for_both_one_waits_for_the_other(
-    both: Beside, monkeypatch: pytest.MonkeyPatch
+    both: Beside, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    monkeypatch.setattr(asking, "free_bytes", lambda: 1 << 20)
+    if where == "on the machine":
+        monkeypatch.setattr(asking, "free_bytes", lambda: 1 << 20)
+    else:  # the captioner's, beside the stand-in in the place of our own server
+        monkeypatch.setattr(Florence, "free_bytes", 1 << 20)
+        monkeypatch.setattr(Serving, "is_ours", True)
     both.start_anew()
     assert both.run() == 0
     assert both.when("caption")[1] <= both.when("translate")[0]

@@ -21,7 +21,7 @@ from pipeline_examples import DATA, ROOT, samples_of
 
 from florenz.images.references import relative_uri
 from florenz.pipeline.answers.ledger import Ledger
-from florenz.pipeline.answers.makers import translation_fingerprint
+from florenz.pipeline.answers.makers import translator_fingerprint
 from florenz.pipeline.assemble.books import KEPT, imbalances, total
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import read_rejects
@@ -98,7 +98,8 @@ def files_below(folder: Path) -> dict[str, tuple[int, int]]:
 def num_captions(out: Path, recipe: Recipe) -> int:
     """Captions that were sent to the translator."""
     language = recipe.languages[0]
-    return len(Ledger(str(out)).read_translations(language, translation_fingerprint(recipe.translator.settings)))
+    made_by = translator_fingerprint(recipe, recipe.translator.settings)
+    return len(Ledger(str(out)).read_translations(language, made_by))
 
 
 def test_the_dataset_proves_its_coverage(first: FirstRun) -> None:

@@ -1,4 +1,8 @@
-"""An OUT of schema version 1, made before the rooms: answers that were paid for outlive every change."""
+"""An OUT of schema version 1, made before the rooms: answers that were paid for outlive every change.
+
+Its pictures are of the playground's first world, and the tiny models that answered have been trained anew since, for
+the second one. So its pictures are given as pictures of anybody's, and the models are taken for what they were.
+"""
 
 import os
 import shutil
@@ -10,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from florenz.pipeline.answers.makers import caption_fingerprint, translation_fingerprint
 from florenz.pipeline.recipe import load_recipe
 from florenz.pipeline.run import run
 from florenz.shards.manifest import read_manifest, shard_path
@@ -21,6 +26,11 @@ from florenz.shards.verify import verify
 ROOT = Path(__file__).resolve().parents[1]
 OLD = Path(__file__).parent / "data" / "version_1"
 NOBODY = "http://127.0.0.1:9/v1"
+PICTURES = "old_out/images/*.jpg"
+MODELS_THEN = {
+    "captioner": "sha256:cc0bfa1756fa1eeda4fdf3a5279929ce",
+    "translator": "sha256:4e78b318f848ea4f09e2f139a57a926a",
+}
 
 
 @pytest.fixture
@@ -30,8 +40,19 @@ def out(tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(OLD, tmp_path / "old_out")
     (tmp_path / "playground").symlink_to(ROOT / "playground")
     os.chdir(tmp_path)
+    _forget_fingerprints()
     yield tmp_path / "old_out"
+    _forget_fingerprints()
     os.chdir(before)
+
+
+def _forget_fingerprints() -> None:
+    for cached in (caption_fingerprint, translation_fingerprint):
+        cached.cache_clear()
+
+
+def fingerprint_then(folder: str, _: object) -> str:
+    return MODELS_THEN[Path(folder).name]
 
 
 def samples_of(out: Path) -> dict[str, list[object]]:
@@ -59,13 +80,25 @@ def test_an_old_dataset_is_read_and_verified(out: Path) -> None:
     )
 
 
+def recipe_then(out: Path) -> str:
+    """The playground's recipe as it was: no caption rode along with another, so other questions were asked."""
+    lines = (ROOT / "configs" / "playground.toml").read_text().splitlines(keepends=True)
+    left = [line for line in lines if not line.startswith("context = ")]
+    assert len(left) == len(lines) - 1
+    path = out.parent / "then.toml"
+    path.write_text("".join(left))
+    return str(path)
+
+
 def test_an_old_ledger_answers_every_question_and_gives_the_same_samples(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No server is there to be asked: a question would end the run."""
     before, build = samples_of(out), read_manifest("old_out").build
-    recipe = load_recipe(
-        str(ROOT / "configs" / "playground.toml"), {"LANGS": "de,fr", "COUNT": "8", "OUT": "old_out", "ENDPOINT": ""}
+    variables = {"LANGS": "de,fr", "IMAGES": PICTURES, "OUT": "old_out", "ENDPOINT": ""}
+    recipe = load_recipe(recipe_then(out), variables)
+    monkeypatch.setattr(
+        "florenz.stores.models._fingerprint_of_folder", lambda folder, _: MODELS_THEN[Path(folder).name]
     )
     monkeypatch.setattr("florenz.translators.server.Server.start", lambda self: pytest.fail("a server was started"))
     facts = run(recipe, say=print)
@@ -75,17 +108,19 @@ def test_an_old_ledger_answers_every_question_and_gives_the_same_samples(
     assert verify("old_out").problems == ()
 
 
-RUN = """
-import sys
+RUN = f"""
+import os, sys
 from florenz.pipeline.__main__ import main
+from florenz.stores import models
+models._fingerprint_of_folder = lambda folder, _: {MODELS_THEN}[os.path.basename(folder)]
 code = main(sys.argv[1:])
-print("imported:", *sorted({"torch", "transformers", "vllm"} & sys.modules.keys()))
+print("imported:", *sorted({{"torch", "transformers", "vllm"}} & sys.modules.keys()))
 sys.exit(code)
 """
 
 
 def in_a_process(out: Path, *variables: str, modules: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    words = [str(ROOT / "configs" / "playground.toml"), "COUNT=8", "OUT=old_out", *variables]
+    words = [recipe_then(out), f"IMAGES={PICTURES}", "OUT=old_out", *variables]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(modules), str(ROOT)])}
     return subprocess.run(
         [sys.executable, "-c", RUN, *words],

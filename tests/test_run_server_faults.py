@@ -411,12 +411,29 @@ def test_a_translator_without_a_word_is_told_before_anything_is_kept(
     world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     world.start_anew()
+    shutil.rmtree(world.out)
     monkeypatch.setattr(world.translator, "try_answer", " ")
     capfd.readouterr()
     assert world.run() == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert "has no word for 'A dog is sleeping.' in de: name the prompt family" in line
     assert world.prompts_in_ledger() == {} and world.translator.num_requests == 0
+    assert not (world.out / "ledger" / "captions").exists(), "nor was anything captioned for it"
+
+
+@pytest.mark.parametrize("is_captioned", [False, True])
+def test_an_endpoint_without_completions_is_told_before_anything_is_captioned(
+    world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], is_captioned: bool
+) -> None:
+    world.start_anew()
+    if not is_captioned:
+        shutil.rmtree(world.out)
+    monkeypatch.setattr(world.translator, "fault_for", lambda request: status(404, b'{"error": {"message": "no"}}'))
+    capfd.readouterr()
+    assert world.run() == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"{world.translator.endpoint} has no completions for" in line and "check the endpoint" in line
+    assert (world.out / "ledger" / "captions").exists() is is_captioned
 
 
 def test_a_rerun_asks_nothing(world: World) -> None:

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import apache_beam as beam
-from safetensors import SafetensorError
 
 from florenz.captioners.contract import (
     Answer,
@@ -26,19 +23,20 @@ from florenz.captioners.contract import (
     CaptionerError,
     CaptionerSettings,
     CaptionStream,
-    Closing,
+    OnAccelerator,
     Served,
     Streaming,
     kind_of,
 )
-from florenz.images.decoding import BadImage, decode
-from florenz.images.references import Cell, parse_uri
-from florenz.images.sources import DEFAULTS, ImageRef, read_image_bytes
+from florenz.images.decoding import BadImage
+from florenz.images.sources import DEFAULTS
 from florenz.limits.table import SIDE_RATIO, Limits
 from florenz.pipeline.answers.busy import Meter, leave
 from florenz.pipeline.answers.captioned import Captioned
 from florenz.pipeline.answers.first_batch import FirstCaptions, prove
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger
+from florenz.pipeline.answers.loaded import LoadedModels
+from florenz.pipeline.answers.pictures import PictureReader
 from florenz.pipeline.answers.questions import CaptionTask
 from florenz.pipeline.answers.whole_images import WholeImages, row_of, rows_without
 from florenz.pipeline.budget import UNLIMITED, Budget
@@ -46,10 +44,6 @@ from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.translators.endpoint import ServerError
 
 MAX_THREADS = 8  # each may hold a decoded picture, 300 MB at most
-_LOADING = threading.Lock()  # Beam's workers have several threads, and a model is loaded once
-_OPEN: list[Captioner] = []  # those that this process has loaded
-
-_ROW_GROUPS = threading.Lock()  # of Parquet files, read as a whole and kept: by one thread, or each would hold a copy
 
 
 def load_captioner(settings: CaptionerSettings) -> Captioner:
@@ -58,43 +52,34 @@ def load_captioner(settings: CaptionerSettings) -> Captioner:
     Raises:
         CaptionerError: files are missing or damaged, or a library that it needs; or it can't caption a picture.
     """
-    with _LOADING:
-        return _loaded(settings)
+    return _LOADED.load(settings)
 
 
 def forget_captioner() -> None:
     """Its server ends, if it has one; its memory is free once nobody else holds it."""
-    with _LOADING:
-        for captioner in _OPEN:
-            if isinstance(captioner, Closing):
-                captioner.close()
-        _OPEN.clear()
-        _loaded.cache_clear()
+    _LOADED.forget()
 
 
-@cache
-def _loaded(settings: CaptionerSettings) -> Captioner:
-    captioner = _made(settings)
-    _OPEN.append(captioner)
+def free_on_gpu() -> int | None:
+    """Bytes that the captioners of this process leave, or have to work in, on the fullest of their GPUs; None where no
+    captioner is on one now.
+    """
+    found = [captioner.free_bytes for captioner in _LOADED.open() if isinstance(captioner, OnAccelerator)]
+    return min((free for free in found if free is not None), default=None)
+
+
+def _prove(captioner: Captioner, settings: CaptionerSettings) -> None:
     try:
         prove(captioner, settings)
     except ServerError as problem:
         raise CaptionerError(f"captioner {settings.model!r}: {problem}") from problem
-    return captioner
 
 
-def _made(settings: CaptionerSettings) -> Captioner:
-    try:
-        return kind_of(settings).load(settings)
-    except CaptionerError:
-        raise
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as problem:
-        first_line = str(problem).strip().partition("\n")[0]
-        is_package = isinstance(problem, ModuleNotFoundError)
-        advice = "install what is missing" if is_package else "copy the model anew, or name another"
-        raise CaptionerError(
-            f"captioner {settings.model!r} can't be loaded ({type(problem).__name__}: {first_line}): {advice}"
-        ) from problem
+def _make(settings: CaptionerSettings) -> Captioner:
+    return kind_of(settings).load(settings)
+
+
+_LOADED = LoadedModels("captioner", CaptionerError, make=_make, prove=_prove)
 
 
 class Caption(beam.DoFn):
@@ -122,8 +107,10 @@ class Caption(beam.DoFn):
         super().__init__()
         self._budget, self._digits, self._captioned = budget, digits, captioned
         self._settings, self._out, self._fingerprints = settings, out, dict(fingerprints)
-        self._max_bytes, self._max_pixels, self._progress = max_bytes, max_pixels, progress
-        self._max_side_ratio, self._limits = max_side_ratio, limits
+        self._progress = progress
+        self._reader = PictureReader(
+            max_bytes=max_bytes, max_pixels=max_pixels, max_side_ratio=max_side_ratio, limits=limits
+        )
 
     def setup(self) -> None:
         self._captioner = load_captioner(self._settings)
@@ -237,11 +224,7 @@ class Caption(beam.DoFn):
 
     def _prepared(self, source: str) -> Any:
         """Raises BadImage."""
-        _, inner = parse_uri(source)
-        with _ROW_GROUPS if isinstance(inner, Cell) else contextlib.nullcontext():
-            data = read_image_bytes(ImageRef(uri=source), max_bytes=self._max_bytes, limits=self._limits)
-        picture = decode(data, max_pixels=self._max_pixels, max_side_ratio=self._max_side_ratio)
-        return self._captioner.prepare(picture)
+        return self._captioner.prepare(self._reader.read(source))
 
 
 def _counted(captioner: Captioner) -> dict[str, int]:

@@ -10,8 +10,10 @@ from typing import Any
 
 from florenz.languages.codes import SOURCE
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
-from florenz.pipeline.answers.makers import Makers
+from florenz.pipeline.answers.makers import Again, Makers
 from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
+from florenz.pipeline.answers.score_rows import Identity, ScoreRow
+from florenz.pipeline.answers.scores import as_candidate, best_of, is_asked_again, scored
 
 
 def translates(row: TranslationRow, caption: CaptionRow | None) -> bool:
@@ -49,14 +51,21 @@ class CurrentAnswers:
             found += [self._ledger.folder_of_translations(language, maker.fingerprint) for maker in several]
         for language, maker in self._makers.rephrasers.items():
             found.append(self._ledger.folder_of_translations(language, maker.fingerprint))
+        for what, maker in self._makers.scorers.items():
+            found.append(self._ledger.folder_of_scores(what, maker.fingerprint))
+        for (language, _), several in self._makers.again.candidates.items() if self._makers.again else ():
+            found += [self._ledger.folder_of_translations(language, maker.fingerprint) for maker in several]
         return list(dict.fromkeys(found))
 
     def described(self) -> dict[str, Any]:
         """All that decides which answers count and what is asked, for a fingerprint."""
         captioners, translators = self._makers.captioners, self._makers.translators.items()
         rephrasers = [[language, maker.fingerprint] for language, maker in self._makers.rephrasers.items()]
+        scorers = [[what, maker.fingerprint] for what, maker in self._makers.scorers.items()]
         return {
             **({"rephrasers": rephrasers} if rephrasers else {}),
+            **({"scorers": scorers} if scorers else {}),
+            **({"again": _described(self._makers.again)} if self._makers.again else {}),
             "captioners": [[style, captioners[style].fingerprint, captioners[style].prefix] for style in self._styles],
             "translators": [
                 [language, maker.fingerprint, maker.context] for language, several in translators for maker in several
@@ -106,10 +115,61 @@ class CurrentAnswers:
             yield row if found is None else replace(row, rephrasing=found)
 
     def all(self) -> Iterator[CaptionRow | TranslationRow]:
-        """The captioners' answers, then the translators', language by language, with their rephrasings."""
+        """The captioners' answers, then the translators', language by language, with their rephrasings and scores; of
+        a translation that was asked again the best.
+        """
+        scores = {what: self.scores(what) for what in self.scored}
+        if not scores:
+            yield from self._all()
+            return
+        for row, others in self.with_candidates(scores):
+            if isinstance(row, CaptionRow):
+                yield scored(row, scores)
+                continue
+            best, again = scored(row, scores), self._makers.again
+            if again is not None and others:
+                best = best_of(best, [scored(one, scores) for one in others], again.what, again.facts)
+            yield best
+
+    def _all(self) -> Iterator[CaptionRow | TranslationRow]:
         yield from self.captions().values()
         for language in self.languages:
             yield from self.rephrased_translations(language)
+
+    def with_candidates(
+        self, scores: Mapping[str, Mapping[Identity, ScoreRow]]
+    ) -> Iterator[tuple[CaptionRow | TranslationRow, list[TranslationRow]]]:
+        """As `_all`, each with what was said when it was asked again: of those that are to be, and no others."""
+        again, known = self._makers.again, dict[tuple[str, int], list[dict[tuple[str, str, str], TranslationRow]]]()
+        for row in self._all():
+            others: list[TranslationRow] = []
+            if again is not None and isinstance(row, TranslationRow) and is_asked_again(row, again, scores[again.what]):
+                route = row.language, row.number
+                if route not in known:
+                    known[route] = [self.candidates(*route, number) for number in range(len(again.candidates[route]))]
+                identity = row.key, row.style, row.source_text
+                others = [replace(of[identity], number=row.number) for of in known[route] if identity in of]
+            yield row, others
+
+    def candidates(self, language: str, number: int, candidate: int) -> dict[tuple[str, str, str], TranslationRow]:
+        """(key, style, English text) -> what this translator said when it was asked again for the nth time, from 0."""
+        assert self._makers.again is not None
+        maker = self._makers.again.candidates[language, number][candidate]
+        found = self._ledger.read_translations(language, maker.fingerprint, self._within)
+        return {identity: as_candidate(row, candidate) for identity, row in found.items()}
+
+    @property
+    def again(self) -> Again | None:
+        return self._makers.again
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """What this run's scorers are asked."""
+        return tuple(self._makers.scorers)
+
+    def scores(self, what: str) -> dict[Identity, ScoreRow]:
+        """What the run's scorer says of this; texts that are gone included."""
+        return self._ledger.read_scores(what, self._makers.scorers[what].fingerprint, self._within)
 
     def missing_captions(self, images: Mapping[str, str]) -> list[CaptionTask]:
         """What to ask the captioner: images (key -> URI) that lack an answer in some style, in the order of keys."""
@@ -142,7 +202,7 @@ class CurrentAnswers:
                         language=language,
                         source_text=row.text,
                         number=number,
-                        context=_context_of(row, context, all_captions),
+                        context=context_of(row, context, all_captions),
                     )
                     for row in captions
                     if row.text and (row.key, row.style, row.text) not in answered
@@ -173,18 +233,30 @@ class CurrentAnswers:
     def about(self, images: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
         """Every answer that a build of these images is made of, in an order that their content decides."""
         captions = self.captions()
-        for caption in captions.values():
-            if caption.key in images:
-                yield SOURCE, caption.key, caption.style, caption.text, caption.finish_reason, caption.reason
-        for language in self.languages:
-            for row in self.rephrased_translations(language):
-                if row.key in images and translates(row, captions.get((row.key, row.style))):
-                    yield language, row.key, row.style, row.text, row.finish_reason, row.reason
-                    if (again := row.rephrasing) is not None:
-                        yield language, row.key, row.style, again.text, again.finish_reason, again.reason, "rephrased"
+        for row in self.all():
+            if row.key not in images or not is_current(row, captions):
+                continue
+            language = SOURCE if isinstance(row, CaptionRow) else row.language
+            yield language, row.key, row.style, row.text, row.finish_reason, row.reason
+            if row.scores:
+                yield language, row.key, row.style, row.scores, row.detail
+            if isinstance(row, TranslationRow) and (again := row.rephrasing) is not None:
+                yield language, row.key, row.style, again.text, again.finish_reason, again.reason, "rephrased"
+                if again.scores:
+                    yield language, row.key, row.style, again.scores, "rephrased"
 
 
-def _context_of(row: CaptionRow, style: str, captions: Mapping[tuple[str, str], CaptionRow]) -> str:
+def _described(again: Again) -> list[Any]:
+    """All that decides what is asked again."""
+    routes = [[*route, [one.fingerprint for one in several]] for route, several in again.candidates.items()]
+    return [again.what, again.threshold, again.facts.lower_is_better, routes]
+
+
+def is_current(row: CaptionRow | TranslationRow, captions: Mapping[tuple[str, str], CaptionRow]) -> bool:
+    return isinstance(row, CaptionRow) or translates(row, captions.get((row.key, row.style)))
+
+
+def context_of(row: CaptionRow, style: str, captions: Mapping[tuple[str, str], CaptionRow]) -> str:
     """The image's caption in the style that rides along; "" where there is none, or it is this one."""
     context = captions.get((row.key, style)) if style != row.style else None
     return context.text or "" if context is not None else ""

@@ -7,14 +7,17 @@ says the same to all is asked about something else before it is called broken.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from PIL import Image
 
-from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings
+from florenz.captioners.contract import AtServers, Captioner, CaptionerError, CaptionerSettings
 from florenz.pipeline.answers.ledger import CaptionRow
 from florenz.translators.answer import Answer
 from florenz.translators.client import Client
@@ -32,13 +35,22 @@ SIDE_PX = 64
 
 
 def prove(captioner: Captioner, settings: CaptionerSettings) -> None:
-    """A question before the first that counts. Raises CaptionerError where there is not one word in the answers."""
-    answers = _captions_of_probes(captioner, settings.styles)
-    if not any(answers):
-        raise CaptionerError(
-            f"captioner {settings.model!r} has no word for a picture, in any of {', '.join(settings.styles)}: "
-            "copy the model anew, or name another"
-        )
+    """A question before the first that counts, to each of its servers where it has several.
+
+    Raises CaptionerError where there is not one word in the answers of one, and ServerError where none answers.
+    """
+    servers = captioner.at_each_server() if isinstance(captioner, AtServers) else {"": captioner}
+
+    def ask(where: str, one: Captioner) -> None:
+        if not any(_captions_of_probes(one, settings.styles)):
+            at = f" at {where}" if where else ""
+            raise CaptionerError(
+                f"captioner {settings.model!r}{at} has no word for a picture, in any of {', '.join(settings.styles)}: "
+                "copy the model anew, or name another"
+            )
+
+    for failed in _ask_all([partial(ask, where, one) for where, one in servers.items()]):
+        logging.getLogger(__name__).warning("%s; the other endpoints are asked", failed)
 
 
 class FirstCaptions:
@@ -72,9 +84,31 @@ def prove_translator(client: Client, languages: Sequence[str]) -> None:
     if not any(answer.text for answer in answers):
         why = next((f" ({answer.reason}: {answer.detail})" for answer in answers if answer.reason), "")
         raise NoWord(
-            f"translator {client.model!r} has no word for {TEXTS[0]!r} in {languages[0]}{why}: "
+            f"translator {client.model!r} at {client.endpoint} has no word for {TEXTS[0]!r} in {languages[0]}{why}: "
             "name the prompt family that it was made for, or another model"
         )
+
+
+def prove_translators(clients: Sequence[Client], languages: Sequence[str]) -> list[str]:
+    """All servers of one model, at once. What those said that failed, while another one answers.
+
+    Raises NoWord where one has no word, and ServerError where none answers.
+    """
+    return _ask_all([partial(prove_translator, client, languages) for client in clients])
+
+
+def _ask_all(questions: Sequence[Callable[[], None]]) -> list[str]:
+    """At once. The server faults of some; raises that of all, and any other fault of one."""
+    if len(questions) == 1:
+        questions[0]()  # not in another thread, which would have torch's threads started a second time
+        return []
+    with ThreadPoolExecutor(len(questions), "first questions") as pool:
+        asked = [pool.submit(question) for question in questions]
+    problems = [problem for one in asked if (problem := one.exception()) is not None]
+    for problem in problems:
+        if not isinstance(problem, ServerError) or len(problems) == len(questions):
+            raise problem
+    return [str(problem) for problem in problems]
 
 
 class FirstTranslations:

@@ -1,4 +1,4 @@
-"""Steps 2 and 3 as graphs: what the ledger lacks -> the models -> the ledger.
+"""Steps 2 and 3, and scores, as graphs: what the ledger lacks -> the models -> the ledger.
 
 Each graph starts from ranges in which something is missing, finds out there what it is, and ends in the ledger, so a
 run that was cut off, at any point, goes on by being started again. No process holds all questions. Captioning and
@@ -18,9 +18,18 @@ from florenz.captioners.contract import CaptionerSettings
 from florenz.pipeline.answers.captioned import Captioned, Feed
 from florenz.pipeline.answers.captioning import Caption
 from florenz.pipeline.answers.current import CurrentAnswers
-from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
+from florenz.pipeline.answers.makers import score_fingerprint, style_fingerprints, translator_fingerprint
+from florenz.pipeline.answers.pictures import PictureReader
 from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
-from florenz.pipeline.answers.ranges import RangeWork, missing_captions, missing_rephrasings, missing_translations
+from florenz.pipeline.answers.ranges import (
+    RangeWork,
+    missing_candidates,
+    missing_captions,
+    missing_rephrasings,
+    missing_scores,
+    missing_translations,
+)
+from florenz.pipeline.answers.scoring import Score
 from florenz.pipeline.answers.translation import Translate
 from florenz.pipeline.budget import UNLIMITED, Budget
 from florenz.pipeline.progress import ProgressAddress, tell_total
@@ -81,6 +90,22 @@ def rephrasings_missing_in(
     """The questions for `run_translation` with a rephraser, in these languages."""
     find = partial(missing_rephrasings, out=recipe.out, answers=answers, languages=languages)
     return given(ranges, recipe.running) | "missing rephrasings" >> beam.FlatMap(find)
+
+
+def candidates_missing_in(
+    ranges: Sequence[RangeWork], recipe: Recipe, answers: CurrentAnswers, routes: Collection[tuple[str, int, int]]
+) -> beam.PTransform:
+    """The questions for `run_translation` with a translator that is asked again, by these routes."""
+    find = partial(missing_candidates, out=recipe.out, answers=answers, routes=routes)
+    return given(ranges, recipe.running) | "missing candidates" >> beam.FlatMap(find)
+
+
+def scores_missing_in(
+    ranges: Sequence[RangeWork], recipe: Recipe, answers: CurrentAnswers, what: str
+) -> beam.PTransform:
+    """The questions for `run_scoring` of this."""
+    find = partial(missing_scores, out=recipe.out, answers=answers, what=what)
+    return given(ranges, recipe.running) | "missing scores" >> beam.FlatMap(find)
 
 
 def run_captioning(
@@ -150,3 +175,33 @@ def run_translation(
         asking = asking.with_resource_hints(**facts_of(recipe.running).gpu_hints)
     with graph(recipe.running, step, progress) as pipeline:
         _ = pipeline | "translations" >> tasks | "translate" >> asking
+
+
+def run_scoring(
+    recipe: Recipe,
+    what: str,
+    tasks: beam.PTransform,
+    progress: ProgressAddress,
+    budget: Budget = UNLIMITED,
+    digits: int = 0,
+) -> None:
+    """tasks: gives ScoreTasks, all of what is scored here. budget, digits: as in `run_captioning`."""
+    settings = recipe.scorers[what]
+    score = Score(
+        settings,
+        what=what,
+        reader=PictureReader(
+            max_bytes=recipe.images.max_bytes,
+            max_pixels=recipe.images.max_pixels,
+            max_side_ratio=recipe.images.max_side_ratio,
+            limits=recipe.limits,
+        ),
+        out=recipe.out,
+        fingerprint=score_fingerprint(settings),
+        progress=workers_progress(recipe.running, progress),
+        budget=budget,
+        digits=digits,
+    )
+    asking = beam.ParDo(score).with_resource_hints(**facts_of(recipe.running).gpu_hints)
+    with graph(recipe.running, "score", progress) as pipeline:
+        _ = pipeline | "texts" >> tasks | "score" >> asking

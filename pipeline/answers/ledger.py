@@ -2,6 +2,7 @@
 
     OUT/ledger/captions/<fingerprint>/part-<range>-<hash>.parquet
     OUT/ledger/translations/<language>/<fingerprint>/part-<range>-<hash>.parquet
+    OUT/ledger/scores/<what>/<fingerprint>/part-<range>-<hash>.parquet       what: "quality", ...
     OUT/ledger/damaged/...                                    parts that could not be read, kept for a look
 
 Parts of one range of keys each (`ranges.py`), so that a worker reads the answers about its images and no others; one
@@ -18,12 +19,15 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from florenz.pipeline.answers.score_rows import IDENTITY as SCORE_IDENTITY
+from florenz.pipeline.answers.score_rows import SCHEMA as SCORE_SCHEMA
+from florenz.pipeline.answers.score_rows import Identity, ScoreRow, Scores
 from florenz.pipeline.ranges import overlap, range_of
 from florenz.stores import files
 
@@ -35,7 +39,9 @@ PART_NAME = re.compile(r"part-(?:([0-9a-f]+)-)?[0-9a-f]{32}\.parquet")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaptionRow:
-    """The captioner's answer for one image and style: a text, or the reason why this image has none."""
+    """The captioner's answer for one image and style: a text, or the reason why this image has none. scores: what
+    scorers say of the text, which lies in their folders.
+    """
 
     key: str
     style: str
@@ -43,6 +49,7 @@ class CaptionRow:
     finish_reason: str = ""
     reason: str = ""
     detail: str = ""
+    scores: Scores = ()
 
     def __post_init__(self) -> None:
         _check_answer(self.text, self.reason, f"caption of {self.key}, {self.style}")
@@ -55,7 +62,7 @@ class TranslationRow:
     A rephraser's answer is one too: its source text is the translation that it was shown, in the same language.
 
     number: which of the language's translators gave it; it lies in that one's folder, and in no column. rephrasing:
-    what a rephraser made of the text, which lies in that one's folder.
+    what a rephraser made of the text, which lies in that one's folder. scores: as in `CaptionRow`.
     """
 
     key: str
@@ -68,12 +75,13 @@ class TranslationRow:
     detail: str = ""
     number: int = 0
     rephrasing: "TranslationRow | None" = None
+    scores: Scores = ()
 
     def __post_init__(self) -> None:
         _check_answer(self.text, self.reason, f"{self.language} translation of {self.key}, {self.style}")
 
 
-Row = TypeVar("Row", CaptionRow, TranslationRow)
+Row = TypeVar("Row", CaptionRow, TranslationRow, ScoreRow)
 
 
 def _schema(*names: str) -> pa.Schema:
@@ -82,11 +90,11 @@ def _schema(*names: str) -> pa.Schema:
 
 CAPTION_SCHEMA = _schema("key", "style", "text", "finish_reason", "reason", "detail")
 TRANSLATION_SCHEMA = _schema("key", "style", "language", "source_text", "text", "finish_reason", "reason", "detail")
-SCHEMAS = {"captions": CAPTION_SCHEMA, "translations": TRANSLATION_SCHEMA}
+SCHEMAS = {"captions": CAPTION_SCHEMA, "translations": TRANSLATION_SCHEMA, "scores": SCORE_SCHEMA}
 
 # What an answer answers. A translation belongs to the English text it was made from, not to the image alone: with
 # a new captioner, the old captioner's translations are still there and must not pass for the new caption's.
-IDENTITY = {"captions": ("key", "style"), "translations": ("key", "style", "source_text")}
+IDENTITY = {"captions": ("key", "style"), "translations": ("key", "style", "source_text"), "scores": SCORE_IDENTITY}
 
 
 class Ledger:
@@ -114,6 +122,10 @@ class Ledger:
             raise ValueError(f"rows in {', '.join(strangers)} were handed to the ledger of {language}")
         return _write_parts(self._translations(language, fingerprint), _table(rows, TRANSLATION_SCHEMA), self.digits)
 
+    def append_scores(self, what: str, fingerprint: str, rows: Iterable[ScoreRow]) -> list[str]:
+        """The same for what a scorer said."""
+        return _write_parts(self._scores(what, fingerprint), _table(rows, SCORE_SCHEMA), self.digits)
+
     def read_captions(self, fingerprint: str, within: str = "") -> dict[tuple[str, str], CaptionRow]:
         """(key, style) -> answer, of the keys of one range. Of several answers, one with a text wins, then the smallest
         by content.
@@ -128,6 +140,11 @@ class Ledger:
         table = self._read(self._translations(language, fingerprint), "translations", within)
         return {(row.key, row.style, row.source_text): row for row in _rows(table, TranslationRow)}
 
+    def read_scores(self, what: str, fingerprint: str, within: str = "") -> dict[Identity, ScoreRow]:
+        """By what it is a score of; of several, a number wins, then the smallest."""
+        table = self._read(self._scores(what, fingerprint), "scores", within)
+        return {row.identity: row for row in _rows(table, ScoreRow)}
+
     def parts(self) -> dict[str, list[str]]:
         """Each folder that holds parts -> their paths, in order."""
         folders: dict[str, list[str]] = defaultdict(list)
@@ -141,6 +158,9 @@ class Ledger:
 
     def folder_of_translations(self, language: str, fingerprint: str) -> str:
         return self._translations(language, fingerprint)
+
+    def folder_of_scores(self, what: str, fingerprint: str) -> str:
+        return self._scores(what, fingerprint)
 
     def scattered(self, max_parts: int = 64) -> list[list[str]]:
         """Parts to be merged: those of one folder and range that are more than `max_parts`, and each part of wider
@@ -185,6 +205,10 @@ class Ledger:
         """As `forget_captions`, in one language."""
         return self._forget(self._translations(language, fingerprint), "translations", TranslationRow, is_dropped)
 
+    def forget_scores(self, what: str, fingerprint: str, is_dropped: Callable[[ScoreRow], bool]) -> int:
+        """As `forget_captions`, of one scorer."""
+        return self._forget(self._scores(what, fingerprint), "scores", ScoreRow, is_dropped)
+
     def forget_images(self, keys: Collection[str]) -> int:
         """Drop every answer about these images, of all models; how many went. Part by part, as `_forget`.
 
@@ -218,6 +242,9 @@ class Ledger:
 
     def _translations(self, language: str, fingerprint: str) -> str:
         return files.join(self.folder, "translations", language, fingerprint)
+
+    def _scores(self, what: str, fingerprint: str) -> str:
+        return files.join(self.folder, "scores", what, fingerprint)
 
     def _kind(self, folder: str) -> str:
         return _below(self.folder, folder).split("/")[0]
@@ -290,12 +317,13 @@ def _about(within: str, parts: Iterable[str]) -> list[str]:
 
 def _table(rows: Iterable[Row], schema: pa.Schema) -> pa.Table:
     rows = list(rows)
-    return pa.table({name: _column([getattr(row, name) for row in rows]) for name in schema.names}, schema=schema)
+    columns = {one.name: _column([getattr(row, one.name) for row in rows], one.type) for one in schema}
+    return pa.table(columns, schema=schema)
 
 
-def _column(values: list[str | None]) -> pa.Array:
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
     try:
-        return pa.array(values, pa.string())
+        return pa.array(values, kind)
     except UnicodeEncodeError:  # half an emoji from a JSON answer: a "?" in one text, or the whole batch is lost
         return pa.array([value and value.encode("utf-8", "replace").decode() for value in values], pa.string())
 

@@ -1,14 +1,19 @@
-"""Who gives the answers of a run: for each style a captioner, and for each language a translator, or several."""
+"""Who gives the answers of a run: for each style a captioner, and for each language a translator, or several; and
+who scores them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from florenz.captioners.contract import CaptionerSettings, kind_of
 from florenz.pipeline.recipe import Recipe
+from florenz.pipeline.scored import asking_again
 from florenz.recipes.fingerprints import fingerprint
+from florenz.scorers.contract import Facts, ScorerSettings
+from florenz.scorers.contract import kind_of as kind_of_scorer
 from florenz.stores.models import fingerprint_of_served
 from florenz.translators.settings import TranslatorSettings
 
@@ -31,6 +36,21 @@ class Maker:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Again:
+    """what: the score that decides. candidates: language and number of its translator -> it as it is asked again, with
+    other sampling each time.
+    """
+
+    what: str
+    threshold: float
+    facts: Facts
+    candidates: Mapping[tuple[str, int], tuple[Maker, ...]]
+
+    def is_too_bad(self, score: float | None) -> bool:
+        return score is not None and self.facts.is_worse(score, self.threshold)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Makers:
     """In the recipe's order: captioners, style -> its captioner; translators, target language -> its translators."""
 
@@ -38,6 +58,12 @@ class Makers:
     translators: Mapping[str, tuple[Maker, ...]]
     rephrasers: Mapping[str, Maker] = field(default_factory=dict)
     """Target language -> who puts the translations into it better, where somebody does."""
+
+    scorers: Mapping[str, Maker] = field(default_factory=dict)
+    """What is scored -> by whom."""
+
+    again: Again | None = None
+    """Who is asked again for what is worse than a threshold, where somebody is."""
 
 
 def makers_of(recipe: Recipe) -> Makers:
@@ -52,7 +78,39 @@ def makers_of(recipe: Recipe) -> Makers:
             for language in recipe.languages
             if (one := recipe.rephraser_of(language)) is not None
         },
+        scorers={
+            what: Maker(model=one.model, fingerprint=score_fingerprint(one)) for what, one in recipe.scorers.items()
+        },
+        again=_again(recipe),
     )
+
+
+def _again(recipe: Recipe) -> Again | None:
+    found = asking_again(recipe.scorers)
+    if found is None:
+        return None
+    what, settings = found
+    assert settings.threshold is not None, "its settings are refused without one"
+    return Again(
+        what=what,
+        threshold=settings.threshold,
+        facts=kind_of_scorer(settings).facts(settings),
+        candidates={
+            (language, number): tuple(
+                _translator(recipe, one) for one in candidate_settings(translator.settings, settings)
+            )
+            for language in recipe.languages
+            for number, translator in enumerate(recipe.translators_of(language))
+        },
+    )
+
+
+def candidate_settings(settings: TranslatorSettings, scorer: ScorerSettings) -> list[TranslatorSettings]:
+    """The translator as it is asked for each candidate after the first."""
+    return [
+        replace(settings, temperature=scorer.temperature, seed=settings.seed + number)
+        for number in range(1, scorer.candidates)
+    ]
 
 
 def _captioners(settings: CaptionerSettings) -> dict[str, Maker]:
@@ -87,6 +145,12 @@ def translator_fingerprint(recipe: Recipe, settings: TranslatorSettings) -> str:
 def caption_fingerprint(settings: CaptionerSettings) -> str:
     """Stands for everything that decides a caption; the captioner's kind says what that is."""
     return fingerprint(kind_of(settings).fingerprint_parts(settings))
+
+
+@cache
+def score_fingerprint(settings: ScorerSettings) -> str:
+    """Stands for everything that decides a score; the scorer's kind says what that is."""
+    return fingerprint(kind_of_scorer(settings).fingerprint_parts(settings))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The questions that a captioner and a translator are asked, as they travel to the workers."""
+"""The questions that captioners, translators and scorers are asked, as they travel to the workers."""
 
 from __future__ import annotations
 
@@ -27,6 +27,18 @@ class TranslationTask:
     source_text: str
     number: int = 0
     context: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreTask:
+    """One text that the ledger has no score of. source: URI of the image. source_text: as in `ScoreRow`."""
+
+    key: str
+    source: str
+    style: str
+    language: str
+    source_text: str
+    text: str
 
 
 def tasks_in(tasks: Iterable[CaptionTask], styles: Collection[str]) -> list[CaptionTask]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import part_range
-from florenz.pipeline.answers.questions import CaptionTask, TranslationTask, tasks_in
+from florenz.pipeline.answers.missing import candidates_to_ask, scores_to_ask
+from florenz.pipeline.answers.questions import CaptionTask, ScoreTask, TranslationTask, tasks_in
 from florenz.pipeline.image_index import Index, read_range
 from florenz.pipeline.ranges import range_of
 
@@ -72,6 +73,19 @@ def missing_rephrasings(
 ) -> list[TranslationTask]:
     """The same of rephrasers. languages: as in `CurrentAnswers.missing_rephrasings`."""
     return answers.of(work.range, work.listed).missing_rephrasings(work.images(out), languages)
+
+
+def missing_candidates(
+    work: RangeWork, out: str, answers: CurrentAnswers, routes: Collection[tuple[str, int, int]]
+) -> list[TranslationTask]:
+    """The same of translators that are asked again. routes: as in `candidates_to_ask`."""
+    found = candidates_to_ask(answers.of(work.range, work.listed), work.images(out), routes)
+    return [task for tasks in found.values() for task in tasks]
+
+
+def missing_scores(work: RangeWork, out: str, answers: CurrentAnswers, what: str) -> list[ScoreTask]:
+    """The same of the scorer of this."""
+    return scores_to_ask(answers.of(work.range, work.listed), work.images(out), what)
 
 
 def _by_range(paths: Iterable[str], digits: int) -> dict[str, list[str]]:

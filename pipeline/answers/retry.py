@@ -12,14 +12,23 @@ from dataclasses import dataclass
 from functools import partial
 
 from florenz.languages.codes import SOURCE
+from florenz.pipeline.answers.dropped import DroppedTexts
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
-from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
+from florenz.pipeline.answers.makers import (
+    candidate_settings,
+    score_fingerprint,
+    style_fingerprints,
+    translator_fingerprint,
+)
 from florenz.pipeline.assemble.coverage import PLACES_IN_HELDOUT_LANGUAGE
 from florenz.pipeline.assemble.graph import rejects_path
-from florenz.pipeline.assemble.rejects import Reject, read_rejects
+from florenz.pipeline.assemble.rejects import Reject, iter_rejects
+from florenz.pipeline.assemble.score_rules import NOT_SCORED
 from florenz.pipeline.recipe import Recipe
+from florenz.pipeline.scored import asking_again
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import ManifestError, read_manifest
+from florenz.stores import files
 
 ALL = "all"
 UNREADABLE = "unreadable_file"
@@ -33,12 +42,14 @@ class Retried:
     translations: int
     images: int
     rephrasings: int = 0
+    scores: int = 0
 
     def __str__(self) -> str:
         numbers = {
             "captions": self.captions,
             "translations": self.translations,
             "rephrasings": self.rephrasings,
+            "scores": self.scores,
             "images": self.images,
         }
         found = [f"{number} {what}" for what, number in numbers.items() if number]
@@ -51,19 +62,24 @@ def forget_rejected(recipe: Recipe, ledger: Ledger, reason: str) -> Retried:
     Raises:
         RecipeError: nothing was rejected for this reason; the reasons that there are stand in the message.
     """
-    rejects = [reject for reject in _rejects(recipe.out) if _may_differ(reject)]
-    reasons = Counter(reject.reason for reject in rejects)
-    dropped_texts = {
-        (reject.key, reject.style, reject.language, reject.text) for reject in rejects if reason in (ALL, reject.reason)
-    }
-    images = {reject.key for reject in rejects if reject.step == "write" and reason in (ALL, reject.reason)}
+
+    def is_meant(reject: Reject) -> bool:
+        return _may_differ(reject) and reason in (ALL, reject.reason)
+
+    path = _rejects(recipe.out)
+    dropped, images = DroppedTexts(path, is_meant), set[str]()
+    reasons = Counter[str]()
+    for reject in iter_rejects(path) if path else ():
+        reasons[reject.reason] += _may_differ(reject)
+        if reject.step == "write" and is_meant(reject):
+            images.add(reject.key)
 
     def is_dropped(row: CaptionRow | TranslationRow, prefix: str = "") -> bool:
         reasons[row.reason] += bool(row.reason)
         if row.reason:
             return reason in (ALL, row.reason)
         language = row.language if isinstance(row, TranslationRow) else SOURCE
-        return (row.key, prefix + row.style, language, row.text) in dropped_texts
+        return dropped.hold(row.key, prefix + row.style, language, row.text)
 
     captions = sum(
         ledger.forget_captions(fingerprint, partial(is_dropped, prefix=captioner.prefix))
@@ -75,23 +91,38 @@ def forget_rejected(recipe: Recipe, ledger: Ledger, reason: str) -> Retried:
         for language in recipe.languages
         for translator in recipe.translators_of(language)
     )
+    if (again := asking_again(recipe.scorers)) is not None:
+        translations += sum(
+            ledger.forget_translations(language, translator_fingerprint(recipe, settings), is_dropped)
+            for language in recipe.languages
+            for translator in recipe.translators_of(language)
+            for settings in candidate_settings(translator.settings, again[1])
+        )
     rephrasings = sum(
         ledger.forget_translations(language, translator_fingerprint(recipe, rephraser.settings), is_dropped)
         for language in recipe.languages
         if (rephraser := recipe.rephraser_of(language)) is not None
     )
-    retried = Retried(captions=captions, translations=translations, images=len(images), rephrasings=rephrasings)
+    scores = sum(
+        ledger.forget_scores(what, score_fingerprint(scorer), lambda row: bool(row.reason))
+        for what, scorer in recipe.scorers.items()
+        if reason in (ALL, NOT_SCORED)
+    )
+    retried = Retried(
+        captions=captions, translations=translations, images=len(images), rephrasings=rephrasings, scores=scores
+    )
     if reason != ALL and retried == Retried(captions=0, translations=0, images=0):
         raise RecipeError([_nothing_for(reason, reasons)])
     return retried
 
 
-def _rejects(out: str) -> list[Reject]:
-    """Those of the current build; none without one."""
+def _rejects(out: str) -> str | None:
+    """The file of the current build; None without one."""
     try:
-        return read_rejects(rejects_path(out, read_manifest(out).build))
-    except (ManifestError, FileNotFoundError):
-        return []
+        path = rejects_path(out, read_manifest(out).build)
+    except ManifestError:
+        return None
+    return path if files.exists(path) else None
 
 
 def _may_differ(reject: Reject) -> bool:
@@ -99,6 +130,8 @@ def _may_differ(reject: Reject) -> bool:
         return reject.reason == UNREADABLE
     if reject.step == "rephrase":
         return bool(reject.text)  # one without a text stands in the ledger, with its reason
+    if reject.reason == NOT_SCORED:
+        return False  # it is its score that is asked for again
     return reject.step == "filter" or reject.reason == PLACES_IN_HELDOUT_LANGUAGE
 
 

@@ -20,6 +20,7 @@ import apache_beam as beam
 from florenz.images.references import relative_uri
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger, is_whole
+from florenz.pipeline.answers.missing import candidates_to_ask, scores_to_ask
 from florenz.pipeline.answers.ranges import RangeWork, work_of
 from florenz.pipeline.answers.reading import UNREADABLE
 from florenz.pipeline.assemble.code import code_checksum
@@ -36,6 +37,7 @@ FEW = 16  # ranges that are looked through in less time than an engine takes to 
 
 
 Route = tuple[str, int]  # a language, and which of its translators
+Again = tuple[str, int, int]  # the same, and for which candidate it is asked again
 
 
 class Answered(NamedTuple):
@@ -60,7 +62,8 @@ class RangeSurvey:
 
     lacking: (styles, how many images lack captions in these and no others). captioned: style -> `Answered`.
     translations: (language, number of its translator) -> `Asked`. rephrasings: language -> `Asked`, chars: of the
-    translations.
+    translations. scores: what is scored -> `Asked`, chars: of the texts.
+    again: `Again` -> `Asked`.
     """
 
     range: str
@@ -72,6 +75,8 @@ class RangeSurvey:
     rows: str
     damaged: tuple[str, ...] = ()
     rephrasings: Mapping[str, Asked] = field(default_factory=dict)
+    scores: Mapping[str, Asked] = field(default_factory=dict)
+    again: Mapping[Again, Asked] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +128,24 @@ class Survey:
             if languages is None or language in languages
         ]
         return Asked(*map(sum, zip(*found, strict=True))) if found else Asked()
+
+    def scores(self, what: str | None = None) -> Asked:
+        """What is missing of this, or of all that is scored; of the texts that there are."""
+        found = [asked for part in self.parts for one, asked in part.scores.items() if what in (None, one)]
+        return Asked(*map(sum, zip(*found, strict=True))) if found else Asked()
+
+    def again(self, routes: Collection[Again] | None = None) -> Asked:
+        """What is to be asked again of these, or of all; as far as the scores are known that decide it."""
+        found = [
+            asked for part in self.parts for route, asked in part.again.items() if routes is None or route in routes
+        ]
+        return Asked(*map(sum, zip(*found, strict=True))) if found else Asked()
+
+    def lacking_again(self, routes: Collection[Again]) -> list[RangeWork]:
+        return self._where(lambda part: any(route in routes for route in part.again))
+
+    def lacking_scores(self, what: str) -> list[RangeWork]:
+        return self._where(lambda part: what in part.scores)
 
     def lacking_rephrasings(self, languages: Collection[str]) -> list[RangeWork]:
         return self._where(lambda part: any(language in languages for language in part.rephrasings))
@@ -213,6 +236,8 @@ def _looked(work_and_state: tuple[RangeWork, str], out: str, images: str, answer
         numbers = rephrasings.setdefault(task.language, [0, 0])
         numbers[0] += 1
         numbers[1] += len(task.source_text)
+    scores = {what: tasks for what in here.scored if (tasks := scores_to_ask(here, uris, what))}
+    again = candidates_to_ask(here, uris)
     lacking = Counter(task.styles for task in here.missing_captions(uris))
     return {
         "range": work.range,
@@ -222,6 +247,8 @@ def _looked(work_and_state: tuple[RangeWork, str], out: str, images: str, answer
         "captioned": captioned,
         "translations": [[*route, *numbers] for route, numbers in translations.items()],
         "rephrasings": rephrasings,
+        "scores": {what: [len(tasks), sum(len(task.text) for task in tasks)] for what, tasks in scores.items()},
+        "again": [[*route, len(tasks), sum(len(task.source_text) for task in tasks)] for route, tasks in again.items()],
         "rows": _digest_of(read_range(out, work.range), here, images),
         "damaged": list(dict.fromkeys(here.ledger.damaged)),
     }
@@ -303,6 +330,8 @@ def _record(one: RangeSurvey) -> dict[str, Any]:
         "captioned": one.captioned,
         "translations": [[*route, *asked] for route, asked in one.translations.items()],
         "rephrasings": one.rephrasings,
+        "scores": one.scores,
+        "again": [[*route, *asked] for route, asked in one.again.items()],
         "rows": one.rows,
         "damaged": [],
     }
@@ -317,6 +346,8 @@ def _from_record(record: Mapping[str, Any]) -> RangeSurvey:
         captioned={style: Answered(*numbers) for style, numbers in record["captioned"].items()},
         translations={(language, number): Asked(*asked) for language, number, *asked in record["translations"]},
         rephrasings={language: Asked(*asked) for language, asked in record["rephrasings"].items()},
+        scores={what: Asked(*asked) for what, asked in record["scores"].items()},
+        again={(language, number, candidate): Asked(*asked) for language, number, candidate, *asked in record["again"]},
         rows=record["rows"],
         damaged=tuple(record["damaged"]),
     )

@@ -14,7 +14,7 @@ import apache_beam as beam
 
 from florenz.limits.table import Limits
 from florenz.pipeline.answers.busy import Meter, leave
-from florenz.pipeline.answers.first_batch import FirstTranslations
+from florenz.pipeline.answers.first_batch import FirstTranslations, NoWord, prove_translator
 from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.pipeline.answers.questions import TranslationTask
 from florenz.pipeline.budget import UNLIMITED, Budget
@@ -61,6 +61,7 @@ class Translate(beam.DoFn):
         self._first = FirstTranslations(self._settings.model)
         settings, limits = self._settings, self._limits
         self._shared_server = None if self._endpoints else SharedServer(settings)
+        self._is_proved = self._shared_server is None
         own = () if self._shared_server is None else (self._shared_server.endpoint(),)
         self._clients = [
             Client(endpoint, settings.model, settings, limits=limits) for endpoint in self._endpoints or own
@@ -78,6 +79,7 @@ class Translate(beam.DoFn):
         assert self._stream is not None, "Beam starts a bundle before it hands out its elements"
         if self._budget.is_used_up(sum(client.stats.tokens for client in self._clients)):
             return  # unasked, and so missing when the same command runs again
+        self._prove(task.language)
         self._num_asked += 1
         self._stream.put(Question(text=task.source_text, language=task.language, context=task.context, tag=task))
 
@@ -93,6 +95,20 @@ class Translate(beam.DoFn):
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
+
+    def _prove(self, language: str) -> None:
+        """A question before the first that counts, to this machine's own server; the launcher has asked all others.
+        Raises ServerError where there is no word in the answers; a server that is gone is the stream's to replace.
+        """
+        if self._is_proved:
+            return
+        try:
+            prove_translator(self._clients[0], [language])
+        except NoWord as problem:
+            raise ServerError(str(problem)) from problem
+        except ServerError:
+            return
+        self._is_proved = True
 
     def _counted(self) -> dict[str, int]:
         """Tokens, as the servers say, since this copy of the step began."""

@@ -15,6 +15,8 @@ Entry = tuple[str, str, str]
 Tally = Counter[Entry]
 STEPS = ("read", "caption", "translate", "rephrase", "filter", "cover", "write")
 IN, KEPT = "in", "kept"
+WITHHOLD = "withhold"
+"""A step of images that show a withheld concept, all of which are kept: they have translations and no captions."""
 _REJECTED = "rejected:"
 
 

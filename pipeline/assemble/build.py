@@ -26,13 +26,18 @@ from florenz.pipeline.answers.makers import Makers
 from florenz.pipeline.answers.survey import Survey
 from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbalances, rejected_counts
 from florenz.pipeline.assemble.code import code_checksum
+from florenz.pipeline.assemble.concepts import fingerprint_of
 from florenz.pipeline.assemble.graph import rejects_path, summary_path
+from florenz.pipeline.assemble.score_rules import ScoreRule
 from florenz.pipeline.assemble.texts import FOLDER as WORKING
 from florenz.pipeline.assemble.word_lists import fingerprints_of
 from florenz.pipeline.assemble.work import Assembly
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.recipe import Recipe
+from florenz.pipeline.scenes import concepts_table
+from florenz.pipeline.scored import SCORED
 from florenz.recipes.fingerprints import deciding, fingerprint
+from florenz.scorers.contract import ScorerSettings, kind_of
 from florenz.shards.manifest import NAME as MANIFEST_NAME
 from florenz.shards.manifest import (
     Manifest,
@@ -74,7 +79,10 @@ class BrokenSummary(ValueError):
 
 
 def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
-    """What the recipe says about a build; it has no name yet. Raises RecipeError, of a list of words that is gone."""
+    """What the recipe says about a build; it has no name yet. Raises RecipeError, of a list of words or a table of
+    concepts that is gone.
+    """
+    table = concepts_table(recipe)
     return Assembly(
         languages=recipe.languages,
         held_out=recipe.held_out_languages,
@@ -91,8 +99,22 @@ def assembly_of(recipe: Recipe, makers: Makers) -> Assembly:
         translators={language: tuple(map(str, several)) for language, several in makers.translators.items()},
         rephrasers={language: str(maker) for language, maker in makers.rephrasers.items()},
         word_lists=fingerprints_of(recipe.filters.toxicity),
+        withheld=recipe.coverage.withheld,
+        concepts=fingerprint_of(table, recipe.coverage.withheld),
+        concepts_table=table,
+        score_rules=tuple(_rule(what, settings) for what, settings in recipe.scorers.items()),
         images=recipe.image_source,
         out=recipe.out,
+    )
+
+
+def _rule(what: str, settings: ScorerSettings) -> ScoreRule:
+    facts = kind_of(settings).facts(settings)
+    return ScoreRule(
+        what=what,
+        reason=SCORED[what].reason,
+        threshold=settings.threshold,
+        lower_is_better=facts.lower_is_better,
     )
 
 
@@ -117,7 +139,7 @@ def _that_decides(assembly: Assembly) -> dict[str, Any]:
     rules for images, which images there are, as `rows` have it.
     """
     record = {name: value for name, value in asdict(assembly).items() if name in deciding(assembly)}
-    later = {name for name in ("word_lists",) if not record[name]}
+    later = {name for name in ("word_lists", "withheld", "concepts", "score_rules") if not record[name]}
     filters = {name: value for name, value in record["filters"].items() if name not in ("toxicity", "images")}
     return {name: value for name, value in record.items() if name not in later} | {"filters": filters}
 

@@ -42,13 +42,15 @@ def plan_examples(
     languages: Sequence[str],
     held_out: Collection[str],
     identified: Mapping[tuple[str, str], str],
+    has_captions: bool = True,
 ) -> Coverage:
     """The examples of one image for the train, choose and val shards.
 
     captions: style -> English caption. translations: (style, language) -> text. languages: the targets, in the
     recipe's order. identified: (style, language) -> the language that language ID finds in that text, with "en" for
     the English captions; it needs an entry for every text that would become a caption example (`KeyError` if not:
-    an unchecked text must not pass for a checked one), and none at all when nothing is held out.
+    an unchecked text must not pass for a checked one), and none at all when nothing is held out. has_captions: False
+    for an image that shows a withheld concept: it gives translation examples only.
 
     Books: each English caption gives one caption example or reject. Each translation gives one translation example
     and, if its language is not held out, one caption example or reject; without an English caption in its style,
@@ -64,7 +66,7 @@ def plan_examples(
     texts = {(style, SOURCE): text for style, text in captions.items()} | translated
 
     caption_examples, misplaced = [], []
-    for style, language in _ordered(texts, [SOURCE, *languages]):
+    for style, language in _ordered(texts if has_captions else {}, [SOURCE, *languages]):
         if language in held_out:
             continue
         text = texts[style, language]
@@ -93,13 +95,18 @@ def withheld_examples(
     *,
     languages: Sequence[str],
     held_out: Collection[str],
+    has_captions: bool = True,
 ) -> tuple[Example, ...]:
-    """The caption examples that `plan_examples` withholds; for the heldout shards, never for training."""
+    """The caption examples that `plan_examples` withholds; for the heldout shards, never for training.
+
+    Of an image without captions all of them, English included.
+    """
     _check_languages(translations, languages, held_out)
+    texts = {(style, SOURCE): text for style, text in captions.items()} | dict(translations)
     return tuple(
-        Example(task="caption", language=language, style=style, text=translations[style, language])
-        for style, language in _ordered(translations, languages)
-        if language in held_out and style in captions
+        Example(task="caption", language=language, style=style, text=texts[style, language])
+        for style, language in _ordered(texts, [SOURCE, *languages])
+        if (language in held_out or not has_captions) and style in captions
     )
 
 

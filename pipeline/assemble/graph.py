@@ -25,6 +25,7 @@ from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ranges import RangeWork, work_of
 from florenz.pipeline.assemble.alignment import learn_tables, may_learn
 from florenz.pipeline.assemble.books import Tally, to_json
+from florenz.pipeline.assemble.concepts import keep_table
 from florenz.pipeline.assemble.filtering import ImageTexts
 from florenz.pipeline.assemble.kept_tables import remove_others
 from florenz.pipeline.assemble.rejects import REJECTS, join_rejects
@@ -68,6 +69,7 @@ def run_assembly(
     rules = rules_of(assembly, index.num_images)
     is_on = may_learn(assembly.filters, index.num_images * len(assembly.styles))
     remove_working_folders(assembly.out)
+    keep_table(assembly.out, assembly.concepts_table, assembly.concepts)
     keep_lists(assembly.out, assembly.filters.toxicity, assembly.word_lists)
     with graph(running, "assemble", progress) as pipeline:
         ranges = pipeline | "ranges" >> given(work, running)

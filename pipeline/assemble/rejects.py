@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from florenz.images.references import relative_uri
@@ -73,11 +74,38 @@ def read_rejects(path: str) -> list[Reject]:
     return list(iter_rejects(path))
 
 
-def iter_rejects(path: str) -> Iterator[Reject]:
-    """In order, with a few thousand in memory at a time."""
+def iter_rejects(path: str, within: str = "") -> Iterator[Reject]:
+    """In order, a few thousand in memory at a time; of one range of keys, from those row groups that may hold it."""
     with files.open_read(path) as file:
-        for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
-            yield from (Reject(**row) for row in batch.to_pylist())
+        opened = pq.ParquetFile(file)
+        groups = [number for number in range(opened.num_row_groups) if _may_hold(opened.metadata, number, within)]
+        for batch in opened.iter_batches(BATCH_ROWS, row_groups=groups) if groups else ():
+            found = batch.filter(pc.starts_with(batch.column("key"), within)) if within else batch
+            yield from (Reject(**row) for row in found.to_pylist())
+
+
+def leave_out(path: str, keys: Collection[str]) -> str:
+    """Write the file anew without rejects about these, a row group at a time; its SHA-256. What is left keeps its
+    order and its row groups, so that the same is left wherever a removal was killed.
+    """
+    gone = pa.array(sorted(keys), pa.string())
+    with files.open_read(path) as file, files.atomic_write(path) as target:
+        hashed, opened = _Hashed(target), pq.ParquetFile(file)
+        with pq.ParquetWriter(hashed, SCHEMA, compression="zstd") as writer:
+            for number in range(opened.num_row_groups):
+                group = opened.read_row_group(number)
+                left = group.filter(pc.invert(pc.is_in(group.column("key"), value_set=gone)))
+                if left.num_rows:
+                    writer.write_table(left)
+    return hashed.digest.hexdigest()
+
+
+def _may_hold(footer: pq.FileMetaData, group: int, within: str) -> bool:
+    """Whether a key of this range can be in this row group, which knows its smallest and largest."""
+    keys = footer.row_group(group).column(SCHEMA.get_field_index("key")).statistics
+    if not within or keys is None or not keys.has_min_max:
+        return True
+    return bool(keys.min[: len(within)] <= within <= keys.max[: len(within)])
 
 
 def count_rejects(path: str) -> int:

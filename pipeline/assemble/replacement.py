@@ -21,16 +21,15 @@ MIN_SHARE = 0.5
 TOGETHER = 1024  # members of a shard that are looked for in one go
 
 
-def check_world(recipe: Recipe, seed: int | None) -> None:
-    """Before another world is drawn, which removes the pictures of the one before; `seed` is that one's, if any.
+def check_world(recipe: Recipe, *, is_another: bool) -> None:
+    """Before a world is drawn, which removes the pictures of one that is another, or has more.
 
     Raises:
         RecipeError: this world looks like a slip.
     """
     current = _current(recipe.out)
     if current is not None:
-        shares_images = seed in (None, recipe.seed)
-        _refuse_slip(recipe.out, current, num_new=recipe.images.num_scenes, shares_images=shares_images)
+        _refuse_slip(recipe.out, current, num_new=recipe.images.num_scenes, shares_images=not is_another)
 
 
 def check_images(recipe: Recipe, keys: Collection[str]) -> None:

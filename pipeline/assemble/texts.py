@@ -16,7 +16,7 @@ from dataclasses import astuple
 from typing import Any, NamedTuple
 
 from florenz.images.sidecars import about_from, about_text
-from florenz.pipeline.assemble.filtering import CoveredImage
+from florenz.pipeline.assemble.covering import CoveredImage
 from florenz.shards.plan import Drawn, Rules
 from florenz.shards.schema import CAPTION_FIELDS, EXAMPLE_FIELDS, Caption, Example
 from florenz.stores import files
@@ -81,6 +81,7 @@ def _pack(image: CoveredImage) -> bytes:
         image.key,
         image.source,
         image.damage,
+        image.concepts,
         about_text(image.about),
         [astuple(one) for one in image.captions],
         [astuple(one) for one in image.examples],
@@ -91,13 +92,14 @@ def _pack(image: CoveredImage) -> bytes:
 
 def unpack_image(record: bytes) -> CoveredImage:
     """As it was covered; without its rejects and tally, which are in the books already."""
-    key, source, damage, about, captions, examples, withheld = json.loads(
+    key, source, damage, concepts, about, captions, examples, withheld = json.loads(
         zlib.decompress(record).decode("utf-8", "surrogatepass")
     )
     return CoveredImage(
         key=key,
         source=source,
         damage=damage,
+        concepts=concepts,
         about=about_from(about),
         captions=tuple(Caption(**_fields(CAPTION_FIELDS, row)) for row in captions),
         examples=tuple(Example(**_fields(EXAMPLE_FIELDS, row)) for row in examples),

@@ -23,14 +23,17 @@ from florenz.languages.identification import LanguageIdentifier
 from florenz.limits.table import Limits
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected
-from florenz.pipeline.assemble.filtering import CoveredImage, ImageTexts, cover, filter_images, gather
+from florenz.pipeline.assemble.concepts import kept_withholding
+from florenz.pipeline.assemble.covering import CoveredImage, cover
+from florenz.pipeline.assemble.filtering import ImageTexts, filter_images, gather
 from florenz.pipeline.assemble.rejects import Reject, leave_rejects
+from florenz.pipeline.assemble.score_rules import ScoreRule
 from florenz.pipeline.assemble.texts import Place, read_places, read_texts, unpack_image, working_folder, write_texts
 from florenz.pipeline.image_index import RangeOfImages, read_range
 from florenz.recipes.fingerprints import effort
 from florenz.shards.manifest import shard_path
 from florenz.shards.plan import HELDOUT, Counted, Plan, Rules, shard_name
-from florenz.shards.schema import HELDOUT_SUFFIX, Sample
+from florenz.shards.schema import HELDOUT_SUFFIX, WITHHELD_NOTE, Sample
 from florenz.shards.settings import ShardSettings
 from florenz.shards.writer import ShardInfo, write_shard
 
@@ -45,7 +48,8 @@ class Assembly:
 
     languages, held_out: in the recipe's order. max_bytes, max_pixels, max_side_ratio: of one image. captioners,
     translators: who made the texts, as it stands beside each of them; style -> its captioner, language -> its
-    translators. licence: of all images. images: what sources are relative to. build: the name, made of all the rest.
+    translators. licence: of all images. withheld: concepts that nobody may learn to caption.
+    images: what sources are relative to. build: the name, made of all the rest.
     """
 
     languages: tuple[str, ...]
@@ -62,6 +66,10 @@ class Assembly:
     rephrasers: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     word_lists: Mapping[str, str] = field(default_factory=dict)  # language -> fingerprint (`word_lists.py`)
+    withheld: tuple[str, ...] = ()
+    concepts: str = ""  # fingerprint of the table that says what images show (`concepts.py`)
+    concepts_table: str = effort("")  # where it lies
+    score_rules: tuple[ScoreRule, ...] = ()
     limits: Limits = effort(Limits())  # of files that are read again; what they refuse was refused when it was listed
     images: str = effort("")
     out: str = effort("")
@@ -98,6 +106,7 @@ def texts_of(
             captions[row.key].append(row)
         else:
             translations[row.key].append(row)
+    withholding = kept_withholding(assembly.out, assembly.concepts, assembly.withheld)
     num_translators = {language: len(several) for language, several in assembly.translators.items()}
     for key, source in sorted(found.images.items()):
         texts = gather(
@@ -110,7 +119,12 @@ def texts_of(
             num_translators=num_translators,
             rephrased=assembly.rephrasers,
         )
-        yield replace(texts, damage=found.damaged.get(key, ""), about=found.about.get(key, NOTHING))
+        yield replace(
+            texts,
+            damage=found.damaged.get(key, ""),
+            about=found.about.get(key, NOTHING),
+            concepts=withholding.of(key, source, assembly.images) if withholding else "",
+        )
 
 
 def cover_range(
@@ -163,7 +177,7 @@ def covered(
             rephrasers=assembly.rephrasers,
             identifier=LanguageIdentifier(),
         )
-        for texts in filter_images(images, chain, tables)
+        for texts in filter_images(images, chain, tables, assembly.score_rules)
     ]
 
 
@@ -262,6 +276,8 @@ class _Samples:
 
 
 def _notes(image: CoveredImage) -> Iterator[str]:
+    if image.concepts:  # first, since an alternative text may say anything
+        yield f"{WITHHELD_NOTE}{image.concepts}"
     if image.damage:
         yield f"written anew: {image.damage}"
     if image.about.alt:

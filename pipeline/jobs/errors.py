@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from florenz.captioners.contract import CaptionerError
 from florenz.languages.identification import LanguageModelError
 from florenz.pipeline.workers.errors import ADVICE, WorkerError
+from florenz.scorers.contract import ScorerError
 from florenz.stores.files import StoreError, WriteError
 from florenz.translators.endpoint import ServerError
 
@@ -21,6 +22,7 @@ _STEP = re.compile(r" \[while running '.*'\]$")
 _KNOWN: dict[str, type[Exception]] = {
     "WorkerError": WorkerError,
     "CaptionerError": CaptionerError,
+    "ScorerError": ScorerError,
     "ServerError": ServerError,
     "StoreError": StoreError,
     "WriteError": WriteError,

@@ -7,13 +7,15 @@ and never for a runner's name. `tests/contracts/runner.py` holds each of them to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
 from florenz.pipeline.jobs.settings import ROOM, BeamSettings, DataflowSettings
 from florenz.pipeline.progress import ProgressAddress
+from florenz.pipeline.workers.lists import remove_lists
 from florenz.recipes.kinds import load_kind
 
 if TYPE_CHECKING:
@@ -80,7 +82,17 @@ def facts_of(running: Running) -> Facts:
 
 def graph(running: Running, step: str, progress: ProgressAddress = None) -> AbstractContextManager[beam.Pipeline]:
     """`RunnerKind.graph` of the runner that the recipe names."""
-    return runner_of(running).graph(running, step, progress)
+    opened = runner_of(running).graph(running, step, progress)
+    return opened if facts_of(running).is_on_this_machine else _with_lists(opened, running.out)
+
+
+@contextlib.contextmanager
+def _with_lists(opened: AbstractContextManager[beam.Pipeline], out: str) -> Iterator[beam.Pipeline]:
+    """What is handed to its workers lies in OUT meanwhile."""
+    remove_lists(out)
+    with opened as pipeline:
+        yield pipeline
+    remove_lists(out)
 
 
 def workers_progress(running: Running, progress: ProgressAddress) -> ProgressAddress:

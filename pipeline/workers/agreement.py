@@ -26,7 +26,8 @@ from florenz.stores import files
 
 # Whose code decides what a worker writes.
 ROOMS = (
-    "captioners", "filters", "images", "languages", "limits", "pipeline", "recipes", "shards", "stores", "translators",
+    "captioners", "filters", "images", "languages", "limits", "pipeline", "recipes", "scorers", "shards", "stores",
+    "translators",
 )  # fmt: skip
 _MARK = "seen-by-workers"
 

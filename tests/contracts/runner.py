@@ -27,6 +27,7 @@ from pipeline_examples import (
 from florenz.pipeline.progress import count
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners.contract import Running, facts_of, graph, runner_of
+from florenz.pipeline.workers import lists
 from florenz.pipeline.workers.given import given
 from florenz.stores.files import StoreError
 from florenz.translators.endpoint import ServerError
@@ -71,6 +72,18 @@ class RunnerSuite:
         assert "pickle_librarry" in problem and "pickle_library" in problem
 
     # -- graphs -------------------------------------------------------------------------------------------------------
+
+    def test_much_arrives_too_and_leaves_nothing_behind(
+        self, running: Running, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where workers are elsewhere, by way of lists in OUT."""
+        monkeypatch.setattr(lists, "LIST_BYTES", 200)
+        number = 300
+        with graph(running, "read") as pipeline:
+            numbers = pipeline | given([[n] for n in range(number)], running) | beam.combiners.ToList()
+            _ = numbers | beam.Map(sorted) | beam.Map(noting(out / "found.json"))
+        assert json.loads((out / "found.json").read_text()) == [[n] for n in range(number)]
+        assert list(out.glob("ledger/given/*")) == []
 
     def test_every_primitive_gives_what_it_should(self, running: Running, out: Path) -> None:
         number = 300
