@@ -15,12 +15,12 @@ from typing import Any
 from florenz.captioners.contract import ROOM as CAPTIONERS
 from florenz.captioners.contract import CaptionerSettings
 from florenz.filters.settings import FilterSettings
-from florenz.images.opening import MAX_PIXELS
 from florenz.languages.codes import SOURCE, language_problems
 from florenz.limits.errors import advice, excess
 from florenz.limits.printable import printable
-from florenz.limits.table import IMAGE_BYTES, SIDE_RATIO, Limits
+from florenz.limits.table import Limits
 from florenz.pipeline.assemble.concepts import CoverageSettings
+from florenz.pipeline.image_settings import Images
 from florenz.pipeline.jobs.settings import BeamSettings, DataflowSettings, with_options
 from florenz.pipeline.rates import PlanSettings
 from florenz.pipeline.routing import (
@@ -35,93 +35,17 @@ from florenz.pipeline.routing import (
 )
 from florenz.pipeline.runners.contract import Running
 from florenz.pipeline.scored import FILTERS, read_scored, scored_problems, take_scored
-from florenz.recipes.checks import below_1, blank, not_among, raise_if
+from florenz.pipeline.variables import VARIABLES, override
+from florenz.recipes.checks import below_1, blank
 from florenz.recipes.kinds import KindError, load_kind
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
-from florenz.recipes.sections import SectionReader, keys_of, nearest, plain_fields, show
+from florenz.recipes.sections import SectionReader, keys_of, plain_fields, show
 from florenz.scorers.contract import ScorerSettings
 from florenz.shards.settings import ShardSettings
 from florenz.stores import files
 
-PLAYGROUND = "playground"
 _PLAN = ("languages", "held_out", "out", "workers", "keep_builds")  # top-level keys whose values can be wrong
-DEFAULT_NUM_SCENES = 1000
 DEFAULT_CAPTIONER = "florence2"
-ON_DAMAGE = ("drop", "reencode")
-
-# Make variable -> the key it overrides.
-VARIABLES = {
-    "LANGS": "languages",
-    "HELDOUT": "held_out",
-    "OUT": "out",
-    "SEED": "seed",
-    "WORKERS": "workers",
-    "KEEP_BUILDS": "keep_builds",
-    "IMAGES": "images.source",
-    "COUNT": "images.count",
-    "LICENCE": "images.licence",
-    "STRIP_EXIF": "shards.strip_exif",
-    "ENDPOINT": "translator.endpoint",
-    "RUNNER": "beam.runner",
-    "FLINK_MASTER": "beam.flink_master",
-    "FLINK_JAR": "beam.flink_jar",
-    "JOB_ENDPOINT": "beam.job_endpoint",
-    "PROJECT": "dataflow.project",
-    "REGION": "dataflow.region",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Images:
-    """[images]: where the pictures come from, and which are too large to take."""
-
-    source: str
-    """A folder, glob or URI of images, tars or Parquet files; "playground" draws scenes into OUT/images first."""
-
-    count: int | None = None
-    """Images: at most so many are read, all by default. For the playground: so many are drawn, 1000 by default."""
-
-    max_bytes: int = IMAGE_BYTES
-    """Bytes of one image file; a larger one is rejected unread."""
-
-    max_pixels: int = MAX_PIXELS
-    """Pixels of one image, width times height; a larger one is rejected before it is decoded."""
-
-    max_side_ratio: float = SIDE_RATIO
-    """Longer side by shorter side of one image; a longer one is rejected before it is decoded."""
-
-    licence: str = ""
-    """The licence of all these images, as it is to stand in each sample."""
-
-    on_damage: str = "drop"
-    """A picture that does not decode to what it was: "drop" rejects it, "reencode" writes it anew, with a note."""
-
-    def __post_init__(self) -> None:
-        raise_if(
-            blank("source (IMAGES)", self.source, "name a folder, glob or URI of images, or playground")
-            + credentials("source (IMAGES)", self.source)
-            + below_1(**{"count (COUNT)": self.count}, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
-            + ([] if self.max_side_ratio >= 1 else [f"max_side_ratio is {self.max_side_ratio}: choose 1 or more"])
-            + not_among("on_damage", self.on_damage, ON_DAMAGE)
-        )
-
-    @property
-    def keeps_damaged(self) -> bool:
-        return self.on_damage == "reencode"
-
-    @property
-    def is_playground(self) -> bool:
-        return self.source == PLAYGROUND
-
-    @property
-    def limit(self) -> int | None:
-        """At most so many are read; None for all. Of a playground, just what was asked for lies there."""
-        return None if self.is_playground else self.count
-
-    @property
-    def num_scenes(self) -> int:
-        """How many scenes to draw, if it is the playground."""
-        return DEFAULT_NUM_SCENES if self.count is None else self.count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +178,7 @@ def load_recipe(path: str, overrides: Mapping[str, str] | None = None) -> Recipe
     `RecipeError` names every fault: one for a file that is no TOML, else unknown, missing and wrong keys together.
     """
     table = read_recipe_file(path)
-    overriding = _override(table, overrides or {})
+    overriding = override(table, overrides or {})
     if isinstance(table.get("beam"), dict):
         table["beam"] = with_options(table["beam"])
     problems, scored = overriding, take_scored(table)
@@ -338,47 +262,6 @@ def _homes(kinds: Mapping[str, Sequence[type | None]]) -> dict[str, str]:
             found.setdefault(key, set()).add(section)
     homes = {key: next(iter(sections)) for key, sections in found.items() if len(sections) == 1}
     return homes | {name: "" for name in _top_level()}
-
-
-def _override(table: dict[str, Any], overrides: Mapping[str, str]) -> list[str]:
-    """Put what the Make variables say into the table, in the types that TOML would give; return the problems."""
-    # An empty LANGS is refused: whoever writes it has lost a value on the way, and the default is three languages of
-    # work.
-    given = {name: text.strip() for name, text in overrides.items() if text.strip() or name == "LANGS"}
-    problems = []
-    images, source = table.get("images"), given.get("IMAGES", PLAYGROUND)
-    if source != PLAYGROUND and isinstance(images, dict) and images.get("source") == PLAYGROUND:
-        images.pop("count", None)  # it said how many scenes to draw, and would cut off somebody's own pictures
-        coverage = table.get("coverage")
-        if isinstance(coverage, dict) and "concepts" not in coverage:
-            coverage.pop("withheld", None)  # of the scenes, whose table says what they show
-    for name, text in given.items():
-        if name not in VARIABLES:
-            problems.append(f"unknown variable {name}: {nearest(name, VARIABLES)}")
-            continue
-        section, _, key = VARIABLES[name].rpartition(".")
-        target = table.setdefault(section, {}) if section else table
-        if isinstance(target, dict):  # if not, reading the section will say so
-            if name == "ENDPOINT":  # one or several: what the recipe says in the other form is not meant
-                key, other = ("endpoints", "endpoint") if "," in text else ("endpoint", "endpoints")
-                target.pop(other, None)
-            try:
-                target[key] = _from_text(name, text)
-            except ValueError:
-                problems.append(f"{name} must be a whole number, got '{text}'")
-    return problems
-
-
-def _from_text(variable: str, text: str) -> str | int | bool | list[str]:
-    if variable in ("COUNT", "SEED", "WORKERS", "KEEP_BUILDS"):
-        return int(text)
-    if variable == "STRIP_EXIF" and text in ("0", "1"):
-        return text == "1"
-    if variable == "HELDOUT" and text.lower() == "none":
-        return []
-    if variable in ("LANGS", "HELDOUT") or (variable == "ENDPOINT" and "," in text):
-        return [one.strip() for one in text.split(",")] if text else []
-    return text
 
 
 def _plan_problems(values: Mapping[str, Any]) -> list[str]:

@@ -22,8 +22,9 @@ from florenz.pipeline.assemble.build import assembly_of, build_name, publish, re
 from florenz.pipeline.assemble.graph import run_assembly
 from florenz.pipeline.assemble.rejects import Reject
 from florenz.pipeline.image_index import Index
+from florenz.pipeline.image_settings import Images
 from florenz.pipeline.index import build_index
-from florenz.pipeline.recipe import Images, Recipe, Translator
+from florenz.pipeline.recipe import Recipe, Translator
 from florenz.shards.manifest import Manifest, read_manifest, shard_path
 from florenz.shards.settings import ShardSettings
 from florenz.translators.settings import TranslatorSettings

@@ -28,9 +28,9 @@ from florenz.images.proof import prove
 from florenz.images.sources import key_of, list_sources
 from florenz.limits.table import Limits
 from florenz.pipeline import hashing
+from florenz.pipeline.image_settings import Images
 from florenz.pipeline.index import build_index
 from florenz.pipeline.proofs import proofs_path, read_proofs, write_proofs
-from florenz.pipeline.recipe import Images
 
 LIMITS = list(Limits.__dataclass_fields__)
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -21,7 +21,8 @@ from florenz.pipeline import scenes
 from florenz.pipeline.__main__ import main
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.build import EmptyBuild, publish, read_summary
-from florenz.pipeline.recipe import Images, Recipe
+from florenz.pipeline.image_settings import Images
+from florenz.pipeline.recipe import Recipe
 from florenz.playground import world as world_module
 from florenz.playground.world import draw_world
 from florenz.recipes.recipe_file import RecipeError

@@ -11,8 +11,9 @@ from florenz.images import folders
 from florenz.images.sources import list_sources
 from florenz.pipeline.copies import Picture, unique
 from florenz.pipeline.image_index import Index, part_path, parts_folder, read_index
+from florenz.pipeline.image_settings import Images
 from florenz.pipeline.index import build_index, expected_images
-from florenz.pipeline.recipe import Images, Recipe
+from florenz.pipeline.recipe import Recipe
 
 
 def index_of(recipe: Recipe) -> Index:

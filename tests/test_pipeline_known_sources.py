@@ -23,8 +23,9 @@ from florenz.images import sources as images
 from florenz.images.sources import list_sources
 from florenz.pipeline import index as index_module
 from florenz.pipeline.image_index import Index, index_path
+from florenz.pipeline.image_settings import Images
 from florenz.pipeline.index import build_index
-from florenz.pipeline.recipe import Images, Recipe
+from florenz.pipeline.recipe import Recipe
 
 
 def index_of(recipe: Recipe) -> Index:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from florenz.pipeline.recipe import VARIABLES, Recipe, load_recipe
+from florenz.pipeline.recipe import Recipe, load_recipe
+from florenz.pipeline.variables import VARIABLES
 from florenz.playground.scene import all_concepts
 from florenz.recipes.recipe_file import RecipeError
 from florenz.recipes.sections import convert, keys_of
