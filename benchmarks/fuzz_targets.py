@@ -32,8 +32,8 @@ from florenz.shards.manifest import ManifestError, read_manifest
 from florenz.shards.reader import ShardError, iter_members
 from florenz.shards.records import sample_from
 from florenz.shards.schema import SchemaError
+from florenz.translators.answered import ItemFault, read_reply
 from florenz.translators.api import api_named
-from florenz.translators.client import _ItemFault, _read_reply
 from florenz.translators.endpoint import normal_endpoint
 
 FINDS = Path(__file__).resolve().parents[1] / "tests" / "fuzz_finds"
@@ -68,7 +68,7 @@ def written(data: bytes, name: str) -> str:
 
 
 def run_reply(data: bytes) -> None:
-    for answer in _read_reply(httpx.Response(200, content=data), 2, Limits(), api_named("completions"))[0]:
+    for answer in read_reply(httpx.Response(200, content=data), 2, Limits(), api_named("completions"))[0]:
         answer.text.encode()
 
 
@@ -203,7 +203,7 @@ def run_shard(data: bytes) -> None:
 
 
 TARGETS = {
-    "reply": Target(run=run_reply, may_raise=(_ItemFault,), seeds=reply_seeds),
+    "reply": Target(run=run_reply, may_raise=(ItemFault,), seeds=reply_seeds),
     "recipe": Target(run=run_recipe, may_raise=(RecipeError,), seeds=recipe_seeds),
     "endpoint": Target(run=run_endpoint, may_raise=(ValueError,), seeds=endpoint_seeds),
     "tar": Target(run=run_tar, may_raise=(BadImage,), seeds=tar_seeds),

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from florenz.captioners.contract import CaptionerSettings
 from florenz.languages.codes import language_problems
 from florenz.recipes.checks import not_among, raise_if, unknown
-from florenz.translators.client import normal_endpoint
+from florenz.translators.endpoint import normal_endpoint
 from florenz.translators.settings import KEY_WITHOUT_SERVER, RephraserSettings, TranslatorSettings
 
 ONE, ALL = "one", "all"

@@ -26,7 +26,8 @@ from benchmarks.stand_in_server import (
     status,
 )
 from florenz.translators.answer import Answer
-from florenz.translators.client import Client, retry_after_s
+from florenz.translators.answered import retry_after_s
+from florenz.translators.client import Client
 from florenz.translators.endpoint import ServerError, check_endpoint, list_models, normal_endpoint
 from florenz.translators.settings import TranslatorSettings
 

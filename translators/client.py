@@ -15,10 +15,8 @@ httpx's own time-outs restart with every byte, so that a slow drip would never e
 
 import asyncio
 import contextlib
-import email.utils
 import random
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,9 +27,9 @@ import httpx
 from florenz.languages.codes import NAMES
 from florenz.limits.table import Limits
 from florenz.translators.answer import Answer
-from florenz.translators.api import Api, Prompt, api_named
+from florenz.translators.answered import ItemFault, Transient, check_status, read_reply
+from florenz.translators.api import Prompt, api_named
 from florenz.translators.endpoint import (
-    API_KEY_VARIABLES,
     DEFAULTS,
     ServerError,
     certificates,
@@ -40,35 +38,13 @@ from florenz.translators.endpoint import (
 )
 from florenz.translators.pieces import answer_in_pieces
 from florenz.translators.prompts import PromptFamily, family_of
-from florenz.translators.reply import NotJson, ReplyTooLarge, fault_in_words, received, reply_json, reply_text
+from florenz.translators.reply import ReplyTooLarge, fault_in_words, received
 from florenz.translators.settings import ServedSettings, TranslatorSettings
 from florenz.translators.stream import Ask, Keep, Question, Stream
 from florenz.translators.window import Window, list_size
 
-MAX_DETAIL_CHARS = 300
-# Not the prompt's doing, whatever the prompt: waited out. A plain 500 may be either.
-TRANSIENT_STATUSES = (408, 425, 429, 502, 503, 504)
 BYTES_PER_TOKEN = 24  # of a long word whose every letter is escaped as \u0000, and more
 BYTES_PER_ANSWER = 4096  # what stands around a text
-MAX_TOKENS_COUNTED = 10**12  # a server that says more does not count tokens
-
-
-class _ItemFault(Exception):
-    """Some prompt of this batch may be at fault: halve the batch and ask again."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail[:MAX_DETAIL_CHARS]
-
-
-class _Transient(Exception):
-    """Worth another try, after at least `retry_after_s`."""
-
-    def __init__(self, detail: str, *, retry_after_s: float = 0.0, may_be_item: bool = False) -> None:
-        super().__init__(detail)
-        self.retry_after_s = retry_after_s
-        self.may_be_item = may_be_item
 
 
 @dataclass
@@ -210,7 +186,7 @@ class Client:
         """Get an answer for each prompt. A batch with a culprit is halved until the culprit is alone."""
         try:
             answers = await self._within_budget(call, prompts, is_piece=is_piece)
-        except _ItemFault as fault:
+        except ItemFault as fault:
             if len(prompts) > 1:
                 middle = len(prompts) // 2
                 await self._ask(call, prompts[:middle], place, is_piece=True)
@@ -226,10 +202,10 @@ class Client:
         for retry in range(max_retries + 1):
             try:
                 return await self._post(call.http, prompts)
-            except _Transient as fault:
+            except Transient as fault:
                 is_last = retry == max_retries
                 if fault.may_be_item and (is_last or is_piece):
-                    raise _ItemFault("translator_failed", str(fault)) from fault
+                    raise ItemFault("translator_failed", str(fault)) from fault
                 if is_last:
                     raise ServerError(_out_of_budget(self.endpoint, max_retries, str(fault))) from fault
                 self.stats.add(retries=1)
@@ -242,16 +218,16 @@ class Client:
         backoff_s = min(settings.backoff_s * 2**retry, settings.backoff_max_s) * (0.5 + 0.5 * self._jitter())
         return max(backoff_s, min(retry_after_s, settings.request_timeout_s))
 
-    async def _clear_server(self, call: _Call, fault: _ItemFault) -> None:
+    async def _clear_server(self, call: _Call, fault: ItemFault) -> None:
         """Raises ServerError if a harmless prompt meets an item fault as well: then no item is to blame."""
         try:
             await self._within_budget(call, [call.harmless], is_piece=True)
-        except _ItemFault as general:
+        except ItemFault as general:
             problem = f"{self.endpoint} fails on a harmless prompt too: {general.detail or fault.detail}"
             raise ServerError(f"{problem}; check that it serves {self._api.name} for {self.model!r}") from fault
 
     async def _post(self, http: httpx.AsyncClient, prompts: Sequence[Prompt]) -> list[Answer]:
-        """One HTTP request, one try. Raises _ItemFault, _Transient or ServerError."""
+        """One HTTP request, one try. Raises ItemFault, Transient or ServerError."""
         settings = self._settings
         body = self._api.body(self.model, prompts, settings.request(), self._family.options)
         self.stats.add(requests=1)
@@ -260,15 +236,15 @@ class Client:
             async with asyncio.timeout(settings.request_timeout_s):
                 response = await received(http, request, self._max_bytes(len(prompts)))
         except TimeoutError:
-            raise _Transient(f"no complete answer within {settings.request_timeout_s:g} s") from None
+            raise Transient(f"no complete answer within {settings.request_timeout_s:g} s") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise _Transient(fault_in_words(error)) from None  # its own words may hold the key
+            raise Transient(fault_in_words(error)) from None  # its own words may hold the key
         except ReplyTooLarge as error:
-            raise _ItemFault("translator_bad_reply", str(error)) from None
+            raise ItemFault("translator_bad_reply", str(error)) from None
         except UnicodeEncodeError as error:
-            raise _ItemFault("translator_refused", f"text is no valid Unicode: {error.reason}") from error
-        _check_status(self.endpoint, self.model, response, self._api, settings.key_variable)
-        answers, tokens = _read_reply(response, len(prompts), self._limits, self._api)
+            raise ItemFault("translator_refused", f"text is no valid Unicode: {error.reason}") from error
+        check_status(self.endpoint, self.model, response, self._api, settings.key_variable)
+        answers, tokens = read_reply(response, len(prompts), self._limits, self._api)
         self.stats.add(**tokens)
         return answers
 
@@ -283,81 +259,8 @@ def _own_family(settings: ServedSettings) -> PromptFamily:
     return family_of(settings)
 
 
-def _check_status(endpoint: str, model: str, response: httpx.Response, api: Api, key_variable: str) -> None:
-    status = response.status_code
-    if status == 200:
-        return
-    if status in (401, 403):
-        # Without the server's words: some repeat the key, perhaps a part of it, which no scrubber finds.
-        variable = key_variable or API_KEY_VARIABLES[0]
-        raise ServerError(f"{endpoint} refuses the API key (HTTP {status}); set {variable}")
-    detail = f"HTTP {status}: {_error_message(response)}"
-    if status == 404 or 300 <= status < 400:
-        fix = "check the endpoint and the model's name"
-        raise ServerError(f"{endpoint} has no {api.name} for {model!r} ({detail}); {fix}")
-    if status in TRANSIENT_STATUSES or status >= 500:
-        may_be_item = status not in TRANSIENT_STATUSES
-        wait_s = retry_after_s(response.headers.get("Retry-After", ""))
-        raise _Transient(detail, retry_after_s=wait_s, may_be_item=may_be_item)
-    raise _ItemFault("translator_refused", detail)
-
-
-def _read_reply(
-    response: httpx.Response, num_prompts: int, limits: Limits, api: Api
-) -> tuple[list[Answer], dict[str, int]]:
-    """Answers in the order of the prompts, and how many tokens were counted: the server may list them in any order,
-    `index` says which is whose.
-    """
-    try:
-        reply = reply_json(response, max_depth=limits.reply_depth)
-        choices = {choice["index"]: choice for choice in reply["choices"]}
-        answers = [api.answer(choices[index]) for index in range(num_prompts)]
-        usage = reply.get("usage") or {}
-        tokens = {name: _num_tokens(usage.get(name)) for name in ("completion_tokens", "prompt_tokens")}
-    except NotJson as error:
-        raise _ItemFault("translator_bad_reply", f"not JSON: {reply_text(response)[:80]!r}") from error
-    except ReplyTooLarge as error:
-        raise _ItemFault("translator_bad_reply", str(error)) from None
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _ItemFault("translator_bad_reply", f"reply without an answer for every prompt: {error!r}") from error
-    if len(reply["choices"]) != num_prompts:
-        raise _ItemFault("translator_bad_reply", f"{len(reply['choices'])} answers to {num_prompts} prompts")
-    return answers, tokens
-
-
-def _num_tokens(stated: object) -> int:
-    """0 where nothing is said. `ValueError` for what counts no tokens, such as 1e999 or a text."""
-    if stated is None:
-        return 0
-    if not isinstance(stated, int) or not 0 <= stated <= MAX_TOKENS_COUNTED:
-        raise ValueError("the count of tokens is no number of tokens")
-    return stated
-
-
-def _error_message(response: httpx.Response) -> str:
-    try:
-        body = reply_json(response)
-        error = body.get("error", body)
-        message = error if isinstance(error, str) else error["message"]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        message = reply_text(response)
-    return " ".join(str(message).split())[:MAX_DETAIL_CHARS]  # no deeper than the limit, so str can't go too deep
-
-
 def _out_of_budget(endpoint: str, max_retries: int, detail: str) -> str:
     return (
         f"{endpoint}: {detail} (tried {max_retries + 1} times); "
         "see whether the server lives, then run again: what was answered is kept"
     )
-
-
-def retry_after_s(header: str, now_s: Callable[[], float] = time.time) -> float:
-    """Seconds to wait by a Retry-After header, a number or an HTTP date; 0 if there is none that makes sense."""
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - now_s())
-    except (ValueError, TypeError, ArithmeticError, OSError):  # the last two for years that no clock has
-        return 0.0
