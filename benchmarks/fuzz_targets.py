@@ -25,7 +25,8 @@ from florenz.images.proof import prove
 from florenz.images.references import ImageRef
 from florenz.images.sources import read_image_bytes, read_source
 from florenz.limits.table import Limits
-from florenz.pipeline.answers.ledger import SCHEMAS, DamagedPart, _parse_part
+from florenz.pipeline.answers.ledger import SCHEMAS
+from florenz.pipeline.answers.parts import DamagedPart, parse_part
 from florenz.pipeline.recipe import load_recipe
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import ManifestError, read_manifest
@@ -166,7 +167,7 @@ def picture_seeds() -> Iterator[bytes]:
 
 def run_ledger(data: bytes) -> None:
     digest = hashlib.sha256(data).hexdigest()[:32]
-    _parse_part(f"part-{digest}.parquet", data, SCHEMAS["captions"])
+    parse_part(f"part-{digest}.parquet", data, SCHEMAS["captions"])
 
 
 def ledger_seeds() -> Iterator[bytes]:

@@ -25,7 +25,7 @@ OWN = {
     "stores/schemes/local.py": "the layer itself: it is told what to read",
     "stores/files.py": "the layer itself",
     "pipeline/assemble/code.py": "the sources of this program",
-    "pipeline/answers/ledger.py": "our own parts, each under the hash of its bytes",
+    "pipeline/answers/parts.py": "our own parts, each under the hash of its bytes",
     "playground/world.py": "the truth beside our own pictures",
     "pipeline/answers/busy.py": "what the workers of the same run have noted",
     "pipeline/index.py": "our own index, written by the same run",

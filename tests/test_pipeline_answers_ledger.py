@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from florenz.pipeline.answers import ledger as ledger_module
-from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow, part_range
+from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
+from florenz.pipeline.answers.parts import part_range
 from florenz.recipes.fingerprints import fingerprint
 from florenz.stores import files
 from florenz.stores.models import fingerprint_of_model

@@ -20,7 +20,8 @@ from pipeline_examples import (
 
 from florenz.pipeline.answers import survey as survey_module
 from florenz.pipeline.answers.current import CurrentAnswers
-from florenz.pipeline.answers.ledger import Ledger, part_range
+from florenz.pipeline.answers.ledger import Ledger
+from florenz.pipeline.answers.parts import part_range
 from florenz.pipeline.answers.questions import CaptionTask
 from florenz.pipeline.answers.ranges import missing_captions, missing_translations
 from florenz.pipeline.answers.survey import Survey, survey

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
-from florenz.pipeline.answers.ledger import part_range
+from florenz.pipeline.answers.parts import part_range
 from florenz.pipeline.answers.ranges import RangeWork
 from florenz.pipeline.ranges import range_of
 

@@ -12,9 +12,6 @@ changed on disk no longer fits its name and is set aside before anything tries t
 byte on each read (about a second per GB) and, until `compact`, many small files.
 """
 
-import hashlib
-import io
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,18 +20,17 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from florenz.pipeline.answers.parts import DamagedPart, in_order, parse_part, part_name, part_range, write_parts
 from florenz.pipeline.answers.score_rows import IDENTITY as SCORE_IDENTITY
 from florenz.pipeline.answers.score_rows import SCHEMA as SCORE_SCHEMA
 from florenz.pipeline.answers.score_rows import Identity, ScoreRow, Scores
-from florenz.pipeline.ranges import overlap, range_of
+from florenz.pipeline.ranges import overlap
 from florenz.stores import files
 
 READS_IN_FLIGHT = 16  # parts are small: on an object store the time goes into round trips
 WIDE_PARTS = 256  # that are split together: of all keys, so the more, the larger what stands in memory
 LISTINGS_PER_READ = 5  # another run may compact the folder between our listing and our read
-PART_NAME = re.compile(r"part-(?:([0-9a-f]+)-)?[0-9a-f]{32}\.parquet")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +108,7 @@ class Ledger:
 
     def append_captions(self, fingerprint: str, rows: Iterable[CaptionRow]) -> list[str]:
         """Write a part for each range and return their paths; no rows, no part."""
-        return _write_parts(self._captions(fingerprint), _table(rows, CAPTION_SCHEMA), self.digits)
+        return write_parts(self._captions(fingerprint), _table(rows, CAPTION_SCHEMA), self.digits)
 
     def append_translations(self, language: str, fingerprint: str, rows: Iterable[TranslationRow]) -> list[str]:
         """The same for translations. `ValueError` for a row in another language."""
@@ -120,11 +116,11 @@ class Ledger:
         strangers = sorted({row.language for row in rows} - {language})
         if strangers:
             raise ValueError(f"rows in {', '.join(strangers)} were handed to the ledger of {language}")
-        return _write_parts(self._translations(language, fingerprint), _table(rows, TRANSLATION_SCHEMA), self.digits)
+        return write_parts(self._translations(language, fingerprint), _table(rows, TRANSLATION_SCHEMA), self.digits)
 
     def append_scores(self, what: str, fingerprint: str, rows: Iterable[ScoreRow]) -> list[str]:
         """The same for what a scorer said."""
-        return _write_parts(self._scores(what, fingerprint), _table(rows, SCORE_SCHEMA), self.digits)
+        return write_parts(self._scores(what, fingerprint), _table(rows, SCORE_SCHEMA), self.digits)
 
     def read_captions(self, fingerprint: str, within: str = "") -> dict[tuple[str, str], CaptionRow]:
         """(key, style) -> answer, of the keys of one range. Of several answers, one with a text wins, then the smallest
@@ -272,16 +268,16 @@ class Ledger:
         with ThreadPoolExecutor(READS_IN_FLIGHT) as pool:
             for part, content in zip(parts, pool.map(files.read_bytes, parts), strict=True):
                 try:
-                    tables[part] = _parse_part(part, content, SCHEMAS[kind])
+                    tables[part] = parse_part(part, content, SCHEMAS[kind])
                 except DamagedPart as problem:
                     self._set_aside(part, content, str(problem))
         return tables
 
     def _replace_parts(self, folder: str, parts: Iterable[str], table: pa.Table, digits: int) -> None:
         """Put these rows in the place of the parts: the new ones first, and none is removed as one of the old."""
-        new = {_name(path) for path in _write_parts(folder, table, max(digits, self.digits))}
+        new = {part_name(path) for path in write_parts(folder, table, max(digits, self.digits))}
         for part in parts:
-            if _name(part) not in new:
+            if part_name(part) not in new:
                 files.remove(part)
 
     def _set_aside(self, part: str, content: bytes, problem: str) -> None:
@@ -290,10 +286,6 @@ class Ledger:
             file.write(content)
         files.remove(part)
         self.damaged.append(f"ledger part {part} is damaged ({problem}): moved to {aside}; its answers are asked again")
-
-
-class DamagedPart(ValueError):
-    """The bytes of a part are not those that were written, or not a part of this ledger."""
 
 
 def _check_answer(text: str | None, reason: str, what: str) -> None:
@@ -338,68 +330,14 @@ def _concat(tables: Iterable[pa.Table], kind: str) -> pa.Table:
     return pa.concat_tables([SCHEMAS[kind].empty_table(), *tables])
 
 
-def _sorted(table: pa.Table) -> pa.Table:
-    """Rows in the one order that their content decides: by all columns from the left, a missing text last."""
-    return table.sort_by([(name, "ascending") for name in table.column_names])
-
-
 def _winners(table: pa.Table, kind: str) -> pa.Table:
     """One answer for each thing asked, sorted: the first. Schemas hold identity, then text, so a text comes first."""
     if table.num_rows < 2:
         return table
-    table = _sorted(table)
+    table = in_order(table)
     is_repeat = None
     for name in IDENTITY[kind]:
         column = table[name].combine_chunks()
         same = pc.equal(column[1:], column[:-1])
         is_repeat = same if is_repeat is None else pc.and_(is_repeat, same)
     return table.filter(pa.concat_arrays([pa.array([True]), pc.invert(is_repeat)]))
-
-
-def _write_parts(folder: str, table: pa.Table, digits: int) -> list[str]:
-    """Write the rows, sorted, as one part for each range, under the hash of its bytes; the paths, none for no rows."""
-    if not table.num_rows or not digits:
-        return [_write_part(folder, "", table)] if table.num_rows else []
-    ranges = pa.array([range_of(key, digits) for key in table["key"].to_pylist()])
-    return [_write_part(folder, one, table.filter(pc.equal(ranges, one))) for one in sorted(set(ranges.to_pylist()))]
-
-
-def _write_part(folder: str, its_range: str, table: pa.Table) -> str:
-    buffer = io.BytesIO()
-    pq.write_table(_sorted(table), buffer, compression="zstd")
-    content = buffer.getvalue()
-    path = files.join(folder, f"part-{its_range}{'-' if its_range else ''}{_digest(content)}.parquet")
-    with files.atomic_write(path) as file:
-        file.write(content)
-    return path
-
-
-def part_range(path: str) -> str:
-    """Of the keys in this part; "" for one of all keys, as earlier versions wrote them, and for a strange file."""
-    match = PART_NAME.fullmatch(_name(path))
-    return (match.group(1) or "") if match else ""
-
-
-def is_whole(path: str, content: bytes) -> bool:
-    """Whether these are the bytes that were written under this name."""
-    return bool(PART_NAME.fullmatch(_name(path))) and path.endswith(f"-{_digest(content)}.parquet")
-
-
-def _parse_part(path: str, content: bytes, schema: pa.Schema) -> pa.Table:
-    if not is_whole(path, content):
-        raise DamagedPart("its bytes do not fit the hash in its name")
-    try:
-        table = pq.ParquetFile(pa.BufferReader(content)).read()  # pq.read_table takes twice as long for a small part
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as problem:
-        raise DamagedPart(f"not a readable Parquet file: {problem}") from problem
-    if not table.schema.equals(schema):
-        raise DamagedPart(f"its columns are {table.column_names}, not {schema.names}")
-    return table
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:32]
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from florenz.pipeline.answers.current import CurrentAnswers
-from florenz.pipeline.answers.ledger import part_range
 from florenz.pipeline.answers.missing import candidates_to_ask, scores_to_ask
+from florenz.pipeline.answers.parts import part_range
 from florenz.pipeline.answers.questions import CaptionTask, ScoreTask, TranslationTask, tasks_in
 from florenz.pipeline.image_index import Index, read_range
 from florenz.pipeline.ranges import range_of

@@ -19,8 +19,9 @@ import apache_beam as beam
 
 from florenz.images.references import relative_uri
 from florenz.pipeline.answers.current import CurrentAnswers
-from florenz.pipeline.answers.ledger import Ledger, is_whole
+from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.missing import candidates_to_ask, scores_to_ask
+from florenz.pipeline.answers.parts import is_whole
 from florenz.pipeline.answers.ranges import RangeWork, work_of
 from florenz.pipeline.answers.reading import UNREADABLE
 from florenz.pipeline.assemble.code import code_checksum
