@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from florenz.train.recipe import Recipe, load_recipe
 from florenz.train.scores.asking import Asking
 from florenz.train.scores.scoring import evaluate
 from florenz.train.scores.sets import dataset
+from florenz.train.settings.stages import Stage
 from florenz.train.validation import PairLoss, Validation, chosen_by, figures
 
 pytestmark = pytest.mark.usefixtures("one_build")
@@ -118,7 +120,21 @@ def test_held_out_pairs_have_no_say() -> None:
     covered = PairLoss(cross_entropy=2.0, exact=0.0, is_held_out=False)
     for held_out in (0.0, 9.0):
         other = PairLoss(cross_entropy=held_out, exact=0.0, is_held_out=True)
-        assert chosen_by({"caption/en": covered, "caption/fr": other}) == 2.0
+        assert chosen_by({"caption/en": covered, "caption/fr": other}, {"caption/en", "caption/fr"}) == 2.0
+
+
+def test_pairs_that_nothing_learns_have_no_say_beside_others() -> None:
+    learned, left_out = (PairLoss(cross_entropy=loss, exact=0.0, is_held_out=False) for loss in (2.0, 9.0))
+    pairs = {"caption/en": learned, "translation/fr": left_out}
+    assert chosen_by(pairs, ["caption/en"]) == 2.0 and chosen_by(pairs, []) == 5.5
+
+
+def test_a_stage_learns_what_it_sees_and_is_not_told_to_leave_out() -> None:
+    stage = Stage(name="all", steps=1, batch_size=1, peak_rate=1e-3, images=True, parts=("decoder",), mix={})
+    assert stage.learns("caption/de") and stage.learns("translation/fr")
+    assert not dataclasses.replace(stage, leave_out=("translation/fr",)).learns("translation/fr")
+    assert not dataclasses.replace(stage, mix={"caption/de": 1.0}).learns("caption/en")
+    assert not dataclasses.replace(stage, images=False).learns("caption/de")
 
 
 def test_every_pair_stands_in_the_log(finished: Recipe) -> None:
@@ -140,16 +156,23 @@ def test_the_model_has_the_weights_of_the_best_validation_of_the_last_stage(fini
     pairs = Validation(asked, processor, PLACE, image_px=96, max_images=200).measure(
         model, contextlib.nullcontext, None
     )
-    assert chosen_by(pairs) == pytest.approx(best["chosen_by"], rel=1e-5)
+    assert chosen_by(pairs, pairs) == pytest.approx(best["chosen_by"], rel=1e-5)
 
 
 def test_a_worse_validation_after_the_best_one_changes_nothing(
     finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scores = iter([9.0, 9.0, 9.0, 3.0, 1.0, 2.0])
-    monkeypatch.setattr(validating, "chosen_by", lambda pairs: next(scores))
-    recipe = dataclasses.replace(finished, out=str(tmp_path / "out"))
+    scores, counting = iter([9.0, 9.0, 9.0, 3.0, 1.0, 2.0]), []
+
+    def choose(pairs: Mapping[str, PairLoss], learned: Sequence[str]) -> float:
+        counting.append(set(learned))
+        return next(scores)
+
+    monkeypatch.setattr(validating, "chosen_by", choose)
+    stages = tuple(dataclasses.replace(stage, leave_out=("translation/de",)) for stage in finished.stages)
+    recipe = dataclasses.replace(finished, out=str(tmp_path / "out"), stages=stages)
     said = train_quietly(recipe)
+    assert counting[-1] == {"caption/en", "caption/de", "caption/fr", "translation/fr"}
     assert any("kept the weights after step 5" in line for line in said)
     kept, last = best_weights(recipe.out), newest_checkpoint(recipe.out, pytest.fail)
     assert last is not None

@@ -40,7 +40,7 @@ def validate(
     """Measure every pair; in the last stage, keep the weights if they are the best so far."""
     recipe, place = this.recipe, this.place
     pairs = validation.measure(runner, lambda: arithmetic(place, is_bfloat16=this.is_bfloat16), cache)
-    score = chosen_by(pairs)
+    score = chosen_by(pairs, [pair for pair in pairs if any(stage.learns(pair) for stage in recipe.stages)])
     if this.log is not None:
         stage = recipe.stages[position.stage].name
         record = ValidationRecord(step=position.step, stage=stage, chosen_by=score, pairs=pairs)

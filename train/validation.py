@@ -8,7 +8,7 @@ Held-out pairs are measured too, to be looked at: what is kept is chosen by the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -42,7 +42,7 @@ class PairLoss:
 @dataclass(frozen=True, kw_only=True)
 class ValidationRecord:
     """One line of the log. pairs: "task/language" -> its figures. chosen_by: what the choice goes by, the mean
-    cross-entropy of the covered pairs, each counting the same."""
+    cross-entropy of the covered pairs that some stage learns, each counting the same."""
 
     step: int
     stage: str
@@ -137,10 +137,14 @@ class Validation:
             yield *self._batches[min(number, len(self._batches) - 1)], number < len(self._batches)
 
 
-def chosen_by(pairs: Mapping[str, PairLoss]) -> float:
-    """The mean cross-entropy of the covered pairs."""
-    covered = [pair.cross_entropy for pair in pairs.values() if not pair.is_held_out]
-    return sum(covered) / len(covered)
+def chosen_by(pairs: Mapping[str, PairLoss], learned: Container[str]) -> float:
+    """The mean cross-entropy of the covered pairs that are learned; of all covered ones where none is.
+
+    One that is left out gets worse with every step, and would choose the earliest.
+    """
+    covered = {name: pair.cross_entropy for name, pair in pairs.items() if not pair.is_held_out}
+    counting = [loss for name, loss in covered.items() if name in learned] or list(covered.values())
+    return sum(counting) / len(counting)
 
 
 def figures(logits_BTV: torch.Tensor, labels_BT: torch.Tensor) -> torch.Tensor:

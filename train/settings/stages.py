@@ -132,6 +132,11 @@ class Stage(StageSettings):
     mix: dict[str, float]
     """"task/language" -> weight. Empty: the same share for every pair that the dataset has and the stage can use."""
 
+    def learns(self, pair: str) -> bool:
+        """Whether it learns this one, "task/language", where the dataset has it."""
+        is_usable = self.images or pair.startswith("translation/")
+        return is_usable and pair not in self.leave_out and (not self.mix or pair in self.mix)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSettings:
