@@ -15,7 +15,7 @@ from florenz.exports.markdown import cell, table
 from florenz.languages.codes import NAMES, SOURCE
 from florenz.limits.printable import printable
 from florenz.pipeline.answers.busy import SHORT_S, joined
-from florenz.pipeline.assemble.books import IN, KEPT, WITHHOLD, Tally, rejected_counts, to_json, total
+from florenz.pipeline.assemble.books import IN, KEPT, WITHHOLD, Tally, kept_by_source, rejected_counts, to_json, total
 from florenz.pipeline.assemble.graph import rejects_path
 from florenz.pipeline.assemble.rejects import Reject, count_rejects, iter_rejects
 from florenz.pipeline.notices import drops_of_most, silent_languages
@@ -215,6 +215,7 @@ def _markdown(facts: RunFacts, rejects: Rejects) -> str:
         "## Books",
         "In = kept + rejected, for every step and language; a build whose books don't balance is not published.",
         table(["step", "language", "outcome", "number"], book_rows),
+        *_by_source(facts.books),
         *(f"Alignment: {line}." for line in _silence(facts)),
         f"## Rejects ({rejects.number}; the first {len(reject_rows)})",
         table(["step", "reason", "language", "detail", "text"], reject_rows),
@@ -227,6 +228,16 @@ def _markdown(facts: RunFacts, rejects: Rejects) -> str:
         f"Next: `{facts.next_command}`",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _by_source(books: Tally) -> list[str]:
+    """Nothing where no filter looks at pictures."""
+    rows = [
+        [what, cell(source), language, str(went_in), f"{kept / went_in:.1%}"]
+        for what, source, language, went_in, kept in kept_by_source(books)
+    ]
+    about = "Of the texts that all other filters keep, by the first folder below IMAGES."
+    return ["## Kept by source", about, table(["filter", "source", "language", "texts", "kept"], rows)] if rows else []
 
 
 def _models(loads: Sequence[ModelLoad]) -> list[str]:

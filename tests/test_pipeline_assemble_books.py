@@ -12,6 +12,8 @@ from florenz.pipeline.assemble.books import (
     Tally,
     from_json,
     imbalances,
+    kept_by_source,
+    of_source,
     rejected,
     rejected_counts,
     to_json,
@@ -59,6 +61,17 @@ def test_the_manifest_counts_every_reject_once(tally: Tally) -> None:
     listed = [n for by_reason in counts.values() for by_language in by_reason.values() for n in by_language.values()]
     assert sum(listed) == sum(n for (_, _, outcome), n in tally.items() if outcome not in (IN, KEPT))
     assert counts.get("filter", {}).get("empty", {}).get("de", 0) == tally["filter", "de", rejected("empty")]
+
+
+def test_what_a_source_keeps_is_told_apart_and_rejected_once() -> None:
+    tally: Tally = Counter(
+        {("filter", "de", IN): 5, ("filter", "de", KEPT): 3, ("filter", "de", rejected("unlike")): 2}
+    )
+    for source, kept in (("a of b", 1), ("c", 2)):
+        step = of_source("image_text", source)
+        tally += Counter({(step, "de", IN): kept + 1, (step, "de", KEPT): kept, (step, "de", rejected("unlike")): 1})
+    assert kept_by_source(tally) == [("image_text", "a of b", "de", 2, 1), ("image_text", "c", "de", 3, 2)]
+    assert rejected_counts(tally) == {"filter": {"unlike": {"de": 2}}} and imbalances(tally) == []
 
 
 @given(TALLIES)

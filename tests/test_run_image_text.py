@@ -1,5 +1,6 @@
 """[filters.image_text]: how well texts fit their images, in captions and examples, and a threshold that drops."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,9 +12,12 @@ from test_run_scores import rejects_in, sections
 from test_run_several_models import HEAD, SENTENCES, run_with
 
 from benchmarks.stand_in_server import StandInServer
+from florenz.filters.verdict import Verdict
 from florenz.pipeline.__main__ import main
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import score_fingerprint
+from florenz.pipeline.assemble.books import kept_by_source
+from florenz.pipeline.assemble.score_rules import ScoreRule, booked_by_source
 from florenz.shards.schema import parse_scores
 
 NUM_CAPTIONS, NUM_TRANSLATIONS = 12, 24
@@ -56,6 +60,35 @@ def test_captions_and_translations_are_scored_and_dropped_where_they_fit_worse(
     dropped = [one for one in rejects_in(tmp_path, facts.manifest.build) if one.reason == "unlike_image"]
     assert {(one.key, one.style, one.language) for one in dropped} == worse and worse
     assert all("(higher is better)" in one.detail and " is below " in one.detail for one in dropped)
+    # Per source too, which the playground has one of: what was dropped, and the books balance.
+    of_language = Counter(language for _, _, language in worse)
+    went_in = Counter(language for _, _, language in of_text)
+    assert kept_by_source(facts.books) == [
+        ("image_text", ".", language, went_in[language], went_in[language] - of_language[language])
+        for language in ("de", "en", "fr")
+    ]
+    assert f"| image_text | . | de | {went_in['de']} |" in (tmp_path / "out" / "REPORT.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "folder"),
+    [
+        ("coco/train/1.jpg", "coco"),
+        ("1.jpg", "."),
+        ("00000.tar?member=a/b.jpg&offset=512&size=3", "."),
+        ("laion/00000.tar?member=1.jpg&offset=512&size=3", "laion"),
+    ],
+)
+def test_a_source_is_the_first_folder_below_images(source: str, folder: str) -> None:
+    rules = [
+        ScoreRule(what="image_text", reason="unlike_image", threshold=0.1, lower_is_better=False),
+        ScoreRule(what="quality", reason="low_quality", threshold=5.0, lower_is_better=True),
+    ]
+    scores, step = (("image_text", 0.2), ("quality", 1.0)), f"image_text of {folder}"
+    booked = booked_by_source(source, "de", scores, Verdict(keep=True), rules)
+    assert list(booked) == [(step, "de", "in"), (step, "de", "kept")]
+    of_others = booked_by_source(source, "de", scores, Verdict(keep=False, reason="low_quality"), rules)
+    assert list(of_others) == []
 
 
 @pytest.mark.parametrize(

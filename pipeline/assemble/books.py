@@ -18,6 +18,7 @@ IN, KEPT = "in", "kept"
 WITHHOLD = "withhold"
 """A step of images that show a withheld concept, all of which are kept: they have translations and no captions."""
 _REJECTED = "rejected:"
+_OF = " of "  # between what was judged and a source: one more step for each, whose rejects are booked elsewhere too
 
 
 class BooksError(RuntimeError):
@@ -26,6 +27,21 @@ class BooksError(RuntimeError):
 
 def rejected(reason: str) -> str:
     return _REJECTED + reason
+
+
+def of_source(what: str, source: str) -> str:
+    """The step of a judgement about what comes from one source, so that its rate there can be told."""
+    return f"{what}{_OF}{source}"
+
+
+def kept_by_source(tally: Mapping[Entry, int]) -> list[tuple[str, str, str, int, int]]:
+    """(what was judged, source, language, how many went in, how many were kept), sorted."""
+    rows = []
+    for (step, language, outcome), number in sorted(tally.items()):
+        what, of, source = step.partition(_OF)
+        if of and outcome == IN:
+            rows.append((what, source, language, number, tally.get((step, language, KEPT), 0)))
+    return rows
 
 
 def imbalances(tally: Mapping[Entry, int]) -> list[str]:
@@ -41,10 +57,10 @@ def imbalances(tally: Mapping[Entry, int]) -> list[str]:
 
 
 def rejected_counts(tally: Mapping[Entry, int]) -> dict[str, dict[str, dict[str, int]]]:
-    """step -> reason -> language -> number, as the manifest holds it."""
+    """step -> reason -> language -> number, as the manifest holds it; each reject once."""
     counts: dict[str, dict[str, dict[str, int]]] = {}
     for (step, language, outcome), number in sorted(tally.items()):
-        if outcome.startswith(_REJECTED):
+        if outcome.startswith(_REJECTED) and _OF not in step:
             counts.setdefault(step, {}).setdefault(outcome.removeprefix(_REJECTED), {})[language] = number
     return counts
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from florenz.filters.alignment_check import NO_TABLES, AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.filters.verdict import Candidate, Verdict
+from florenz.images.references import relative_uri
 from florenz.images.sidecars import NOTHING, About
 from florenz.languages.codes import SOURCE
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.books import IN, KEPT, Tally, rejected
 from florenz.pipeline.assemble.rejects import Reject
-from florenz.pipeline.assemble.score_rules import ScoreRule, judged
+from florenz.pipeline.assemble.score_rules import ScoreRule, booked_by_source, judged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,14 +117,16 @@ def filter_images(
     chain: FilterChain,
     tables: Mapping[str, AlignmentTable] = NO_TABLES,
     rules: Sequence[ScoreRule] = (),
+    source: str = "",
 ) -> list[ImageTexts]:
     """The same for several images in one call of the chain, which is faster and changes no verdict. `tables`: what was
-    learned from the run's pairs, by language. `rules`: for what the filters keep, by its scores.
+    learned from the run's pairs, by language. `rules`: for what the filters keep, by its scores. `source`: of the
+    images, as the recipe gives it.
     """
     rows = [_rows(texts) for texts in images]
     verdicts = iter(chain([_candidate(row) for of_image in rows for row in of_image], tables))
     asked = [[(row, judged(row.scores, next(verdicts), rules)) for row in of_image] for of_image in rows]
-    return [_filtered(texts, of_image) for texts, of_image in zip(images, asked, strict=True)]
+    return [_filtered(texts, of_image, rules, source) for texts, of_image in zip(images, asked, strict=True)]
 
 
 def _rows(texts: ImageTexts) -> list[CaptionRow | TranslationRow]:
@@ -166,13 +169,20 @@ def _chosen(
             yield translation, verdict
 
 
-def _filtered(texts: ImageTexts, judged: Sequence[tuple[CaptionRow | TranslationRow, Verdict]]) -> ImageTexts:
+def _filtered(
+    texts: ImageTexts,
+    judged: Sequence[tuple[CaptionRow | TranslationRow, Verdict]],
+    rules: Sequence[ScoreRule],
+    source: str,
+) -> ImageTexts:
     tally, rejects = Counter(texts.tally), list(texts.rejects)
+    place = relative_uri(texts.source, source)
     captions, identified = {}, {}
     translations: list[dict[tuple[str, str], TranslationRow]] = [{} for _ in range(1 + len(texts.more))]
     for row, verdict in _chosen(judged, tally, rejects, texts.source):
         language = _language(row)
         tally["filter", language, IN] += 1
+        tally.update(booked_by_source(place, language, row.scores, verdict, rules))
         if not verdict.keep:
             tally["filter", language, rejected(verdict.reason)] += 1
             rejects.append(_reject(row, "filter", verdict.reason, verdict.detail, texts.source))

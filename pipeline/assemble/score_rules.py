@@ -5,11 +5,13 @@ A text that should have a score and has none is dropped as well: nobody has look
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from florenz.filters.verdict import Verdict, read_as, reject
 from florenz.pipeline.answers.score_rows import Scores
+from florenz.pipeline.assemble.books import IN, KEPT, Entry, of_source, rejected
+from florenz.pipeline.scored import SCORED
 from florenz.shards.schema import scores_text
 
 NOT_SCORED = "not_scored"
@@ -41,6 +43,25 @@ def judged(scores: Scores, verdict: Verdict, rules: Iterable[ScoreRule]) -> Verd
             detail = f"{rule.what} {score:.4f} is {side} {rule.threshold:g} ({better} is better)"
             return read_as(reject(rule.reason, detail), verdict.language)
     return verdict
+
+
+def booked_by_source(
+    source: str, language: str, scores: Scores, verdict: Verdict, rules: Iterable[ScoreRule]
+) -> Iterator[Entry]:
+    """One text in the books of its source, for each rule about pictures that decided about it: models of this kind
+    favour some pictures and some languages. Source: the first folder below IMAGES, "." without one.
+    """
+    for rule in rules:
+        is_decided = rule.threshold is not None and rule.what in dict(scores)
+        if is_decided and SCORED[rule.what].sees_image and (verdict.keep or verdict.reason == rule.reason):
+            step = of_source(rule.what, _first_folder(source))
+            yield step, language, IN
+            yield step, language, KEPT if verdict.keep else rejected(rule.reason)
+
+
+def _first_folder(source: str) -> str:
+    folder, slash, _ = source.partition("?")[0].partition("/")
+    return folder if slash else "."
 
 
 def told(scores: Scores) -> str:

@@ -177,7 +177,7 @@ def covered(
             rephrasers=assembly.rephrasers,
             identifier=LanguageIdentifier(),
         )
-        for texts in filter_images(images, chain, tables, assembly.score_rules)
+        for texts in filter_images(images, chain, tables, assembly.score_rules, assembly.images)
     ]
 
 
