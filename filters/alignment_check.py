@@ -110,7 +110,8 @@ def learn_table(pairs: Iterable[Pair], language: str) -> AlignmentTable | None:
     models = learn_pair_models(chosen, language, cut)
     folds = _in_folds(chosen)
     good = _features(models, folds, cut)
-    bad, others = (_features(models, [_shuffled(fold, by) for fold in folds], cut) for by in (1, 2))
+    shuffles = ((1, len(chosen)), (2, MAX_WEIGHED // FOLDS))  # for the threshold, and for the weights
+    bad, others = (_features(models, [_shuffled(fold, by)[:most] for fold in folds], cut) for by, most in shuffles)
     good_rows = _rows(good)
     weights = learn_weights_of_folds(good_rows, _rows(others), prior_weights(NUM_LEXICONS, good_rows[0].shape[1]))
     least = least_score(_scores(weights, good), _scores(weights, bad))

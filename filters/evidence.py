@@ -34,6 +34,7 @@ _UNIT = 1 << 12  # weights are whole multiples of 1/4096
 _MOST_RATIO = 1.5  # of the log of the ratio of lengths: beyond, nothing is learned
 _RIDGE = 4.0  # so that what few pairs show counts little
 _ROUNDS, _CLOSE = 60, 1e-9
+_NEAR = 1e-4  # steps: shorter ones are taken whole, since what they gain is less than the loss's rounding shows
 _BLOCK = 8  # rows
 _FAR, _MUCH_SHORTER = 0.1, 0.3  # steps: longer than the one, or not shorter than this share of the last one
 
@@ -154,15 +155,22 @@ def _optimum(
         if is_stale:
             current = _curvature(rows, likely * (1 - likely))
         step = np.linalg.solve(current, slope)
-        before, length = _loss(rows, is_good, values, prior), 1.0
-        while _loss(rows, is_good, values - length * step, prior) > before and length > _CLOSE:
-            length /= 2  # Newton's method overshoots far from the optimum
-        values = values - length * step
         longest = float(np.max(np.abs(step)))
+        if longest > _NEAR:
+            step = step * _length(rows, is_good, values, step, prior)
+        values = values - step
         if longest < _CLOSE:
             break
         is_stale, last = longest > min(_FAR, _MUCH_SHORTER * last), longest
     return values, current
+
+
+def _length(rows: np.ndarray, is_good: np.ndarray, values: np.ndarray, step: np.ndarray, prior: np.ndarray) -> float:
+    """The share of the step that is taken: Newton's method overshoots far from the optimum."""
+    before, length = _loss(rows, is_good, values, prior), 1.0
+    while _loss(rows, is_good, values - length * step, prior) > before and length > _CLOSE:
+        length /= 2
+    return length
 
 
 def _loss(rows: np.ndarray, is_good: np.ndarray, values: np.ndarray, prior: np.ndarray) -> float:

@@ -1,7 +1,8 @@
 """Which words of one side make which words of the other likelier: t(f|e) of IBM Model 1, learned from rows of words.
 
 A part of the rows is learned from at a time (folds, `alignment.py`), so what all parts share is worked out once: words
-are numbered, and the pairs of words that occur are sorted, which is most of the work. Counts are whole multiples of
+are numbered, and so are the pairs of words that occur. Few words in many texts make more pairs than there can be
+different ones: these are then found by a table instead of by sorting and searching. Counts are whole multiples of
 1/65536, so that no order of adding up matters. Cost: 10,000 pairs take two seconds of a core, all folds, views and
 directions.
 """
@@ -88,6 +89,12 @@ class Lexicon:
     def _look_up(self, keys: np.ndarray) -> np.ndarray:
         if not len(self.keys):  # learned from nothing: all pairs lie in one fold
             return np.zeros(len(keys))
+        size = (len(self.given) + 1) * len(self.frequencies)
+        if size <= len(keys):
+            table = np.zeros(size)
+            table[self.keys] = self.probabilities
+            found: np.ndarray = table[keys]
+            return found
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, self.probabilities[places], 0.0)
 
@@ -141,7 +148,7 @@ class Corpus:
         given, lengths = _combined(self._known, self._own)
         self._tokens = np.repeat(np.arange(len(self._own.words)), lengths)  # of which word each entry is
         keys = given * (len(self._explaineds) + 1) + self._own.words[self._tokens]
-        unique, self._entries = np.unique(keys, return_inverse=True)
+        unique, self._entries = _distinct(keys, (len(self._givens) + 1) * (len(self._explaineds) + 1))
         self._given, self._explained = np.divmod(unique, len(self._explaineds) + 1)
 
     def learn(self, is_part: np.ndarray) -> Lexicon:
@@ -159,9 +166,11 @@ class Corpus:
         givens = number_of_given[self._given[is_there]]
         keys = givens * size + number_of_explained[self._explained[is_there]]
         probabilities = np.full(len(keys), 1.0 / size)
+        expected, totals_of_tokens = np.empty(len(entries)), np.empty(len(entries))  # once: fresh memory is slow
         for _ in range(ROUNDS):
-            expected = probabilities[entries]
-            expected /= np.bincount(tokens, weights=expected)[tokens]
+            np.take(probabilities, entries, out=expected, mode="clip")  # no place is outside; "raise" makes a copy
+            np.take(np.bincount(tokens, weights=expected), tokens, out=totals_of_tokens, mode="clip")
+            expected /= totals_of_tokens
             counts = np.rint(np.bincount(entries, weights=expected, minlength=len(keys)) * _UNIT)
             totals = np.bincount(givens, weights=counts)  # sums of integers below 2**53: exact in any order
             probabilities = counts / np.maximum(totals[givens], 1.0)
@@ -173,6 +182,17 @@ class Corpus:
             _kept_words(self._givens, number_of_given), _kept_words(self._explaineds, number_of_explained),
             keys[is_likely], probabilities[is_likely], frequencies,
         )  # fmt: skip
+
+
+def _distinct(keys: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """(the keys that occur, in order; the place of each key among them). keys: below `size`. Where they are no fewer, a
+    table of all keys there can be takes their place in memory, and does without sorting."""
+    if size > len(keys):
+        unique, places = np.unique(keys, return_inverse=True)
+        return unique, places
+    is_there = np.zeros(size, dtype=bool)
+    is_there[keys] = True
+    return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[keys]
 
 
 def _vocabulary(texts: Iterable[Sequence[str]]) -> list[str]:

@@ -24,7 +24,7 @@ from florenz.filters.alignment import (
 from florenz.filters.alignment_check import check_misaligned, chosen_of, learn_table, least_score
 from florenz.filters.chain import FilterChain
 from florenz.filters.cut_word import check_cut_word
-from florenz.filters.lexicon import RARE
+from florenz.filters.lexicon import RARE, _distinct, learn_lexicon
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -215,6 +215,26 @@ def test_a_lexicon_of_nothing_but_rare_words_takes_all_for_one():
         model.features([pair]).cells for pair in (("a red car", "ein rotes Auto"), ("a big car", "ein Tal da"))
     )
     assert np.array_equal(own, other)
+
+
+@pytest.mark.parametrize("size", [900, 5_000], ids=["by a table", "by sorting"])
+def test_distinct_keys_are_found_and_numbered(size):
+    keys = np.random.default_rng(0).integers(0, 800, 1_000)
+    unique, places = _distinct(keys, size)
+    assert unique.tolist() == sorted(set(keys.tolist())) and np.array_equal(unique[places], keys)
+
+
+def test_many_rows_are_looked_up_like_each_alone():
+    """Many by a table of all pairs of words, few by searching."""
+    words = [f"word {number}" for number in range(12)]
+    rng = random.Random(0)
+    rows = [(rng.sample(words, 5), rng.sample(words, 6)) for _ in range(300)]
+    lexicon = learn_lexicon(rows[:200])
+    together, alone = lexicon.words(rows), [lexicon.words([row]) for row in rows]
+    assert len(together.nats) * 6 > 13 * 13 > 6 * 6, "there are more words to look up than pairs, and fewer"
+    for name in ("nats", "frequencies", "is_rare", "places"):
+        assert np.array_equal(getattr(together, name), np.concatenate([getattr(one, name) for one in alone]))
+    assert len(set(together.nats.tolist())) > 100
 
 
 def test_words_that_nobody_in_the_run_writes_speak_against_a_translation(pairs, table):

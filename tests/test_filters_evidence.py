@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from alignment_examples import made_pairs
 
-from florenz.filters import alignment_check
+from florenz.filters import alignment_check, evidence
 from florenz.filters.alignment import FOLDS, NUM_LEXICONS, learn_pair_model
 from florenz.filters.alignment_check import learn_table
 from florenz.filters.evidence import (
@@ -73,6 +73,18 @@ def test_the_weights_of_a_fold_are_those_of_all_others_learned_alone():
         others = [place for place in range(FOLDS) if place != fold]
         alone = learn_weights(*(np.vstack([part[one] for one in others]) for part in (good, bad)), NONE)
         assert np.array_equal(weights.values, alone.values)
+
+
+def test_rounding_near_the_optimum_does_not_keep_the_last_steps_from_being_taken(monkeypatch):
+    """In one of seven such cases the loss, a sum of a thousand, rose by its rounding for each of the last steps:
+    they were halved to nothing, and the curvature, nearly all of the cost, was worked out 55 times instead of 8."""
+    asked = []
+    curvature = evidence._curvature
+    monkeypatch.setattr(evidence, "_curvature", lambda *given: asked.append(given) or curvature(*given))
+    for seed in range(12):
+        asked.clear()
+        learn_weights(rows(600, seed, 2.0), rows(600, 100 + seed, -2.0), NONE)
+        assert 3 <= len(asked) <= 12
 
 
 def test_what_no_pair_shows_counts_what_the_lexicon_says():

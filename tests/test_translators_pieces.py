@@ -208,17 +208,20 @@ def test_context_that_is_too_long_is_left_out_before_a_text_is_cut(server: Stand
 
 
 @pytest.mark.parametrize("changes", [{}, {"max_source_chars": 12}])
-def test_answers_of_a_list_are_kept_together_whichever_way_they_came(
-    server: StandInServer, changes: dict[str, Any]
+@pytest.mark.parametrize("every", [1, 2], ids=["all with context", "every second one with context"])
+def test_a_list_is_asked_and_kept_as_one_whichever_way_its_texts_go(
+    server: StandInServer, every: int, changes: dict[str, Any]
 ) -> None:
-    """Each call is a file of the ledger."""
+    """Each call is a file of the ledger, and a request of half a list leaves half of the window empty."""
     settings = TranslatorSettings(model="m", prompt="playground", prompts_per_request=32, max_in_flight=1, **changes)
     sizes: list[int] = []
     with Stream([Client(server.endpoint, "m", settings)], lambda asked, answers: sizes.append(len(answers))) as stream:
         for number in range(64):
-            stream.put(Question(text=f"A bat {number}. It flies.", language="de", context="" if changes else "Night."))
+            context = "Night." if number % every == 0 else ""
+            stream.put(Question(text=f"A bat {number}. It flies.", language="de", context=context))
         stream.drain()
     assert sizes == [32, 32]
+    assert server.num_requests == 2
 
 
 def test_sentences_end_where_sentences_end() -> None:

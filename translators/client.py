@@ -111,7 +111,7 @@ class Client:
         self._jitter = jitter
         self._verify = certificates(self.endpoint)
 
-    def translate(self, texts: Sequence[str], language: str, keep: Keep = lambda place, answers: None) -> list[Answer]:
+    def translate(self, texts: Sequence[str], language: str, keep: Keep = lambda answers: None) -> list[Answer]:
         """One answer per text, in the order of the texts. Raises ServerError when a request's retry budget is spent.
 
         `keep` is called with every answer as soon as it is certain, from any thread, before more is asked for in its
@@ -120,9 +120,9 @@ class Client:
         found: dict[int, Answer] = {}
 
         def keep_places(questions: Sequence[Question], answers: Sequence[Answer]) -> None:
-            place = questions[0].tag
-            keep(place, answers)
-            found.update(enumerate(answers, place))
+            by_place = {question.tag: answer for question, answer in zip(questions, answers, strict=True)}
+            keep(by_place)
+            found.update(by_place)
 
         if texts:
             with Stream([self], keep_places) as stream:
@@ -162,11 +162,10 @@ class Client:
         prompts = self._prompts(questions)
         harmless = self._family.build([self._family.harmless], questions[0].language, self._language_names)[0]
 
-        def clean_and_keep(place: int, raw: Sequence[Answer]) -> None:
-            asked = questions[place : place + len(raw)]
-            answers = [self._cleaned(answer, question.text) for answer, question in zip(raw, asked, strict=True)]
-            keep(place, answers)
-            self.stats.add(prompts=len(answers), refused=sum(bool(answer.reason) for answer in answers))
+        def clean_and_keep(raw: Mapping[int, Answer]) -> None:
+            answers = {place: self._cleaned(answer, questions[place].text) for place, answer in raw.items()}
+            keep(answers)
+            self.stats.add(prompts=len(answers), refused=sum(bool(answer.reason) for answer in answers.values()))
 
         await self._ask(_Call(http=http, harmless=harmless, keep=clean_and_keep), prompts, 0)
 
@@ -194,7 +193,7 @@ class Client:
                 return
             await self._clear_server(call, fault)
             answers = [Answer(text="", reason=fault.reason, detail=fault.detail)]
-        await asyncio.to_thread(call.keep, place, answers)  # it writes files
+        await asyncio.to_thread(call.keep, dict(enumerate(answers, place)))  # it writes files
 
     async def _within_budget(self, call: _Call, prompts: Sequence[Prompt], *, is_piece: bool) -> list[Answer]:
         """Retry what may pass. A batch whose 500 stays is halved, and its pieces don't wait for the 500 again."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
 from florenz.translators.answer import Answer
 from florenz.translators.stream import Ask, Keep, Question
@@ -30,12 +29,13 @@ _END = re.compile(r"[.!?…]+[\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z0-9])")
 
 @dataclass
 class _Text:
-    """A question, the parts that it is asked in, and what has come back for them."""
+    """A question on one of its ways, the parts that it is asked in, and what has come back for them."""
 
     place: int
     question: Question
     parts: list[str]
-    is_context_lost: bool
+    has_context: bool
+    is_context_lost: bool = False
     answers: dict[int, Answer] = field(default_factory=dict)
 
     @property
@@ -46,75 +46,68 @@ class _Text:
         is_too_long = self.answers[0].reason == REFUSED or self.answers[0].finish_reason == CUT
         return is_too_long and len(sentences(self.question.text)) > 1
 
+    def asked(self, number: int) -> Question:
+        if self.has_context:
+            return _with_context(self.question)
+        text = self.parts[number] if len(self.parts) > 1 else self.question.text
+        return replace(self.question, text=text, context="")
+
 
 async def answer_in_pieces(ask: Ask, questions: Sequence[Question], keep: Keep, max_chars: int | None) -> None:
-    """`ask` takes questions as they stand there. Every question gets one answer. Raises what `ask` does."""
-    lost = await _ask_with_context(ask, questions, keep)
-    texts = [
-        _Text(
-            place=place,
-            question=replace(question, context="") if question.context else question,
-            parts=sentences(question.text) if _is_long(question, max_chars) else [question.text],
-            is_context_lost=place in lost,
-        )
-        for place, question in enumerate(questions)
-        if place in lost or not _has_context(question)
-    ]
-    too_long = await _ask_parts(ask, texts, keep)
-    again = [replace(text, parts=sentences(text.question.text), answers={}) for text in too_long]
-    await _ask_parts(ask, again, keep)
+    """`ask` takes questions as they stand there. Every question gets one answer. Raises what `ask` does.
+
+    All are asked in one list, each on its first way, and those that did not get there in one more, and at most in a
+    third: a list of each kind would be half as long at the server, and its answers two files of the ledger.
+    """
+    texts = [_first_way(place, question, max_chars) for place, question in enumerate(questions)]
+    while texts:
+        texts = await _ask_texts(ask, texts, keep, max_chars)
 
 
-async def _ask_with_context(ask: Ask, questions: Sequence[Question], keep: Keep) -> set[int]:
-    """Places of the questions that are to be asked without, since the context got lost."""
-    places = [place for place, question in enumerate(questions) if _has_context(question)]
-    lost: set[int] = set()
-
-    def keep_some(first: int, answers: Sequence[Answer]) -> None:
-        done: dict[int, Answer] = {}
-        for place, answer in zip(places[first : first + len(answers)], answers, strict=True):
-            if (text := _before_marker(answer)) is None:
-                lost.add(place)
-            else:
-                done[place] = Answer(text=text, finish_reason="stop", detail=WITH_CONTEXT)
-        _keep_runs(keep, done)
-
-    if places:
-        await ask([_with_context(questions[place]) for place in places], keep_some)
-    return lost
+def _first_way(place: int, question: Question, max_chars: int | None) -> _Text:
+    has_context = bool(question.context) and MARKER not in question.text + question.context
+    parts = [question.text] if has_context else _parts(question, max_chars)
+    return _Text(place=place, question=question, parts=parts, has_context=has_context)
 
 
-async def _ask_parts(ask: Ask, texts: Sequence[_Text], keep: Keep) -> list[_Text]:
-    """Keeps what is complete; those that were too long as a whole and can be asked by sentence."""
+async def _ask_texts(ask: Ask, texts: Sequence[_Text], keep: Keep, max_chars: int | None) -> list[_Text]:
+    """Keeps what is answered; the others, on their next way."""
     parts = [(text, number) for text in texts for number in range(len(text.parts))]
-    too_long: list[_Text] = []
+    again: list[_Text] = []
 
-    def keep_some(first: int, answers: Sequence[Answer]) -> None:
+    def keep_some(answers: Mapping[int, Answer]) -> None:
         done: dict[int, Answer] = {}
-        for (text, number), answer in zip(parts[first : first + len(answers)], answers, strict=True):
+        for at, answer in answers.items():
+            text, number = parts[at]
             text.answers[number] = answer
             if len(text.answers) < len(text.parts):
                 continue
-            if text.is_too_long_whole:
-                too_long.append(text)
+            if (way := _next_way(text, max_chars)) is None:
+                done[text.place] = _answered(text)
             else:
-                done[text.place] = _joined(text)
-        _keep_runs(keep, done)
+                again.append(way)
+        if done:
+            keep(done)
 
-    if parts:
-        await ask([_part(text, number) for text, number in parts], keep_some)
-    return too_long
-
-
-def _part(text: _Text, number: int) -> Question:
-    return text.question if len(text.parts) == 1 else replace(text.question, text=text.parts[number])
+    await ask([text.asked(number) for text, number in parts], keep_some)
+    return sorted(again, key=lambda text: text.place)
 
 
-def _keep_runs(keep: Keep, done: Mapping[int, Answer]) -> None:
-    """Neighbours together, in as few calls as there can be: each becomes a file of the ledger."""
-    for _, run in groupby(enumerate(sorted(done)), key=lambda numbered: numbered[1] - numbered[0]):
-        places = [place for _, place in run]
-        keep(places[0], [done[place] for place in places])
+def _next_way(text: _Text, max_chars: int | None) -> _Text | None:
+    """None for a text that has its answer, or to which there is no other way."""
+    if text.has_context:
+        if _before_marker(text.answers[0]) is not None:
+            return None
+        parts = _parts(text.question, max_chars)
+        return replace(text, parts=parts, has_context=False, is_context_lost=True, answers={})
+    if text.is_too_long_whole:
+        return replace(text, parts=sentences(text.question.text), answers={})
+    return None
+
+
+def _parts(question: Question, max_chars: int | None) -> list[str]:
+    is_long = max_chars is not None and len(question.text) > max_chars
+    return sentences(question.text) if is_long else [question.text]
 
 
 def sentences(text: str) -> list[str]:
@@ -127,6 +120,12 @@ def sentences(text: str) -> list[str]:
         found.append(text[start : end.end()].strip())
         start = end.end()
     return [*found, rest] if (rest := text[start:].strip()) else found
+
+
+def _answered(text: _Text) -> Answer:
+    if text.has_context:
+        return Answer(text=_before_marker(text.answers[0]) or "", finish_reason="stop", detail=WITH_CONTEXT)
+    return _joined(text)
 
 
 def _joined(text: _Text) -> Answer:
@@ -144,14 +143,6 @@ def _joined(text: _Text) -> Answer:
     joined = " ".join(answer.text for answer in answers)
     ways.append(f"{BY_SENTENCE} ({len(answers)})")
     return Answer(text=joined, finish_reason=CUT if is_cut else "stop", detail="; ".join(ways))
-
-
-def _has_context(question: Question) -> bool:
-    return bool(question.context) and MARKER not in question.text + question.context
-
-
-def _is_long(question: Question, max_chars: int | None) -> bool:
-    return max_chars is not None and len(question.text) > max_chars
 
 
 def _with_context(question: Question) -> Question:

@@ -17,7 +17,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -38,7 +38,7 @@ class Question:
     tag: Any = None
 
 
-Keep = Callable[[int, Sequence[Answer]], None]  # answers, with the place of the first among the questions
+Keep = Callable[[Mapping[int, Answer]], None]  # answers by the places of their questions, as many as come at once
 Ask = Callable[[Sequence[Question], Keep], Awaitable[None]]
 KeepQuestions = Callable[[Sequence[Question], Sequence[Answer]], None]
 Replace = Callable[["Asker", ServerError], "Asker | None"]
@@ -215,10 +215,10 @@ class Stream:
         kept: set[int] = set()
         lengths: list[int] = []
 
-        def keep(place: int, answers: Sequence[Answer]) -> None:
-            self._keep(questions[place : place + len(answers)], answers)
-            kept.update(range(place, place + len(answers)))
-            lengths.extend(len(answer.text) for answer in answers)
+        def keep(answers: Mapping[int, Answer]) -> None:
+            self._keep([questions[place] for place in answers], list(answers.values()))
+            kept.update(answers)
+            lengths.extend(len(answer.text) for answer in answers.values())
 
         started = time.monotonic()
         try:
