@@ -32,13 +32,14 @@ _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
     """One file of a source and how it is opened. stamp: another once it, or its sidecar, has changed; "" where that
-    can't be told. sidecar: the path of `<name>.json` beside an image.
+    can't be told. sidecar: the path of `<name>.json` beside an image. size: in bytes, as listed; 0 where nobody knows.
     """
 
     path: str
     kind: Literal["file", "tar", "parquet"]
     stamp: str = ""
     sidecar: str = ""
+    size: int = 0
 
 
 def list_sources(source: str, limits: Limits = Limits()) -> list[SourceFile]:  # noqa: B008 - frozen
@@ -86,11 +87,10 @@ def _companions(entries: Iterable[Entry]) -> dict[str, Entry]:
 def _source_file(entry: Entry, sidecar: Entry | None, listed_at: float) -> SourceFile:
     kind, stamp = _kind(entry.name), _stamp(entry, listed_at)
     if sidecar is None or not entry.name.lower().endswith(IMAGE_SUFFIXES):
-        return SourceFile(path=entry.name, kind=kind, stamp=stamp)
+        return SourceFile(path=entry.name, kind=kind, stamp=stamp, size=entry.size)
     beside = _stamp(sidecar, listed_at)
-    return SourceFile(
-        path=entry.name, kind=kind, stamp=f"{stamp} {beside}" if stamp and beside else "", sidecar=sidecar.name
-    )
+    both = f"{stamp} {beside}" if stamp and beside else ""
+    return SourceFile(path=entry.name, kind=kind, stamp=both, sidecar=sidecar.name, size=entry.size)
 
 
 def _stamp(entry: Entry, listed_at: float) -> str:

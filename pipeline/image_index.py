@@ -24,7 +24,7 @@ from florenz.pipeline.assemble.rejects import Reject
 from florenz.pipeline.ranges import range_of
 from florenz.pipeline.tombstones import drop_rows
 from florenz.stores import files
-from florenz.stores.seals import check_seal, sealed, sha256_of
+from florenz.stores.seals import check_seal, sealed, sha256s_of
 
 SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "source", "reason", "detail", "about")])
 _REJECT = ("key", "source", "reason", "detail")
@@ -188,7 +188,7 @@ def drop_images(out: str, keys: Collection[str]) -> int:
 def is_whole(index: Index) -> bool:
     """Whether its parts hold the bytes that were written. A store in the network has checksums of its own."""
     paths = {part_path(index.out, part.range): part.sha256 for part in index.parts}
-    return files.local_path(index.out) is None or all(sha256_of(path) == sha256 for path, sha256 in paths.items())
+    return files.local_path(index.out) is None or list(sha256s_of(paths)) == list(paths.values())
 
 
 def write_index(index: Index, listing: str) -> None:

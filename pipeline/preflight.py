@@ -49,7 +49,6 @@ def check(recipe: Recipe) -> None:
         _tables,
         _coverage,
         _images,
-        _disk,
         _captioner,
         _translator,
     ]
@@ -157,16 +156,20 @@ def _is_far_more_than_a_dataset(out: str) -> str:
 
 
 def _images(recipe: Recipe) -> Iterator[str]:
+    """Listed once, for both: a million single pictures take ten seconds and more."""
     if recipe.images.is_playground:
+        yield from _disk(recipe, scenes.bytes_on_disk(recipe))
         return
     source, out = recipe.images.source, recipe.out
     if _lies_inside(out, source):
         yield f"OUT {out!r} lies inside IMAGES {source!r}, so a rerun would read its own shards: choose another OUT"
         return
     try:
-        images.list_sources(source, recipe.limits)
+        listed = images.list_sources(source, recipe.limits)
     except ValueError as problem:
         yield f"IMAGES: {problem}"
+    else:
+        yield from _disk(recipe, sum(file.size for file in listed))
 
 
 def _lies_inside(out: str, source: str) -> bool:
@@ -176,18 +179,12 @@ def _lies_inside(out: str, source: str) -> bool:
     return files.join(out, "").startswith(files.join(source, ""))
 
 
-def _disk(recipe: Recipe) -> Iterator[str]:
-    """The shards hold the images, and the old build lies beside the new one until that has taken over."""
-    source = recipe.images.source
-    if "://" in source + recipe.out:
+def _disk(recipe: Recipe, needed: int) -> Iterator[str]:
+    """The shards hold the images, and the old build lies beside the new one until that has taken over. needed: in
+    bytes, before what is added to them.
+    """
+    if "://" in recipe.images.source + recipe.out:
         return
-    if recipe.images.is_playground:
-        needed = scenes.bytes_on_disk(recipe)
-    else:
-        try:
-            needed = sum(os.path.getsize(file.path) for file in images.list_sources(source, recipe.limits))
-        except (OSError, ValueError):
-            return  # _images says what is wrong with it
     disk = shutil.disk_usage(_nearest_folder(recipe.out))
     if disk.total and disk.free < needed * DISK_MARGIN:  # /proc and its like have no size; _out says what is wrong
         numbers = f"about {needed * DISK_MARGIN / 1e9:.1f} GB and its disk has {disk.free / 1e9:.1f} GB left"

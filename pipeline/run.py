@@ -82,6 +82,7 @@ class Run:
         self.makers = makers_of(recipe)
         self.answers = CurrentAnswers(self.ledger, self.makers, styles=recipe.styles)
         self.damaged: list[str] = []
+        self.proved: set[str] = set()  # as `survey` has it
         self.seconds: dict[str, float] = {}
         self.timeline: list[Step] = []
         self.loads: list[ModelLoad] = []
@@ -118,7 +119,7 @@ class Run:
 
     def survey(self, index: Index, keys: Collection[str] | None = None) -> Survey:
         """What is missing and what is there, now; of some images where `keys` are given."""
-        found = survey(self.recipe, index, self.answers, keys)
+        found = survey(self.recipe, index, self.answers, keys, self.proved)
         self.damaged += found.damaged()
         return found
 

@@ -1,5 +1,6 @@
 """Damage at rest: a bit flipped anywhere in what a run has written is found, named, and mended by the next run."""
 
+import hashlib
 import random
 import shutil
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from florenz.pipeline.index import build_index
 from florenz.pipeline.recipe import Recipe
 from florenz.shards.manifest import ManifestError, read_manifest
 from florenz.shards.verify import main as verify_main
-from florenz.stores.seals import BrokenSeal, check_seal, sealed
+from florenz.stores.seals import BrokenSeal, check_seal, sealed, sha256s_of
 from florenz.train.checkpoint import Position, newest_checkpoint, save_checkpoint
 from florenz.train.data.stream import Batch, Stream, StreamError, TrainingExample
 
@@ -104,6 +105,29 @@ def test_a_shard_damaged_anywhere_is_found_by_verify_and_stream_and_written_agai
     before = {**bytes_of(out), str(path.relative_to(out)): whole}
     assert assemble(made)[0] == manifest.build
     assert bytes_of(out) == before and damage_of(str(out), manifest.build) == []
+
+
+def test_of_several_files_each_that_is_damaged_or_gone_is_named_and_no_other(out: Path) -> None:
+    """They are hashed several at once."""
+    manifest = read_manifest(str(out))
+    shards = [out / "shards" / manifest.build / one.path for one in manifest.shards if one.split != "heldout"]
+    rejects = Path(rejects_path(str(out), manifest.build))
+    assert len(shards) >= 2
+    flip(shards[0], 600)
+    assert damage_of(str(out), manifest.build) == [f"{shards[0]} is damaged or gone"]
+    rejects.unlink()
+    assert damage_of(str(out), manifest.build) == [f"{path} is damaged or gone" for path in (shards[0], rejects)]
+    shards[1].unlink()
+    assert damage_of(str(out), manifest.build) == [f"{path} is damaged or gone" for path in (*shards[:2], rejects)]
+
+
+def test_many_files_are_hashed_in_their_order(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) for number in range(40)]
+    for number, path in enumerate(paths):
+        path.write_bytes(bytes([number]) * (1 << (20 if number % 7 == 0 else 3)))  # large ones take longer
+    expected = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    paths[5].unlink()
+    assert list(sha256s_of(map(str, paths))) == [*expected[:5], None, *expected[6:]]
 
 
 def test_a_manifest_damaged_anywhere_is_refused_by_all_readers_and_published_anew(

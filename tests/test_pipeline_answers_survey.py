@@ -144,6 +144,73 @@ def test_what_has_not_changed_is_not_looked_at_and_one_answer_is_one_range(
     assert second.captions().total() == 1 and second.rows() != first.rows()
 
 
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The parts whose bytes were compared with their names, by file name."""
+    seen: list[str] = []
+    is_whole: Callable[[str, bytes], bool] = survey_module.is_whole
+
+    def noted(path: str, content: bytes) -> bool:
+        seen.append(Path(path).name)
+        return is_whole(path, content)
+
+    monkeypatch.setattr(survey_module, "is_whole", noted)
+    return seen
+
+
+def parts_in(recipe: Recipe) -> list[Path]:
+    return sorted(
+        path for kind in ("captions", "translations") for path in Path(recipe.out, "ledger", kind).rglob("part-*")
+    )
+
+
+def test_a_run_reads_each_part_once_and_the_next_run_again(recipe: Recipe, index: Index, read: list[str]) -> None:
+    write_ledger(recipe, list(index.images))
+    answers, proved = answers_for(recipe).fitted(index.digits), set[str]()
+    first = survey(recipe, index, answers, proved=proved)
+    assert read == [], "they were just looked through"
+    assert survey(recipe, index, answers, proved=proved) == first and read == []
+    for _ in range(2):
+        read.clear()
+        of_this_run = set[str]()
+        assert survey(recipe, index, answers, proved=of_this_run) == first
+        assert sorted(read) == sorted(path.name for path in parts_in(recipe))
+        assert survey(recipe, index, answers, proved=of_this_run) == first and len(read) == len(parts_in(recipe))
+
+
+@pytest.mark.parametrize("kind", ["captions", "translations"])
+def test_a_part_that_goes_or_comes_during_a_run_is_noticed_whatever_was_proved(
+    recipe: Recipe, index: Index, looked: list[str], kind: str
+) -> None:
+    write_ledger(recipe, list(index.images))
+    answers, proved = answers_for(recipe).fitted(index.digits), set[str]()
+    first = survey(recipe, index, answers, proved=proved)
+    path = next(path for path in parts_in(recipe) if kind in path.parts)
+    whole = path.read_bytes()
+    path.unlink()
+    looked.clear()
+    without = survey(recipe, index, answers, proved=proved)
+    assert looked == [part_range(path.name)] and without.rows() != first.rows()
+    assert without.captions() if kind == "captions" else without.translations().questions
+    path.write_bytes(whole)
+    assert survey(recipe, index, answers, proved=proved) == first
+
+
+def test_a_part_that_was_found_damaged_is_not_taken_for_proved(recipe: Recipe, index: Index) -> None:
+    write_ledger(recipe, list(index.images))
+    answers, proved = answers_for(recipe).fitted(index.digits), set[str]()
+    first = survey(recipe, index, answers, proved=proved)
+    path = parts_in(recipe)[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"?")
+    proved.clear()  # the next run
+    assert survey(recipe, index, answers, proved=proved).damaged()
+    path.write_bytes(whole[:-1] + b"?")
+    assert survey(recipe, index, answers, proved=proved).damaged()
+    path.write_bytes(whole)
+    assert survey(recipe, index, answers, proved=proved) == first
+
+
 def test_what_other_code_has_counted_is_counted_anew(
     recipe: Recipe, index: Index, looked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +249,18 @@ def test_a_part_that_is_damaged_later_is_told_and_asked_again(recipe: Recipe, in
         part_range(path.name)
     ]
     assert look(recipe, index).damaged() == [], "told once"
+
+
+def test_an_answer_that_comes_again_as_it_was_is_there_again(recipe: Recipe, index: Index) -> None:
+    """It makes the part that was damaged, under the same name; what was seen without it must not be believed then."""
+    write_ledger(recipe, list(index.images))
+    first = look(recipe, index)
+    path = sorted((Path(recipe.out) / "ledger" / "captions").rglob("part-*.parquet"))[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"?")
+    assert look(recipe, index).captions().total() > 0 and not path.exists()
+    path.write_bytes(whole)
+    assert look(recipe, index) == first
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"ranges": [], "checksum": "0"}'])

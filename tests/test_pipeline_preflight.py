@@ -15,7 +15,9 @@ from benchmarks.stand_in_server import StandInServer
 from florenz.captioners.contract import CaptionerSettings
 from florenz.captioners.florence2 import Settings as Captioner
 from florenz.captioners.vision_chat import Settings as VisionSettings
+from florenz.images.folders import SourceFile
 from florenz.languages import identification as language_id
+from florenz.limits.table import Limits
 from florenz.pipeline import gpus, preflight
 from florenz.pipeline import run as run_module
 from florenz.pipeline.recipe import Recipe, Translator
@@ -108,6 +110,28 @@ def test_a_disk_that_is_too_small_is_told(recipe: Recipe, monkeypatch: pytest.Mo
     assert "make room, or choose another OUT" in the_problem(recipe)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, needed + 1))
     preflight.check(recipe)
+
+
+def test_a_link_to_nothing_does_not_hide_that_the_disk_is_too_small(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (Path(recipe.images.source) / "gone.jpg").symlink_to("nowhere")
+    usage = type(shutil.disk_usage("/"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, 1))
+    assert "make room, or choose another OUT" in the_problem(recipe)
+
+
+def test_images_are_listed_once(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[str] = []
+    list_sources = preflight.images.list_sources
+
+    def noted(source: str, limits: Limits) -> list[SourceFile]:
+        listed.append(source)
+        return list_sources(source, limits)
+
+    monkeypatch.setattr(preflight.images, "list_sources", noted)
+    preflight.check(recipe)
+    assert listed == [recipe.images.source]
 
 
 def test_a_style_without_a_task_is_told(recipe: Recipe) -> None:

@@ -158,12 +158,12 @@ class Ledger:
     def folder_of_scores(self, what: str, fingerprint: str) -> str:
         return self._scores(what, fingerprint)
 
-    def scattered(self, max_parts: int = 64) -> list[list[str]]:
+    def scattered(self, max_parts: int = 64, listed: Mapping[str, Sequence[str]] | None = None) -> list[list[str]]:
         """Parts to be merged: those of one folder and range that are more than `max_parts`, and each part of wider
-        ranges than are written now.
+        ranges than are written now. listed: what `parts` has just said.
         """
         together: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for folder, parts in self.parts().items():
+        for folder, parts in (self.parts() if listed is None else listed).items():
             for part in parts:
                 together[folder, part_range(part)].append(part)
         found: list[list[str]] = []

@@ -30,11 +30,16 @@ class RangeWork:
         return found if self.keys is None else {key: found[key] for key in self.keys}
 
 
-def work_of(index: Index, answers: CurrentAnswers, keys: Collection[str] | None = None) -> list[RangeWork]:
+def work_of(
+    index: Index,
+    answers: CurrentAnswers,
+    keys: Collection[str] | None = None,
+    listed: Mapping[str, Sequence[str]] | None = None,
+) -> list[RangeWork]:
     """Each range with the parts of this run's models about it. keys: of some images of the index, if not all are meant;
-    ranges without one are left out.
+    ranges without one are left out. listed: what `Ledger.parts` has just said.
     """
-    listed = answers.ledger.parts()
+    listed = answers.ledger.parts() if listed is None else listed
     by_folder = {folder: _by_range(listed.get(folder, []), index.digits) for folder in answers.folders()}
     some: dict[str, list[str]] = {}
     for key in sorted(keys or ()):

@@ -168,27 +168,38 @@ class Survey:
         return sorted({*self.set_aside, *(line for part in self.parts for line in part.damaged)})
 
 
-def survey(recipe: Recipe, index: Index, answers: CurrentAnswers, keys: Collection[str] | None = None) -> Survey:
+def survey(
+    recipe: Recipe,
+    index: Index,
+    answers: CurrentAnswers,
+    keys: Collection[str] | None = None,
+    proved: set[str] | None = None,
+) -> Survey:
     """Merge what is scattered, and look through all ranges in which a file has changed since the last look.
 
-    keys: of some images, where not all are meant.
+    keys: of some images, where not all are meant. proved: states of ranges whose parts this run has read, and found to
+    hold the bytes that were written: one read is enough, of a million images too. It is added to.
     """
-    scattered, digits = answers.ledger.scattered(), answers.ledger.digits
+    proved = set() if proved is None else proved
+    listed, digits = answers.ledger.parts(), answers.ledger.digits
+    scattered = answers.ledger.scattered(listed=listed)
     merged = _each(recipe, "merge", scattered, partial(_merged, out=recipe.out, digits=digits)) if scattered else []
-    work = work_of(index, answers, keys)
+    work = work_of(index, answers, keys, None if merged else listed)
     states, known = _states(index, answers, work, recipe.image_source), _kept(recipe.out) if keys is None else {}
-    by_range: dict[str, RangeSurvey] = {}
-    for one, state in zip(work, states, strict=True):
-        found = known.get(one.range)
-        if found is not None and found.state == state and _are_whole(one):
-            by_range[one.range] = found
-    changed = [(one, state) for one, state in zip(work, states, strict=True) if one.range not in by_range]
+    ranges = list(zip(work, states, strict=True))
+    kept = [(one, state) for one, state in ranges if one.range in known and known[one.range].state == state]
+    proved.update(state for one, state in kept if state not in proved and _are_whole(one))
+    by_range = {one.range: known[one.range] for one, state in kept if state in proved}
+    changed = [(one, state) for one, state in ranges if one.range not in by_range]
     if changed:
         look = partial(_looked, out=recipe.out, images=recipe.image_source, answers=answers)
         for record in _each(recipe, "survey", changed, look):
             by_range[record["range"]] = _from_record(record)
+        # A state names a part that was set aside too: with the same answers it would come back under the same name.
+        sound = {name: found for name, found in by_range.items() if not found.damaged}
+        proved.update(state for one, state in changed if one.range in sound)
         if keys is None:
-            _keep(recipe.out, by_range)
+            _keep(recipe.out, sound)
     return Survey(
         parts=tuple(by_range[one.range] for one in work),
         work=tuple(work),
@@ -322,7 +333,6 @@ def _kept(out: str) -> dict[str, RangeSurvey]:
 
 
 def _record(one: RangeSurvey) -> dict[str, Any]:
-    """But for what is damaged, which is told once."""
     return {
         "range": one.range,
         "state": one.state,
@@ -334,7 +344,7 @@ def _record(one: RangeSurvey) -> dict[str, Any]:
         "scores": one.scores,
         "again": [[*route, *asked] for route, asked in one.again.items()],
         "rows": one.rows,
-        "damaged": [],
+        "damaged": list(one.damaged),
     }
 
 

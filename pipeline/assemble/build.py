@@ -55,7 +55,7 @@ from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 from florenz.stores.errors import OutLost
 from florenz.stores.publication import Publication
-from florenz.stores.seals import check_seal, sha256_of
+from florenz.stores.seals import check_seal, sha256s_of
 
 
 class EmptyBuild(ValueError):
@@ -180,7 +180,8 @@ def damage_of(out: str, build: str) -> list[str]:
     wanted = {shard_path(out, build, shard.path): shard.sha256 for shard in summary.shards}
     if summary.rejects_sha256:
         wanted[rejects_path(out, build)] = summary.rejects_sha256
-    return [f"{path} is damaged or gone" for path, sha256 in wanted.items() if sha256_of(path) != sha256]
+    found = zip(wanted, sha256s_of(wanted), strict=True)
+    return [f"{path} is damaged or gone" for path, sha256 in found if sha256 != wanted[path]]
 
 
 def current_build(out: str) -> str | None:

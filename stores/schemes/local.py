@@ -81,8 +81,9 @@ def list_names(folder: str) -> Iterator[str]:
             continue
         seen.add(real)
         folders.sort()
+        below = os.path.relpath(parent, root)  # once for a folder: of all that a listing does it costs most
         for name in names:
-            yield posixpath.normpath(posixpath.join(os.path.relpath(parent, root), name))
+            yield name if below == "." else posixpath.join(below, name)
 
 
 def list_entries(folder: str) -> Iterator[Entry]:
