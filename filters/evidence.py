@@ -8,7 +8,7 @@ weighed as well, which makes the threshold one for each length.
 
 Deterministic: the regression has one optimum, which Newton's method is run to, and weights are whole multiples of
 1/4096. German, 10,000 pairs that were never reported on: 96% of shuffled pairs are told apart at 99% of good ones kept,
-93% by the mean over words. Cost: a second of a core for a table, a few microseconds for a text.
+93% by the mean over words. Cost: half a second of a core for a table, a few microseconds for a text.
 """
 
 from __future__ import annotations

@@ -166,11 +166,10 @@ class Corpus:
         givens = number_of_given[self._given[is_there]]
         keys = givens * size + number_of_explained[self._explained[is_there]]
         probabilities = np.full(len(keys), 1.0 / size)
-        expected, totals_of_tokens = np.empty(len(entries)), np.empty(len(entries))  # once: fresh memory is slow
+        expected = np.empty(len(entries))  # once: fresh memory is slow
         for _ in range(ROUNDS):
             np.take(probabilities, entries, out=expected, mode="clip")  # no place is outside; "raise" makes a copy
-            np.take(np.bincount(tokens, weights=expected), tokens, out=totals_of_tokens, mode="clip")
-            expected /= totals_of_tokens
+            expected /= np.bincount(tokens, weights=expected)[tokens]
             counts = np.rint(np.bincount(entries, weights=expected, minlength=len(keys)) * _UNIT)
             totals = np.bincount(givens, weights=counts)  # sums of integers below 2**53: exact in any order
             probabilities = counts / np.maximum(totals[givens], 1.0)
