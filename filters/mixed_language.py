@@ -15,6 +15,7 @@ import numpy as np
 
 from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
+from florenz.filters.shared_words import SHARED_WORDS
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.filters.words import ENGLISH_ONLY, folded_words
 from florenz.languages.codes import SOURCE, scripts_of_language
@@ -109,9 +110,11 @@ def _weight(letters: str) -> int:
 def copied_run(candidate: Candidate) -> tuple[int, int]:
     """(ordinary words in the longest run that stands in the source in the same order, ordinary words of the text).
 
-    Names and numbers may stand inside a run but are not counted.
+    Names and numbers may stand inside a run but are not counted. A run of nothing but words that both languages have
+    ("was in" in Afrikaans) is none.
     """
     names, known = candidate.source_words.names, candidate.source_words.known
+    both = SHARED_WORDS.get(candidate.language, frozenset())
     ordinary = sum(word not in names for word in candidate.words)
     if known.isdisjoint(candidate.words):
         return 0, ordinary
@@ -119,11 +122,18 @@ def copied_run(candidate: Candidate) -> tuple[int, int]:
     for place, word in enumerate(candidate.source_words.words[:_MAX_RUN_WORDS]):
         places.setdefault(word, []).append(place)
     longest = 0
-    ends_before: dict[int, int] = {}  # source place -> ordinary words in the run that ends there
+    ends_before: dict[
+        int, tuple[int, int]
+    ] = {}  # source place -> (ordinary, only English) words in the run that ends there
     for word in candidate.words[:_MAX_RUN_WORDS]:
         counted = word not in names
-        ends_before = {place: ends_before.get(place - 1, 0) + counted for place in places.get(word, ())}
-        longest = max(longest, *ends_before.values(), 0)
+        english = counted and word not in both
+        ends_here = {}
+        for place in places.get(word, ()):
+            num_counted, num_english = ends_before.get(place - 1, (0, 0))
+            ends_here[place] = num_counted + counted, num_english + english
+        ends_before = ends_here
+        longest = max(longest, *(num for num, num_english in ends_before.values() if num_english), 0)
     return longest, ordinary
 
 

@@ -19,6 +19,7 @@ TEXT_CHECKS: tuple[tuple[str, str], ...] = (
     ("alternatives", "alternatives"),
     ("number_conflict", "number_conflict"),
     ("copied_tail", "copied_tail"),
+    ("copied_head", "copied_head"),
     ("repetition", "repetition"),
 )
 """(reason, file): `filters/<file>.py` holds `check_<reason>(candidate, settings) -> Verdict`, and where that pays

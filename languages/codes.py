@@ -78,7 +78,7 @@ LANGUAGES: dict[str, Language] = {
     "is": Language("Icelandic"),
     "it": Language("Italian"),
     "ja": Language("Japanese", ("HAN", "KANA"), neighbours=("zh",)),
-    "jv": Language("Javanese"),
+    "jv": Language("Javanese", ("JAVANESE", "LATIN")),
     "ka": Language("Georgian", ("GEORGIAN",)),
     "kk": Language("Kazakh", ("ARABIC", "CYRILLIC", "LATIN")),
     "km": Language("Khmer", ("KHMER",)),

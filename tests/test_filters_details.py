@@ -28,6 +28,7 @@ EXAMPLES = {
     "alternatives": translation(f"{GERMAN} / Ein rotes Auto steht neben einem alten Haus."),
     "number_conflict": translation(NUMBERS[1], source=NUMBERS[0]),
     "copied_tail": translation("Ein rotes Auto parkt neben einem old house."),
+    "copied_head": translation("A red car parkt neben einem alten Haus."),
     "repetition": translation("Ein rotes Auto parkt parkt parkt parkt parkt neben einem Haus."),
     "wrong_language": translation(CAPTIONS["fr"]),
     "mixed_language": translation("Ein rotes Auto parkt heute next to an alten Haus."),

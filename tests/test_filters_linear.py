@@ -26,7 +26,8 @@ SLOWEST = {
     "empty": ["spaces"], "truncated": ["spaces"], "control_characters": ["line ends"], "mojibake": ["misread"],
     "chat_markup": ["pipes"], "commentary": ["line ends", "underscores"], "markup": ["stars", "backticks"],
     "copied_source": ["misread"], "length_ratio": ["han"], "said_twice": ["words"], "alternatives": ["slashes"],
-    "number_conflict": ["separated"], "copied_tail": ["words"], "repetition": ["misread", "slashes"],
+    "number_conflict": ["separated"], "copied_tail": ["words"], "copied_head": ["words"],
+    "repetition": ["misread", "slashes"],
     "wrong_language": ["separated"], "mixed_language": ["words"], "misaligned": ["words"],
     "cut_word": ["words"],
 }  # fmt: skip

@@ -1,10 +1,12 @@
-"""Said twice, mojibake, alternatives, markup, other numbers, copied tails: what each drops and lets pass."""
+"""Said twice, mojibake, alternatives, markup, other numbers, copied heads and tails: what each drops and lets pass."""
 
 import pytest
 from filters_examples import CAPTIONS, ENGLISH, MANY, PAIR_LANGUAGES, reason_of, sentence_pairs, translation
 
 from florenz.filters.chain import FilterChain, text_checks
 from florenz.filters.chat_markup import check_chat_markup
+from florenz.filters.copied_head import check_copied_head
+from florenz.filters.mixed_language import copied_run
 from florenz.filters.settings import FilterSettings
 
 
@@ -114,6 +116,56 @@ def test_a_tail_left_in_english_is_copied_and_names_are_not():
 
 
 @pytest.mark.parametrize(
+    ("language", "source", "text"),
+    [
+        ("de", "The man runs through the park.", "The man läuft durch den Park."),
+        ("cs", "I doubt it.", "I pochybuju."),
+        ("pl", "I know none of them.", "I know nikogo z nich."),
+        ("sv", "Did you wait long?", "Did you du länge?"),
+        ("es", "How many people?", "How personas?"),
+        ("fr", "Tom doesn't like the dog.", "Tom doesn't aime le chien."),
+        ("it", "Tom looks at the sea today.", "Tom looks il mare oggi."),
+        ("tr", "Is Tom at home?", "Is Tom evde mi?"),
+        ("ja", "They are playing.", "They んでいます。"),
+        ("mt", "The dogs run through the park.", "The dogs jiġru fil-park."),
+    ],
+)
+def test_a_head_left_in_english_is_copied(language, source, text):
+    assert reason_of(translation(text, language, source=source)) == "copied_head"
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "text"),
+    [
+        ("af", "Tom is my friend.", "Tom is my vriend."),
+        ("af", "My hand is warm today.", "My hand is vandag warm."),
+        ("nl", "Tom is in the kitchen.", "Tom is in de keuken."),
+        ("nl", "We live in a small village.", "We leven in een klein dorp."),
+        ("de", "In summer it is warm here.", "In diesem Sommer ist es hier warm."),
+        ("de", "The Beatles came to Hamburg.", "The Beatles kamen nach Hamburg."),
+        ("de", "Vincent van Gogh painted the house.", "Vincent van Gogh malte das Haus."),
+        ("fr", "Leonardo da Vinci was a painter.", "Leonardo da Vinci était un peintre."),
+        ("es", "Emilio di Cavalieri wrote this music.", "Emilio di Cavaliere escribió esta música."),
+        ("de", "New York is a big city.", "New York ist eine große Stadt."),
+        ("mt", "Tom sings.", "Tom sings il-kanzunetta sabiħa."),
+    ],
+)
+def test_a_head_of_names_or_of_words_of_both_languages_is_kept(language, source, text):
+    assert check_copied_head(translation(text, language, source=source), FilterSettings()).keep
+
+
+def test_the_whole_source_again_is_no_head():
+    assert reason_of(translation(ENGLISH)) == "copied_source"
+    assert check_copied_head(translation("A red car stands there.", "en"), FilterSettings()).keep
+
+
+def test_a_run_of_words_of_both_languages_is_no_half_translation():
+    assert reason_of(translation("Sy was in die stort.", "af", source="She was in the shower.")) == ""
+    assert copied_run(translation("Sy was in her stort.", "af", source="She was in her shower.")) == (3, 5)
+    assert copied_run(translation("Sy was in die stort.", "af", source="She was in the shower.")) == (0, 5)
+
+
+@pytest.mark.parametrize(
     "text",
     ["In German: {}", "Translation (German): {}", "The sentence in German is: {}", "Okay, here you go: {}",
      "{} (This is the formal version.)", "{} Note: informal.", "{} (informal)", "{} (I have translated it literally.)"],
@@ -139,7 +191,7 @@ def test_a_word_of_two_letters_four_times_is_a_loop(text):
 @pytest.mark.slow
 @pytest.mark.parametrize("language", PAIR_LANGUAGES)
 def test_new_checks_keep_human_translations(language):
-    new = {"said_twice", "mojibake", "alternatives", "markup", "number_conflict", "copied_tail"}
+    new = {"said_twice", "mojibake", "alternatives", "markup", "number_conflict", "copied_tail", "copied_head"}
     pairs = sentence_pairs(language, MANY)
     reasons = [verdict.reason for verdict in FilterChain()([translation(t, language, source=e) for e, t in pairs])]
     assert sum(reason in new for reason in reasons) <= 3
