@@ -122,9 +122,8 @@ def copied_run(candidate: Candidate) -> tuple[int, int]:
     for place, word in enumerate(candidate.source_words.words[:_MAX_RUN_WORDS]):
         places.setdefault(word, []).append(place)
     longest = 0
-    ends_before: dict[
-        int, tuple[int, int]
-    ] = {}  # source place -> (ordinary, only English) words in the run that ends there
+    # Source place -> (ordinary, only English) words in the run that ends there.
+    ends_before: dict[int, tuple[int, int]] = {}
     for word in candidate.words[:_MAX_RUN_WORDS]:
         counted = word not in names
         english = counted and word not in both

@@ -14,7 +14,6 @@ from collections.abc import Collection, Mapping
 from functools import cache
 
 # One family each; in front of its words the languages that have them.
-# One family each; in front of its words the languages that have them.
 _FAMILIES = (
     """
 da: af altid arbejde arbejder bange bedste begynde bliver bog bruge bruger brugt bøger børn cykel dreng endnu flyve
