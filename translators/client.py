@@ -163,7 +163,8 @@ class Client:
         harmless = self._family.build([self._family.harmless], questions[0].language, self._language_names)[0]
 
         def clean_and_keep(raw: Mapping[int, Answer]) -> None:
-            answers = {place: self._cleaned(answer, questions[place].text) for place, answer in raw.items()}
+            asked = ((place, questions[place], answer) for place, answer in raw.items())
+            answers = {place: self._cleaned(answer, question.text) for place, question, answer in asked}
             keep(answers)
             self.stats.add(prompts=len(answers), refused=sum(bool(answer.reason) for answer in answers.values()))
 
