@@ -36,6 +36,8 @@ max_in_flight = 1
 disabled = ["length_ratio", "repetition"]
 [shards]
 val_fraction = 0.3
+[coverage]
+withheld = ["turtle"]
 [plan]
 cost_per_hour = 2.0
 """
