@@ -95,9 +95,6 @@ def missing_by_model(
         return Rate(per_s=per_s, fixed_s=0.0, chars=known.chars if known else 0.0) if per_s else known
 
     captions = found.captions()
-    styles_of: dict[Maker, list[str]] = {}
-    for style, maker in makers.captioners.items():
-        styles_of.setdefault(maker, []).append(style)
     captioning = [
         Missing(
             what=CAPTIONS,
@@ -107,7 +104,7 @@ def missing_by_model(
             rate=rate(maker, given.captions_per_s),
             beside=share_beside(measured, maker.fingerprint),
         )
-        for maker, styles in styles_of.items()
+        for maker, styles in _styles_of(makers).items()
     ]
     translations = [
         Missing(
@@ -143,6 +140,13 @@ def missing_by_model(
     scores = _missing_scores(found, makers, texts_to_come, rate)
     again = _missing_candidates(found, makers, given, rate)
     return [*captioning, *translations, *rephrasings, *scores, *again, assembling]
+
+
+def _styles_of(makers: Makers) -> dict[Maker, list[str]]:
+    found: dict[Maker, list[str]] = {}
+    for style, maker in makers.captioners.items():
+        found.setdefault(maker, []).append(style)
+    return found
 
 
 def _missing_scores(found: Survey, makers: Makers, texts_to_come: int, rate: RateOf) -> list[Missing]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Protocol, runtime_checkable
 
@@ -55,12 +55,15 @@ def load_kind(room: str, kind: str) -> ModuleType:
         if missing.name is None or missing.name.partition(".")[0] == PACKAGE:
             raise
         package = missing.name.partition(".")[0]
-        raise KindError(f"kind = {kind!r} needs the package {package!r}, which is missing: install it") from missing
+        raise KindError(_is_missing(kind, package)) from missing
 
 
-def missing_package(kind: str, packages: Iterable[str]) -> Iterator[str]:
-    """At most one line, for a kind that imports these packages later."""
+def need_packages(kind: str, packages: Iterable[str]) -> None:
+    """For a kind that imports these packages later. Raises KindError for the first that is missing."""
     for package in packages:
         if importlib.util.find_spec(package) is None:
-            yield f"kind = {kind!r} needs the package {package!r}, which is missing: install it"
-            return
+            raise KindError(_is_missing(kind, package))
+
+
+def _is_missing(kind: str, package: str) -> str:
+    return f"kind = {kind!r} needs the package {package!r}, which is missing: install it"

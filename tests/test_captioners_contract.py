@@ -1,9 +1,9 @@
 """Every captioner keeps the contract: none is without a test class that subclasses the suite."""
 
-import ast
 from pathlib import Path
 
 import pytest
+from contracts.model_kind import suites_in
 
 from florenz.captioners.contract import ROOM, kind_of
 from florenz.captioners.florence2 import Settings
@@ -14,12 +14,7 @@ TESTS = Path(__file__).parent
 
 @pytest.mark.parametrize("kind", kinds_in(ROOM))
 def test_the_tests_of_a_captioner_include_the_suite(kind: str) -> None:
-    tree = ast.parse((TESTS / f"test_captioners_{kind}.py").read_text())
-    suites = [
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and "CaptionerContract" in [ast.unparse(base) for base in node.bases]
-    ]
+    suites = suites_in(TESTS / f"test_captioners_{kind}.py", "CaptionerContract")
     assert suites and all(name.startswith("Test") for name in suites), "pytest collects classes called Test..."
 
 

@@ -137,6 +137,9 @@ def test_a_rank_that_is_gone_is_one_line() -> None:
     """Two processes over gloo, of which the second ends in the middle."""
     code = (
         "import os, sys, torch\n"
+        "import torch.distributed as dist\n"
+        "met, meet = [], dist.rendezvous\n"
+        "dist.rendezvous = lambda *words: met.append(words) or meet(*words)\n"
         "from florenz.train.data.stream import StreamError\n"
         "from florenz.train.distributed import find_place, process_group\n"
         "from florenz.train.scores.together import together\n"
@@ -144,6 +147,7 @@ def test_a_rank_that_is_gone_is_one_line() -> None:
         "with process_group(place): assert together(lambda: place.rank, place) == [0, 1]\n"  # as a training before it
         "with process_group(place):\n"
         "    assert together(lambda: 'ü' * place.rank, place) == ['', 'ü']\n"
+        "    if len(met) != 1: os._exit(9)\n"  # a second store is one that a rank may join while the first one ends
         "    if place.rank: os._exit(7)\n"
         "    try: together(lambda: 1, place)\n"
         "    except StreamError as problem: print(problem); sys.stdout.flush(); os._exit(0)\n"

@@ -10,7 +10,7 @@ from florenz.captioners.contract import Captioner
 from florenz.captioners.florence2.settings import Settings
 from florenz.captioners.florence2.tasks import TASK_OF_STYLE
 from florenz.recipes.fingerprints import decided_since
-from florenz.recipes.kinds import missing_package
+from florenz.recipes.kinds import KindError, need_packages
 from florenz.stores.models import ModelProblem, fingerprint_of_model, local_model, read_config
 from florenz.stores.weights import problem_with_weights
 
@@ -43,13 +43,11 @@ def fingerprint_parts(settings: Settings) -> dict[str, Any]:
 
 def problems(settings: Settings) -> Iterator[str]:
     """At most one: whether the packages are there, and a Florence-2 in transformers' format, its weights no pickles."""
-    if lines := list(missing_package(settings.kind, PACKAGES)):
-        yield from lines
-        return
     name = settings.model
     try:
+        need_packages(settings.kind, PACKAGES)
         config = read_config(name, settings.revision)
-    except ModelProblem as problem:
+    except (KindError, ModelProblem) as problem:
         yield str(problem)
         return
     if (model_type := config.get("model_type")) != "florence2":

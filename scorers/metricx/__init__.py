@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from florenz.recipes.fingerprints import decided_since
-from florenz.recipes.kinds import missing_package
+from florenz.recipes.kinds import KindError, need_packages
 from florenz.scorers.contract import Facts, Scorer
 from florenz.scorers.metricx.settings import Settings
 from florenz.stores.models import ModelProblem, fingerprint_of_model, local_model, read_config
@@ -51,15 +51,13 @@ def problems(settings: Settings) -> Iterator[str]:
     """At most one: packages, an mT5 as transformers reads it with a word for the score, weights that are no pickles, a
     tokenizer.
     """
-    if lines := list(missing_package(settings.kind, PACKAGES)):
-        yield from lines
-        return
     name = settings.model
     try:
+        need_packages(settings.kind, PACKAGES)
         config = read_config(name, settings.revision)
         if settings.tokenizer and not Path(local_model(settings.tokenizer)).is_dir():
             read_config(settings.tokenizer, "")
-    except ModelProblem as problem:
+    except (KindError, ModelProblem) as problem:
         yield str(problem)
         return
     if (model_type := config.get("model_type")) != "mt5":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from florenz.recipes.fingerprints import decided_since
-from florenz.recipes.kinds import missing_package
+from florenz.recipes.kinds import KindError, need_packages
 from florenz.scorers.contract import Facts, Scorer
 from florenz.scorers.siglip.settings import Settings
 from florenz.stores.models import ModelProblem, fingerprint_of_model, local_model, read_config
@@ -44,13 +44,11 @@ def fingerprint_parts(settings: Settings) -> dict[str, Any]:
 
 def problems(settings: Settings) -> Iterator[str]:
     """At most one: packages, a SigLIP as transformers reads it, its weights no pickles, its processor beside it."""
-    if lines := list(missing_package(settings.kind, PACKAGES)):
-        yield from lines
-        return
     name = settings.model
     try:
+        need_packages(settings.kind, PACKAGES)
         config = read_config(name, settings.revision)
-    except ModelProblem as problem:
+    except (KindError, ModelProblem) as problem:
         yield str(problem)
         return
     folder = Path(local_model(name))

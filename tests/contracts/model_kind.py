@@ -1,5 +1,6 @@
 """What settings and light halves promise, of every kind of model that is loaded in a worker: captioners and scorers."""
 
+import ast
 import base64
 import importlib
 import json
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from florenz.recipes.fingerprints import deciding, fingerprint
@@ -24,6 +26,12 @@ told = list(kind.problems(settings))
 getattr(kind, sys.argv[3])(settings), kind.fingerprint_parts(settings)
 print(json.dumps([told, sorted(sys.modules)]))
 """
+
+
+def suites_in(path: Path, contract: str) -> list[str]:
+    """Classes of this test file that extend the suite."""
+    classes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+    return [node.name for node in classes if contract in [ast.unparse(base) for base in node.bases]]
 
 
 class ModelKindContract:
