@@ -25,6 +25,7 @@ from florenz.pipeline.ranges import range_of
 from florenz.pipeline.tombstones import drop_rows
 from florenz.stores import files
 from florenz.stores.seals import check_seal, sealed, sha256s_of
+from florenz.stores.tables import read_table
 
 SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "source", "reason", "detail", "about")])
 _REJECT = ("key", "source", "reason", "detail")
@@ -133,7 +134,7 @@ def part_path(out: str, its_range: str) -> str:
 
 
 def read_range(out: str, its_range: str) -> RangeOfImages:
-    rows = pq.read_table(io.BytesIO(files.read_bytes(part_path(out, its_range)))).to_pylist()
+    rows = read_table(files.read_bytes(part_path(out, its_range))).to_pylist()
     return RangeOfImages(
         range=its_range,
         images={row["key"]: row["source"] for row in rows if not row["reason"]},
@@ -175,7 +176,7 @@ def drop_images(out: str, keys: Collection[str]) -> int:
     parts: list[IndexPart] = []
     for part in (part for part in index.parts if part_path(out, part.range) in paths):
         content = files.read_bytes(part_path(out, part.range))
-        if (table := pq.read_table(io.BytesIO(content))).num_rows:
+        if (table := read_table(content)).num_rows:
             parts.append(_described(part.range, table, content))
         else:
             files.remove(part_path(out, part.range))

@@ -26,6 +26,7 @@ from florenz.images.sources import SourceFile
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.ranges import digits_for, overlap, range_of
 from florenz.stores import files
+from florenz.stores.tables import read_table
 
 SIZE, LIKENESS = "size", "likeness"
 LATER = (SIZE, LIKENESS)  # made another way, it takes another name: what is kept under the old one is then made anew
@@ -153,14 +154,14 @@ def write_found(folder: str, group: str, rows: Iterable[Row], readers: str) -> i
 
 def read_found(folder: str, group: str) -> pa.Table:
     """Rows of FOUND in which something was found."""
-    table = pq.read_table(io.BytesIO(files.read_bytes(found_path(folder, group))))
+    table = read_table(files.read_bytes(found_path(folder, group)))
     return table.filter(pc.not_equal(table["source"], ""))
 
 
 def _rows_of(path: str, readers: str, stamps: Mapping[str, str], needed: Collection[str]) -> list[Row]:
     """Those of files that have not changed, and of which nothing is said that may pass."""
     try:
-        table = pq.read_table(io.BytesIO(files.read_bytes(path)))
+        table = read_table(files.read_bytes(path))
     except (FileNotFoundError, pa.ArrowException, OSError):
         return []
     if (table.schema.metadata or {}).get(_PRINT) != readers.encode():

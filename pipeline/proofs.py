@@ -17,6 +17,7 @@ from florenz.images.proof import PROOF
 from florenz.limits.reading import read_whole
 from florenz.limits.table import TABLE_BYTES
 from florenz.stores import files
+from florenz.stores.tables import read_table
 
 MAX_VERDICTS = 200_000  # 10 MB in each worker
 _SCHEMA = pa.schema([("key", pa.string()), ("damage", pa.string())], {"proof": str(PROOF)})
@@ -32,7 +33,7 @@ def read_proofs(out: str) -> dict[str, str]:
     try:
         with files.open_read(path) as file:
             content = read_whole(file, TABLE_BYTES, path)
-        table = pq.read_table(io.BytesIO(content), page_checksum_verification=True)
+        table = read_table(content, verify=True)
     except (FileNotFoundError, ValueError, OSError, pa.ArrowException):
         return {}
     if not table.schema.equals(_SCHEMA, check_metadata=True):

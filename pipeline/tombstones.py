@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from florenz.stores import files
+from florenz.stores.tables import read_table
 
 KEY = re.compile("[0-9a-f]{32}")
 
@@ -60,7 +61,7 @@ def without(table: pa.Table, keys: Collection[str], column: str = "key") -> pa.T
 def drop_rows(path: str, keys: Collection[str]) -> int:
     """Write a Parquet file with a column `key` anew without these images; how many rows went. None without the file."""
     try:
-        table = pq.read_table(io.BytesIO(files.read_bytes(path)))
+        table = read_table(files.read_bytes(path))
     except FileNotFoundError:
         return 0
     kept = without(table, keys)

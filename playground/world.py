@@ -22,6 +22,7 @@ from florenz.playground.captions import LANGUAGES, STYLES, state
 from florenz.playground.draw import draw_scene
 from florenz.playground.scene import Group, Scene, concepts_of, is_unseen, random_for, sample_scene
 from florenz.stores import files
+from florenz.stores.tables import read_schema, read_table
 
 TRUTH = "scenes.parquet"
 VERSION = 2  # raise it when the same seed draws another world
@@ -84,7 +85,7 @@ def read_truth(folder: str) -> dict[str, Scene]:
     version = _drawn(truth).get("version", "?")
     if version != str(VERSION):
         raise ValueError(f"{folder} is a world of version {version}; its truth can be read by version {VERSION} only")
-    rows = pq.read_table(io.BytesIO(files.read_bytes(truth))).to_pylist()
+    rows = read_table(files.read_bytes(truth)).to_pylist()
     return {row["file"]: _scene(json.loads(row["scene"])) for row in rows}
 
 
@@ -113,7 +114,7 @@ def is_another_world(folder: str, seed: int) -> bool:
 def _drawn(truth: str) -> dict[str, str]:
     """What the truth says it was drawn from; nothing if it is damaged or absent, so that the world is drawn again."""
     try:
-        metadata = pq.read_schema(io.BytesIO(files.read_bytes(truth))).metadata or {}
+        metadata = read_schema(files.read_bytes(truth)).metadata or {}
     except (pa.ArrowInvalid, FileNotFoundError):
         return {}
     return {name.decode(): value.decode() for name, value in metadata.items()}

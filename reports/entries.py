@@ -7,7 +7,6 @@ images must not cost reading a million.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from florenz.exports.index import IndexFile, index_files
 from florenz.shards.manifest import Manifest
 from florenz.shards.plan import HELDOUT
 from florenz.stores import files
+from florenz.stores.tables import read_table
 
 MAX_SHARDS = 6
 REJECTS_AT_ONCE = 50_000
@@ -128,7 +128,7 @@ def read_entries(
 def find_entry(out: str, manifest: Manifest, key: str) -> Entry | None:
     """One image of the build by its key, or by the beginning of it; None if there is none."""
     for file in index_files(out, manifest.build, manifest.shards):
-        images = pq.read_table(io.BytesIO(files.read_bytes(file.path)), columns=["image"]).column("image")
+        images = read_table(files.read_bytes(file.path), columns=["image"]).column("image")
         found = images.filter(pc.starts_with(images, key))
         if len(found) and file.shard.split != HELDOUT:
             image = str(found[0])
@@ -145,7 +145,7 @@ def ranked(salt: str, name: str) -> str:
 def _rows(path: str, keys: Collection[str], below: str) -> Iterator[dict[str, Any]]:
     """below: keys smaller than this alone; "" for all."""
     columns = ["image", *OF_ENTRY, *OF_TEXT]
-    table = pq.read_table(io.BytesIO(files.read_bytes(path)), columns=columns)
+    table = read_table(files.read_bytes(path), columns=columns)
     if below:
         table = table.filter(pc.less(table.column("image"), below))
     if keys:

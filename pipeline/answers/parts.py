@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from florenz.pipeline.ranges import range_of
 from florenz.stores import files
+from florenz.stores.tables import read_table
 
 PART_NAME = re.compile(r"part-(?:([0-9a-f]+)-)?[0-9a-f]{32}\.parquet")
 
@@ -59,7 +60,7 @@ def parse_part(path: str, content: bytes, schema: pa.Schema) -> pa.Table:
     if not is_whole(path, content):
         raise DamagedPart("its bytes do not fit the hash in its name")
     try:
-        table = pq.ParquetFile(pa.BufferReader(content)).read()  # pq.read_table takes twice as long for a small part
+        table = read_table(content)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as problem:
         raise DamagedPart(f"not a readable Parquet file: {problem}") from problem
     if not table.schema.equals(schema):

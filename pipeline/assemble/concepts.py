@@ -29,6 +29,7 @@ from florenz.limits.reading import read_whole
 from florenz.limits.table import RECORD_BYTES
 from florenz.recipes.recipe_file import RecipeError
 from florenz.stores import files
+from florenz.stores.tables import read_schema, read_table
 
 UNKNOWN = "not in the table"
 _LABEL = "[coverage] concepts"
@@ -115,13 +116,13 @@ def _read(table: str) -> tuple[str, list[tuple[str, list[str]]]]:
     try:
         with files.open_read(table) as file:
             data = read_whole(file, RECORD_BYTES, table)
-        names = pq.read_schema(io.BytesIO(data)).names
+        names = read_schema(data).names
         column = next((name for name in ("key", "source") if name in names), "")
         if not column or "concepts" not in names:
             raise RecipeError(
                 [f"{_LABEL}: {table!r} has no column 'concepts', or neither 'key' nor 'source': add them"]
             )
-        rows = pq.read_table(io.BytesIO(data), columns=[column, "concepts"]).to_pylist()
+        rows = read_table(data, columns=[column, "concepts"]).to_pylist()
     except (OSError, files.StoreError, pa.ArrowException, TooLarge) as problem:
         why = str(problem).partition("\n")[0]
         raise RecipeError([f"{_LABEL}: {table!r} can't be read ({why}): name another"]) from None

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from florenz.images.references import relative_uri
 from florenz.stores import files
+from florenz.stores.tables import read_table
 
 BATCH_ROWS = 4096
 
@@ -57,7 +58,7 @@ def join_rejects(path: str, folder: str, names: Iterable[str]) -> str:
         hashed = _Hashed(file)
         with pq.ParquetWriter(hashed, SCHEMA, compression="zstd") as writer:
             for name in names:
-                writer.write_table(pq.read_table(io.BytesIO(files.read_bytes(files.join(folder, name)))))
+                writer.write_table(read_table(files.read_bytes(files.join(folder, name))))
     return hashed.digest.hexdigest()
 
 

@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from florenz.languages.codes import SOURCE
 from florenz.playground.captions import LANGUAGES, STYLES
 from florenz.playground.meaning import says_the_same
 from florenz.playground.world import TRUTH, read_truth
+from florenz.stores.tables import read_table
 from florenz.train.scores.published import bytes_of, missing, missing_pictures, picture_at, version_of
 from florenz.train.scores.sets.contract import Item, Judge
 
@@ -83,5 +81,5 @@ class Set:
         return Path(self.folder) / TRUTH
 
     def _rows(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = pq.read_table(pa.BufferReader(bytes_of(self._truth))).to_pylist()
+        rows: list[dict[str, Any]] = read_table(bytes_of(self._truth)).to_pylist()
         return sorted(rows, key=lambda row: row["file"])
