@@ -26,6 +26,7 @@ from florenz.train.scores import table
 from florenz.train.scores.asking import Asking
 from florenz.train.scores.scoring import evaluate
 from florenz.train.scores.sets.dataset import Set
+from florenz.train.scores.showcase import Showcase
 from florenz.train.scores.table import Evaluation, markdown, record, screen_table
 from florenz.train.scores.texts import PairScores, chance, score_texts
 
@@ -165,6 +166,18 @@ def test_the_same_model_gives_the_same_scores(
     assert evaluate(*model_and_processor, Set(folder=data), asking=ASKING) == evaluation
 
 
+def test_losses_alone_are_those_of_the_whole_table(
+    data: str, model_and_processor: tuple[Florenz, Processor], evaluation: Evaluation, tmp_path: Path
+) -> None:
+    showcase = Showcase()
+    losses = evaluate(*model_and_processor, Set(folder=data), asking=replace(ASKING, generate=False), showcase=showcase)
+    silent = [replace(pair, with_prefix=None, without_prefix=None) for pair in evaluation.pairs]
+    assert losses == replace(evaluation, pairs=tuple(silent))
+    record(losses, str(tmp_path), lambda line: None, showcase=showcase)
+    assert f"{losses.pairs[0].cross_entropy:.3f}" in (tmp_path / "EVALUATION.md").read_text()
+    assert not (tmp_path / "captions.html").exists()
+
+
 def test_fewer_images_are_the_first_ones_of_each_split(
     data: str, model_and_processor: tuple[Florenz, Processor], tmp_path: Path
 ) -> None:
@@ -273,6 +286,14 @@ def test_the_command_scores_the_finished_model_of_a_recipe(
     expected = evaluate(*model_and_processor, Set(folder=str(training.parent / "data")), max_images=1)
     assert numbers == json.loads(json.dumps(asdict(expected)))
     assert (out / "EVALUATION.md").exists() and (out / "evaluation.png").exists()
+
+
+@pytest.mark.slow
+def test_a_recipe_can_ask_for_losses_alone(training: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    training.write_text(f"{training.read_text()}\n[evaluation]\ngenerate = false\n")
+    assert main([str(training), "MAX_IMAGES=1"]) == 0
+    pairs = json.loads((training.parent / "out" / "evaluation.json").read_text())["pairs"]
+    assert pairs and all(pair["cross_entropy"] > 0 and pair["with_prefix"] is None for pair in pairs)
 
 
 def refusal(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> str:

@@ -19,10 +19,12 @@ from florenz.train.scores.translator import Translate
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
-    """max_new_tokens: None for as long as the longest text that the model was trained on. num_beams: 1 is greedy.
+    """generate: whether texts are written at all, or their losses alone counted. max_new_tokens: None for as long as
+    the longest text that the model was trained on. num_beams: 1 is greedy.
     is_benchmark: baselines and intervals as well, which take time. translate: by the dataset's translator; None where
     there is none to ask. comet: the model that scores translations; None: none does."""
 
+    generate: bool = True
     max_new_tokens: int | None = None
     num_beams: int = 1
     is_benchmark: bool = False

@@ -89,6 +89,7 @@ def _evaluate(
     max_images = max_images or (sys.maxsize if is_published else MAX_IMAGES)
     asked = recipe.translator if is_published else None
     asking = Asking(
+        generate=recipe.evaluation.generate or is_published,
         num_beams=num_beams or (BEAMS if is_published else 1),
         is_benchmark=is_published,
         translate=translate_with(asked) if asked else None,

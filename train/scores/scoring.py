@@ -206,12 +206,12 @@ def _num_images(evaluation_set: EvaluationSet, max_images: int) -> dict[str, int
 
 
 def _show(showcase: Showcase, pair: Pair, answers: Answers) -> None:
-    if pair.task == "caption":
-        written = answers.with_prefix or answers.without_prefix
-        for image, style, references, answer in zip(
-            answers.images, answers.styles, answers.references, written, strict=True
-        ):
-            showcase.add(image, Shown(pair.language, pair.is_held_out, style, references[0], answer))
+    if pair.task != "caption" or not (written := answers.with_prefix or answers.without_prefix):
+        return
+    for image, style, references, answer in zip(
+        answers.images, answers.styles, answers.references, written, strict=True
+    ):
+        showcase.add(image, Shown(pair.language, pair.is_held_out, style, references[0], answer))
 
 
 def _images(evaluation_set: EvaluationSet, part: str) -> Iterator[list[Item]]:
@@ -260,6 +260,8 @@ def _ask(
         loss = model(**{name: tensor.to(model.device) for name, tensor in collated.items()}).loss
         answers.losses.append(float(loss) * num_tokens)
         answers.num_tokens += num_tokens
+    if not asking.generate:
+        return
     if has_prefix(processor, pair.task, pair.language):
         answers.with_prefix += written_by(model, processor, examples, asking)
     if pair.task == "caption" and begins_by_itself(processor):

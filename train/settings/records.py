@@ -69,11 +69,15 @@ class ValidationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """[evaluation]: how the finished model is scored on published sets; nothing that is learned."""
+    """[evaluation]: how the finished model is scored; nothing that is learned."""
+
+    generate: bool = True
+    """Whether the model writes texts when its training ends, which takes longer than their cross-entropy. Without, that
+    is all that is known: enough for `make law`. Published sets are answered in texts all the same."""
 
     comet: str | None = None
-    """Hub name of a COMET model for translations, like Unbabel/wmt22-comet-da. It is asked by the program comet-score,
-    which is installed apart (train/scores/comet.py)."""
+    """Hub name of a COMET model for translations, like Unbabel/wmt22-comet-da. It is asked of published sets by the
+    program comet-score, which is installed apart (train/scores/comet.py)."""
 
     def __post_init__(self) -> None:
         if self.comet is not None and not self.comet.strip():
