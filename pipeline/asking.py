@@ -24,6 +24,7 @@ from florenz.pipeline.beside import Captioning, free_bytes, leaves_cores, leaves
 from florenz.pipeline.budget import UNLIMITED, BudgetUsedUp
 from florenz.pipeline.gpus import takes_its_gpu
 from florenz.pipeline.image_index import Index
+from florenz.pipeline.learning import learning_ahead
 from florenz.pipeline.passes import Pass, pass_of
 from florenz.pipeline.progress import ProgressAddress, tell_phase
 from florenz.pipeline.rates import BESIDE, OWN, START, WHILE_BESIDE, Measurement, note_rate
@@ -175,6 +176,7 @@ def _translate_beside(
     assert tasks is not None, "the first of all is a translator"
     captioned = Captioned(_work_beside(this, before, asking), _lacking(before, captioner.told_styles))
     started, was_beside = time.monotonic(), False
+    this.ahead = learning_ahead(this.recipe, index, this.answers)
     most = asking.missing(before).questions + before.captions().total() * len(asking.routes)
     with Captioning(caption, captioned) as captioning:
 
@@ -183,8 +185,8 @@ def _translate_beside(
             if not leaves_memory(asking.serving, free_bytes(), free_on_gpu()):
                 return  # all that is missing will be asked for when the captioner has gone
             was_beside = True
-            feed = captioned.feed()
-            load = _translate(this, index, asking, endpoints, most, partial(tasks, feed))
+            feed = captioned.feed(this.ahead.begin) if this.ahead else captioned.feed()
+            load = _translate(this, index, asking, endpoints, most, partial(tasks, feed), feed)
             _note_beside(this, asking, feed, load)
 
         _with_server(this, asking, translate, captioning.check)
@@ -300,7 +302,13 @@ def _with_server(
 
 
 def _translate(
-    this: Run, index: Index, asking: Pass, endpoints: Sequence[str], total: int, tasks: Callable[[ProgressAddress], Any]
+    this: Run,
+    index: Index,
+    asking: Pass,
+    endpoints: Sequence[str],
+    total: int,
+    tasks: Callable[[ProgressAddress], Any],
+    feed: Feed | None = None,
 ) -> ModelLoad:
     """The graph, and how full it kept its servers. tasks: gives its questions, where progress is told."""
     from florenz.pipeline.answers.graphs import run_translation
@@ -310,7 +318,7 @@ def _translate(
     watch = ServerWatch(endpoints, limits=this.recipe.limits, key_variable=settings.key_variable)
     with this.step(asking.step, total) as progress, watch:
         run_translation(
-            this.recipe, tasks(progress), endpoints, progress, settings, this.budget, index.digits, asking.step
+            this.recipe, tasks(progress), endpoints, progress, settings, this.budget, index.digits, asking.step, feed
         )
     return this.note_load(asking.step, settings.model, watch.load, is_shared=True)
 

@@ -25,6 +25,7 @@ from florenz.pipeline.answers.retry import forget_rejected
 from florenz.pipeline.answers.survey import Survey, may_be_answered, survey
 from florenz.pipeline.asking import ask
 from florenz.pipeline.assemble import replacement
+from florenz.pipeline.assemble.ahead import LearnedAhead
 from florenz.pipeline.assemble.alignment import is_learning
 from florenz.pipeline.assemble.build import (
     assembly_of,
@@ -93,6 +94,7 @@ class Run:
         self.asked |= {"scores": 0} if recipe.scorers else {}
         self.asked |= {"candidates": 0} if asking_again(recipe.scorers) else {}
         self.reads_images_again = False
+        self.ahead: LearnedAhead | None = None  # of a translator that works beside a captioner
         self.has_room_beside = False  # for a translator beside a captioner that is loaded
         self.servings = [
             Serving(
@@ -276,7 +278,8 @@ def _assemble(this: Run, index: Index, found: Survey) -> RunFacts:
         this.say(f"warning: {line}: this run assembles the build again")
     if damage or not is_assembled(recipe.out, build):
         with this.step("assemble", index.num_images) as progress:
-            run_assembly(replace(assembly, build=build), index, this.answers, progress, recipe.running)
+            named = replace(assembly, build=build)
+            run_assembly(named, index, this.answers, progress, recipe.running, this.ahead)
         took = Measurement(items=index.num_images, seconds=this.last("assemble").seconds, chars=0)
         note_rate(recipe.out, "assemble", took)
     summary = read_summary(recipe.out, build)

@@ -37,12 +37,11 @@ def test_ranges_are_handed_on_in_the_order_in_which_they_are_completed() -> None
     captioned.note([key("3"), key("0")], [part("3", "a"), part("0", "b")], 1)
     captioned.note([key("0", 1), key("2")], [part("0", "c")], 1)
     feed = captioned.feed()
-    found = [feed.next() for _ in feed.tickets]
-    assert [one and one.range for one in found] == ["1", "3", "0", "2"]
-    listed = [one.listed for one in found if one is not None]
-    assert listed[2] == {"de": ["part-x"], "en": [part("0", "b"), part("0", "c")]}
+    found = [work for _ in feed.tickets for work in feed.next()]
+    assert [one.range for one in found] == ["1", "3", "0", "2"]
+    assert found[2].listed == {"de": ["part-x"], "en": [part("0", "b"), part("0", "c")]}
     again = captioned.feed()
-    assert [one and one.range for one in (again.next(), again.next())] == ["1", "3"], "a new graph begins anew"
+    assert [one.range for one in (*again.next(), *again.next())] == ["1", "3"], "a new graph begins anew"
 
 
 def test_a_range_is_waited_for_until_its_last_image_is_in_the_ledger() -> None:
@@ -54,18 +53,26 @@ def test_a_range_is_waited_for_until_its_last_image_is_in_the_ledger() -> None:
         with pytest.raises(TimeoutError):
             waiting.result(0.05)
         captioned.note([key("0", 1)], [], 1)
-        found = waiting.result(HUNG_AFTER_S)
-    assert found is not None and found.range == "0"
+        assert [one.range for one in waiting.result(HUNG_AFTER_S)] == ["0"]
 
 
 def test_who_waits_is_told_when_captioning_has_ended_before() -> None:
     captioned = Captioned(WORK[:2], {"0": 1})
     feed = captioned.feed()
-    assert feed.next() is not None
+    assert feed.next()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(feed.next)
         captioned.end()
-        assert waiting.result(HUNG_AFTER_S) is None
+        assert waiting.result(HUNG_AFTER_S) == []
+
+
+def test_what_is_left_when_captioning_has_ended_is_handed_on_at_once() -> None:
+    captioned = Captioned(WORK, {"3": 1})
+    feed = captioned.feed()
+    assert [one.range for one in feed.next()] == ["0"]
+    captioned.note([key("3")], [], 1)
+    captioned.end()
+    assert [[one.range for one in feed.next()] for _ in range(3)] == [["1", "2", "3"], [], []]
 
 
 def test_the_total_is_known_with_the_last_range_and_what_is_asked_again_counts_once() -> None:
@@ -74,11 +81,24 @@ def test_the_total_is_known_with_the_last_range_and_what_is_asked_again_counts_o
         feed = captioned.feed()
         told = []
         for _ in feed.tickets:
-            work = feed.next()
-            assert work is not None
-            told.append(feed.note_found(work.range, ["ab", "c"]))
+            (work,) = feed.next()
+            told.append(feed.note_found(work.range, {"de": ["ab"], "fr": ["c"]}))
         assert told == [None, 4] and (feed.num_found, feed.num_chars) == (4, 6)
     assert captioned.num_asked == 4
+
+
+def test_each_language_is_told_once_when_the_last_of_all_its_texts_is_answered() -> None:
+    told: list[str] = []
+    feed = Captioned(WORK[:2], {}).feed(told.append)
+    feed.note_found("0", {"de": ["a"], "fr": ["a", "b"], "es": []})
+    feed.note_answered("de", 1)
+    assert told == [], "another range may have more of it"
+    feed.note_found("1", {"de": [], "fr": ["a"], "es": []})
+    assert sorted(told) == ["de", "es"]
+    feed.note_answered("fr", 2)
+    assert sorted(told) == ["de", "es"]
+    feed.note_answered("fr", 1)
+    assert sorted(told) == ["de", "es", "fr"]
 
 
 def test_threads_of_this_process_get_the_thing_itself() -> None:
@@ -186,7 +206,7 @@ def test_what_ends_the_captioner_ends_the_block_and_wakes_who_waits() -> None:
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="disk is full"), Captioning(caption, captioned):
-        assert captioned.feed().next() is None
+        assert captioned.feed().next() == []
 
 
 def test_what_ends_the_block_stops_the_captioner_which_is_waited_for() -> None:
@@ -211,7 +231,7 @@ def test_of_two_errors_the_first_is_told() -> None:
         raise OSError("the first")
 
     with pytest.raises(OSError, match="the first"), Captioning(caption, captioned) as captioning:
-        assert captioned.feed().next() is None
+        assert captioned.feed().next() == []
         with pytest.raises(OSError, match="the first"):
             while True:  # as who waits for a server does
                 captioning.check()

@@ -19,12 +19,15 @@ from transformers.utils.logging import disable_progress_bar
 from benchmarks.stand_in_server import StandInServer, reset, status
 from florenz.captioners.contract import CaptionerError
 from florenz.captioners.florence2.model import Florence
+from florenz.filters import alignment_check
 from florenz.pipeline import asking
 from florenz.pipeline.__main__ import main
 from florenz.pipeline.answers.captioned import Captioned
 from florenz.pipeline.answers.ledger import Ledger
+from florenz.pipeline.assemble import alignment
 from florenz.pipeline.serving import Serving
 from florenz.playground.world import draw_world
+from florenz.shards.manifest import read_manifest
 
 MODEL = "playground/models/translator"
 NUM_IMAGES = 24
@@ -194,6 +197,29 @@ def test_where_memory_is_too_small_for_both_one_waits_for_the_other(
     assert both.run() == 0
     assert both.when("caption")[1] <= both.when("translate")[0]
     assert result_of(both.out) == both.result
+
+
+def test_tables_are_learned_while_others_are_translated_and_are_those_of_the_assembly(
+    both: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (alignment_check, alignment):
+        monkeypatch.setattr(module, "MIN_PAIRS", NUM_IMAGES)
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "leaves_cores", lambda *_: False)
+        both.start_anew()
+        assert both.run() == 0
+    expected = result_of(both.out)
+    assert (languages := sorted(read_manifest(str(both.out)).languages)) == ["de", "fr"]
+    assert sorted(path.name[:2] for path in (both.out / "alignment").iterdir()) == languages
+
+    def learned_in_the_assembly(*_: object) -> None:
+        raise AssertionError("it was there already")
+
+    monkeypatch.setattr(alignment, "learn_table", learned_in_the_assembly)
+    both.start_anew()
+    with HeldBack():
+        assert both.run() == 0
+    assert result_of(both.out) == expected
 
 
 # -- stopped by one of both -------------------------------------------------------------------------------------------

@@ -9,14 +9,13 @@ process, and the next run finds the same ranges by looking.
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-from weakref import WeakValueDictionary
 
 from florenz.pipeline.answers.parts import part_range
 from florenz.pipeline.answers.ranges import RangeWork
+from florenz.pipeline.here import Here
 from florenz.pipeline.ranges import range_of
 
 
@@ -24,25 +23,7 @@ class CaptioningStopped(Exception):
     """The translator beside it has failed, so no more captions are asked for; no fault of its own."""
 
 
-class _Here:
-    """Steps that run as threads of this process get the object itself: it is pickled as its name."""
-
-    def __init__(self) -> None:
-        self._name = uuid.uuid4().hex
-        _LIVING[self._name] = self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _living, (self._name,)
-
-
-_LIVING: WeakValueDictionary[str, _Here] = WeakValueDictionary()
-
-
-def _living(name: str) -> _Here:
-    return _LIVING[name]
-
-
-class Captioned(_Here):
+class Captioned(Here):
     """Ranges, in the order in which they were completed. Threads share it.
 
     work: the ranges that a translator is, or will be, asked about. lacking: range -> images whose captions are still to
@@ -99,47 +80,83 @@ class Captioned(_Here):
         """Ask the captioner for no more; what is being answered still gets into the ledger."""
         self._is_stopped = True
 
-    def feed(self) -> Feed:
-        """All complete ranges from the first on, for one graph."""
-        return Feed(self)
+    def feed(self, answered: Callable[[str], None] = lambda language: None) -> Feed:
+        """All complete ranges from the first on, for one graph. answered: as in `Feed`."""
+        return Feed(self, answered)
 
-    def completed(self, number: int) -> RangeWork | None:
-        """The range that was completed as this one, from 0 on: waited for. None if there will be no such."""
+    def completed(self, number: int) -> list[RangeWork]:
+        """The range that was completed as this one, from 0 on: waited for. Once captioning has ended, it and all that
+        were completed later; none if there are no such.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._is_over or len(self._completed) > number)
-            return self._completed[number] if len(self._completed) > number else None
+            return self._completed[number:] if self._is_over else [self._completed[number]]
 
     def note_asked(self, its_range: str, questions: int) -> None:
         with self._changed:
             self._asked.setdefault(its_range, questions)
 
 
-class Feed(_Here):
-    """Hands complete ranges to the steps of one graph, each once."""
+class Feed(Here):
+    """Hands complete ranges to the steps of one graph, each once.
 
-    def __init__(self, captioned: Captioned) -> None:
+    answered: called with each language, once, as soon as all that was found to be translated into it is answered.
+    """
+
+    def __init__(self, captioned: Captioned, answered: Callable[[str], None] = lambda language: None) -> None:
         super().__init__()
-        self._captioned, self._gate = captioned, threading.Lock()
+        self._captioned, self._answered = captioned, answered
+        self._handing, self._counting = threading.Lock(), threading.Lock()
         self._next = self.num_found = self.num_chars = 0
+        self._ranges_found, self._told = set[str](), set[str]()
+        self._unanswered: Counter[str] = Counter()
 
     @property
     def tickets(self) -> range:
         """The elements of the graph: as many as ranges."""
         return range(self._captioned.num_ranges)
 
-    def next(self) -> RangeWork | None:
-        """Waits for one. None: captioning has ended before so many were complete."""
-        with self._gate:
-            number, self._next = self._next, self._next + 1
-        return self._captioned.completed(number)
+    def next(self) -> list[RangeWork]:
+        """Waits for a range. All that are left, once captioning has ended; none: it ended before more were complete."""
+        with self._handing:
+            found = self._captioned.completed(self._next)
+            self._next += len(found)
+            return found
 
-    def note_found(self, its_range: str, texts: Sequence[str]) -> int | None:
-        """What is to be translated in a range. Of how many in all, where this was the last range."""
-        self._captioned.note_asked(its_range, len(texts))
-        with self._gate:
-            self.num_found += len(texts)
-            self.num_chars += sum(map(len, texts))
-            return self.num_found if self._next >= self._captioned.num_ranges else None
+    def note_found(self, its_range: str, texts: Mapping[str, Sequence[str]]) -> int | None:
+        """What is to be translated in a range: language -> texts. Of how many in all, where this was the last range."""
+        number = sum(map(len, texts.values()))
+        self._captioned.note_asked(its_range, number)
+        with self._counting:
+            self.num_found += number
+            self.num_chars += sum(len(text) for several in texts.values() for text in several)
+            self._unanswered.update({language: len(several) for language, several in texts.items()})
+            self._ranges_found.add(its_range)
+            answered = self._newly_answered()
+        self._tell(answered)
+        return self.num_found if self._is_all_found else None
+
+    def note_answered(self, language: str, texts: int) -> None:
+        """So many more are in the ledger."""
+        with self._counting:
+            self._unanswered[language] -= texts
+            answered = self._newly_answered()
+        self._tell(answered)
+
+    @property
+    def _is_all_found(self) -> bool:
+        return len(self._ranges_found) == self._captioned.num_ranges
+
+    def _newly_answered(self) -> list[str]:
+        if not self._is_all_found:
+            return []
+        new = [one for one, left in self._unanswered.items() if left == 0 and one not in self._told]
+        self._told.update(new)
+        return new
+
+    def _tell(self, languages: Iterable[str]) -> None:
+        for language in languages:
+            self._answered(language)
 
 
 def _with_parts(work: RangeWork, parts: Sequence[str]) -> RangeWork:

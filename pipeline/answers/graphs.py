@@ -8,7 +8,8 @@ captions take: it starts while the first graph runs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -62,7 +63,9 @@ def translations_as_captioned(
     routes: Collection[tuple[str, int]],
     progress: ProgressAddress,
 ) -> beam.PTransform:
-    """The same beside a captioner, by workers that are threads of this process: each range when it is complete."""
+    """The same beside a captioner, by workers that are threads of this process: each range when it is complete. When
+    captioning has ended, what is left is asked for language by language, so that the first of them is done early.
+    """
     find = partial(_next_translations, feed=feed, out=recipe.out, answers=answers, routes=routes, progress=progress)
     return given(feed.tickets, recipe.running) | "missing translations" >> beam.FlatMap(find)
 
@@ -74,14 +77,25 @@ def _next_translations(
     answers: CurrentAnswers,
     routes: Collection[tuple[str, int]],
     progress: ProgressAddress,
-) -> list[TranslationTask]:
-    """Of the range that is complete next, whichever that is."""
-    if (work := feed.next()) is None:
-        return []
-    found = missing_translations(work, out, answers, routes)
-    if (in_all := feed.note_found(work.range, [task.source_text for task in found])) is not None:
-        tell_total(progress, "translate", in_all)
-    return found
+) -> Iterator[TranslationTask]:
+    """Of the range that is complete next, whichever that is, or of all that are left: those are read once for the
+    count and once for each language, since they may be too many to be kept.
+    """
+    several = feed.next()
+    for work in several:
+        found = missing_translations(work, out, answers, routes)
+        texts = defaultdict[str, list[str]](list, {language: [] for language, _ in routes})
+        for task in found:
+            texts[task.language].append(task.source_text)
+        if (in_all := feed.note_found(work.range, texts)) is not None:
+            tell_total(progress, "translate", in_all)
+        if len(several) == 1:
+            yield from found
+    if len(several) > 1:
+        for language in answers.languages:
+            of_language = [route for route in routes if route[0] == language]
+            for work in several if of_language else ():
+                yield from missing_translations(work, out, answers, of_language)
 
 
 def rephrasings_missing_in(
@@ -154,9 +168,10 @@ def run_translation(
     budget: Budget = UNLIMITED,
     digits: int = 0,
     step: str = "translate",
+    feed: Feed | None = None,
 ) -> None:
     """tasks: gives TranslationTasks, all of one translator, the recipe's first unless `settings` are another's.
-    endpoints, digits: as in `Translate` and `run_captioning`. step: "rephrase" for a rephraser.
+    endpoints, digits, feed: as in `Translate` and `run_captioning`. step: "rephrase" for a rephraser.
     """
     settings = settings or recipe.translator.settings
     translate = Translate(
@@ -169,6 +184,7 @@ def run_translation(
         progress=workers_progress(recipe.running, progress),
         limits=recipe.limits,
         step=step,
+        feed=feed,
     )
     asking = beam.ParDo(translate)
     if not endpoints:  # the model is at the worker; named endpoints need no GPU there

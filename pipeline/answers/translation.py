@@ -14,6 +14,7 @@ import apache_beam as beam
 
 from florenz.limits.table import Limits
 from florenz.pipeline.answers.busy import Meter, leave
+from florenz.pipeline.answers.captioned import Feed
 from florenz.pipeline.answers.first_batch import FirstTranslations, NoWord, prove_translator
 from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.pipeline.answers.questions import TranslationTask
@@ -35,7 +36,7 @@ class Translate(beam.DoFn):
 
     endpoints: of servers that are up when the graph starts; none: the server of the worker's own machine, which is
     looked for, or started, by the first worker that needs it, and started again when it has died. digits: of the ranges
-    that the ledger is written for.
+    that the ledger is written for. feed: where the questions come from, told of what is answered.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Translate(beam.DoFn):
         budget: Budget = UNLIMITED,
         digits: int = 0,
         step: str = "translate",
+        feed: Feed | None = None,
     ) -> None:
         super().__init__()
-        self._budget, self._digits, self._step = budget, digits, step
+        self._budget, self._digits, self._step, self._feed = budget, digits, step, feed
         self._settings, self._endpoints, self._limits = settings, tuple(endpoints), limits
         self._out, self._fingerprint, self._progress = out, fingerprint, progress
         self._stream: Stream | None = None
@@ -144,6 +146,8 @@ class Translate(beam.DoFn):
             rows[question.language].append(_row(question.tag, answer))
         for language, answered in rows.items():
             Ledger(self._out, self._digits).append_translations(language, self._fingerprint, answered)
+            if self._feed is not None:
+                self._feed.note_answered(language, len(answered))
         advance(self._progress, self._step, len(answers))
 
 

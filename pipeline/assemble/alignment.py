@@ -13,9 +13,18 @@ from functools import partial
 
 import apache_beam as beam
 
-from florenz.filters.alignment_check import MAX_PAIRS, MIN_PAIRS, AlignmentTable, chosen_of, hash_of_pair, learn_table
+from florenz.filters.alignment_check import (
+    MAX_PAIRS,
+    MIN_PAIRS,
+    AlignmentTable,
+    chosen_of,
+    fingerprint_of,
+    hash_of_pair,
+    learn_table,
+)
 from florenz.filters.order import LEARNED_CHECKS
 from florenz.filters.settings import FilterSettings, language_and_fingerprint
+from florenz.pipeline.assemble.ahead import LearnedAhead
 from florenz.pipeline.assemble.filtering import ImageTexts
 from florenz.pipeline.assemble.kept_tables import keep_pairs, kept_table
 
@@ -70,30 +79,41 @@ def may_learn(filters: FilterSettings, num_texts: int) -> bool:
 
 
 def learned(
-    language: str, pairs: list[Pair], filters: FilterSettings, out: str
+    language: str, pairs: list[Pair], filters: FilterSettings, out: str, ahead: LearnedAhead | None = None
 ) -> Iterator[tuple[str, AlignmentTable]]:
-    """By the kept table, where the recipe names one; else nothing where there are too few pairs. Raises BrokenTable."""
+    """By the kept table, where the recipe names one; else nothing where there are too few pairs. ahead: what is there
+    already. Raises BrokenTable.
+    """
     for name in filters.alignment_tables:
         if language_and_fingerprint(name)[0] == language:
             yield language, kept_table(out, name)
             return
-    table = learn_table(pairs, language) if filters.alignment == "learn" else None
+    if filters.alignment != "learn":
+        return
+    chosen = chosen_of(pairs, language)
+    table = ahead.table(language, fingerprint_of(chosen)) if ahead is not None else None
+    if table is None:
+        table = learn_table(chosen, language)
     if table is not None:
-        keep_pairs(out, table, chosen_of(pairs, language))
+        keep_pairs(out, table, chosen)
         yield language, table
 
 
-def _learned(chosen: tuple[str, list[Pair]], filters: FilterSettings, out: str) -> Iterator[tuple[str, AlignmentTable]]:
+def _learned(
+    chosen: tuple[str, list[Pair]], filters: FilterSettings, out: str, ahead: LearnedAhead | None
+) -> Iterator[tuple[str, AlignmentTable]]:
     language, pairs = chosen
-    return learned(language, pairs, filters, out)
+    return learned(language, pairs, filters, out, ahead)
 
 
-def learn_tables(texts: beam.PCollection, filters: FilterSettings, out: str, *, is_on: bool) -> beam.PCollection:
-    """(language, AlignmentTable), for a side input; none where the recipe has it off."""
+def learn_tables(
+    texts: beam.PCollection, filters: FilterSettings, out: str, *, is_on: bool, ahead: LearnedAhead | None = None
+) -> beam.PCollection:
+    """(language, AlignmentTable), for a side input; none where the recipe has it off. ahead: of this process."""
     gathered = texts if is_on else texts | "no alignment" >> beam.Filter(lambda _: False)
     return (
         gathered
         | "pairs" >> beam.FlatMap(pairs_of)
         | "pairs to learn" >> beam.CombinePerKey(SmallestHashes())
-        | "learn" >> beam.FlatMap(partial(_learned, filters=filters, out=out))
+        | "learn" >> beam.FlatMap(partial(_learned, filters=filters, out=out, ahead=ahead))
     )

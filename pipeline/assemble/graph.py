@@ -23,6 +23,7 @@ from florenz.filters.alignment_check import AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ranges import RangeWork, work_of
+from florenz.pipeline.assemble.ahead import LearnedAhead
 from florenz.pipeline.assemble.alignment import learn_tables, may_learn
 from florenz.pipeline.assemble.books import Tally, to_json
 from florenz.pipeline.assemble.concepts import keep_table
@@ -62,9 +63,14 @@ def rejects_path(out: str, build: str) -> str:
 
 
 def run_assembly(
-    assembly: Assembly, index: Index, answers: CurrentAnswers, progress: ProgressAddress, running: Running
+    assembly: Assembly,
+    index: Index,
+    answers: CurrentAnswers,
+    progress: ProgressAddress,
+    running: Running,
+    ahead: LearnedAhead | None = None,
 ) -> None:
-    """`running`: where; its OUT is the assembly's."""
+    """`running`: where; its OUT is the assembly's. ahead: for workers that are threads of this process."""
     telling, work = workers_progress(running, progress), work_of(index, answers)
     rules = rules_of(assembly, index.num_images)
     is_on = may_learn(assembly.filters, index.num_images * len(assembly.styles))
@@ -74,7 +80,7 @@ def run_assembly(
     with graph(running, "assemble", progress) as pipeline:
         ranges = pipeline | "ranges" >> given(work, running)
         texts = ranges | "texts to learn" >> beam.FlatMap(partial(_texts, answers=answers, assembly=assembly))
-        tables = learn_tables(texts, assembly.filters, assembly.out, is_on=is_on)
+        tables = learn_tables(texts, assembly.filters, assembly.out, is_on=is_on, ahead=ahead)
         covered = ranges | "filter and cover" >> beam.Map(
             _covered,
             answers=answers,
