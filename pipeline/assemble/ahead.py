@@ -7,12 +7,16 @@ pairs that it would learn from itself; so being early decides nothing.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from florenz.filters.alignment_check import AlignmentTable
 from florenz.pipeline.here import Here
+
+NICENESS = 19
 
 
 class LearnedAhead(Here):
@@ -24,7 +28,7 @@ class LearnedAhead(Here):
     def __init__(self, learn: Callable[[str], AlignmentTable | None]) -> None:
         super().__init__()
         self._learn, self._gate = learn, threading.Lock()
-        self._thread = ThreadPoolExecutor(1, "learning")
+        self._thread = ThreadPoolExecutor(1, "learning", initializer=_after_all_others)
         self._tables: dict[str, Future[AlignmentTable | None]] = {}
 
     def begin(self, language: str) -> None:
@@ -42,3 +46,9 @@ class LearnedAhead(Here):
             learning = self._tables.get(language)
         table = learning.result() if learning else None
         return table if table and table.fingerprint == fingerprint else None
+
+
+def _after_all_others() -> None:
+    """The models come first: this thread computes when they leave a core alone. On Linux each has a niceness."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
