@@ -19,7 +19,7 @@ from florenz.pipeline.answers.captioned import Captioned, CaptioningStopped, Fee
 from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
 from florenz.pipeline.answers.ranges import RangeWork
 from florenz.pipeline.answers.reading import check_reading
-from florenz.pipeline.answers.survey import Asked, Survey
+from florenz.pipeline.answers.surveyed import Asked, Survey
 from florenz.pipeline.beside import Captioning, free_bytes, leaves_cores, leaves_memory
 from florenz.pipeline.budget import UNLIMITED, BudgetUsedUp
 from florenz.pipeline.gpus import takes_its_gpu

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from florenz.pipeline.answers.captioned import Feed
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import candidate_settings
-from florenz.pipeline.answers.survey import Asked, Route, Survey
+from florenz.pipeline.answers.surveyed import Asked, Route, Survey
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.routing import Rephraser, Translator, languages_of

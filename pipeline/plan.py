@@ -16,7 +16,7 @@ from florenz.languages.codes import NAMES
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import Maker, Makers
 from florenz.pipeline.answers.ranges import missing_captions, missing_translations, work_of
-from florenz.pipeline.answers.survey import Survey
+from florenz.pipeline.answers.surveyed import Survey
 from florenz.pipeline.rates import (
     BESIDE,
     CHARS_PER_TOKEN,

@@ -22,7 +22,8 @@ from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Maker, Makers, makers_of
 from florenz.pipeline.answers.retry import forget_rejected
-from florenz.pipeline.answers.survey import Survey, may_be_answered, survey
+from florenz.pipeline.answers.survey import survey
+from florenz.pipeline.answers.surveyed import Survey, may_be_answered
 from florenz.pipeline.asking import ask
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.ahead import LearnedAhead

@@ -14,11 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from PIL import UnidentifiedImageError
-
-from florenz.images.bad_image import BadImage
-from florenz.images.opening import MAX_PIXELS, PILLOW_ERRORS, open_image
-from florenz.languages.codes import SOURCE
 from florenz.languages.identification import LanguageIdentifier, LanguageModelError
 from florenz.limits.printable import printable
 from florenz.shards.manifest import (
@@ -33,16 +28,15 @@ from florenz.shards.owners import Owners
 from florenz.shards.plan import HELDOUT, SPLITS, split_of_name
 from florenz.shards.reader import ShardError, iter_members
 from florenz.shards.records import sample_from
-from florenz.shards.schema import HELDOUT_SUFFIX, Example, Sample, SchemaError
+from florenz.shards.schema import HELDOUT_SUFFIX, Sample, SchemaError
+from florenz.shards.verify_sample import sample_problems
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 from florenz.stores.seals import sha256_of
 
-EXTENSIONS = {"jpg", "json", "txt"}
 TEXTS_PER_BATCH = 1024  # language ID answers with a probability for each of 176 languages
 READ_BYTES = 1 << 20
 LEDGER_PART = re.compile(r"/part-([0-9a-f]+-)?(?P<hash>[0-9a-f]{32})\.parquet$")
-JPEGS = ("JPEG", "MPO")  # a phone's JPEG with more than one picture is one too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +140,7 @@ def _shard_problems(path: str, shard: ShardInfo, manifest: Manifest, tally: Tall
             _collect_captions(sample, shard, tally)
             yield from (
                 f"{shard.path}: sample {key}: {problem}"
-                for problem in _sample_problems(sample, members, shard.split, manifest)
+                for problem in sample_problems(sample, members, shard.split, manifest)
             )
     except FileNotFoundError:
         tally.damaged_splits.add(shard.split)
@@ -188,60 +182,6 @@ def _key_problems(key: str, shard: ShardInfo, manifest: Manifest, tally: Tally) 
         home = tally.owners.get(image)
         if home is None or home.split != "val":
             yield f"sample {key}: its image is not in val"
-
-
-def _sample_problems(sample: Sample, members: Mapping[str, bytes], split: str, manifest: Manifest) -> Iterator[str]:
-    for extension in sorted(set(members) - EXTENSIONS):
-        yield f"unexpected file {sample.key}.{extension}"
-    if members["txt"] != sample.text.encode():
-        yield f"{sample.key}.txt is not its English caption {sample.text!r}"
-    yield from _image_problems(sample)
-    for example in sample.examples:
-        about = f"{example.task} example in {example.language}, style {example.style}"
-        yield from (f"{about}: {problem}" for problem in _coverage_problems(example, sample, split, manifest))
-        yield from (f"{about}: {problem}" for problem in _source_problems(example, sample.caption_texts))
-
-
-def _image_problems(sample: Sample) -> Iterator[str]:
-    try:
-        image = open_image(sample.jpeg, max_pixels=MAX_PIXELS)
-    except UnidentifiedImageError:
-        yield "its image is not a readable JPEG"
-    except (BadImage, *PILLOW_ERRORS) as problem:
-        yield f"its image cannot be read: {problem}"
-    else:
-        if image.format not in JPEGS:
-            yield "its image is not a readable JPEG"
-        elif image.size != (sample.width, sample.height):
-            width, height = image.size
-            yield f"its image is {width} x {height}, the JSON says {sample.width} x {sample.height}"
-
-
-def _coverage_problems(example: Example, sample: Sample, split: str, manifest: Manifest) -> Iterator[str]:
-    is_english_caption = example.task == "caption" and example.language == SOURCE
-    if example.language not in manifest.languages and not is_english_caption:
-        yield "the manifest does not name this language"
-    is_held_out = example.task == "caption" and example.language in manifest.held_out
-    is_withheld = is_held_out or (example.task == "caption" and sample.shows_withheld)
-    if is_held_out and split != HELDOUT:
-        yield f"captioning in this language is held out, it may not be in {split}"
-    elif is_withheld and split != HELDOUT:
-        yield f"its image shows what is withheld ({sample.notes}), it may not be in {split}"
-    if not is_withheld and split == HELDOUT:
-        yield f"{HELDOUT} may hold withheld captions only"
-
-
-def _source_problems(example: Example, captions: Mapping[str, str]) -> Iterator[str]:
-    if example.style not in captions:
-        yield "the image has no English caption of this style"
-        return
-    if example.task == "translation":
-        if example.source_language != SOURCE:
-            yield f"translated from {example.source_language}, not from {SOURCE}"
-        if example.source_text != captions[example.style]:
-            yield f"its source {example.source_text!r} is not the image's caption {captions[example.style]!r}"
-    elif example.language == SOURCE and example.text != captions[example.style]:
-        yield f"its text {example.text!r} is not the image's caption {captions[example.style]!r}"
 
 
 def _collect_captions(sample: Sample, shard: ShardInfo, tally: Tally) -> None:

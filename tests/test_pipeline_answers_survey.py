@@ -24,7 +24,8 @@ from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.parts import part_range
 from florenz.pipeline.answers.questions import CaptionTask
 from florenz.pipeline.answers.ranges import missing_captions, missing_translations
-from florenz.pipeline.answers.survey import Survey, survey
+from florenz.pipeline.answers.survey import survey
+from florenz.pipeline.answers.surveyed import Survey
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.recipe import Recipe
 

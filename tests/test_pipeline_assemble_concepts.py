@@ -19,11 +19,11 @@ from florenz.pipeline.run import run
 from florenz.playground.scene import concepts_of
 from florenz.playground.world import TRUTH, draw_world, read_truth
 from florenz.recipes.recipe_file import RecipeError
-from florenz.shards import verify as verify_module
 from florenz.shards.manifest import read_manifest
 from florenz.shards.reader import iter_samples
 from florenz.shards.schema import WITHHELD_NOTE, Example
 from florenz.shards.verify import verify
+from florenz.shards.verify_sample import sample_problems
 
 COUNT = 16
 KEYS = [key_of(jpeg_of(number)) for number in range(COUNT)]
@@ -82,7 +82,7 @@ def test_verification_finds_a_caption_that_leaked(tmp_path: Path) -> None:
     leaked = replace(turtle, examples=(text, *turtle.examples))
     members = {name.rpartition(".")[2]: content for name, content in leaked.members()}
     for sample, problems in ((turtle, 0), (leaked, 1)):
-        found = list(verify_module._sample_problems(sample, members, "train", read_manifest(str(out))))
+        found = list(sample_problems(sample, members, "train", read_manifest(str(out))))
         assert len(found) == problems and all("shows what is withheld" in problem for problem in found)
 
 

@@ -8,7 +8,7 @@ from pipeline_examples import text_of, write_pictures
 
 from benchmarks.stand_in_server import StandInServer
 from florenz.pipeline import run as run_module
-from florenz.pipeline.answers.survey import may_be_answered
+from florenz.pipeline.answers.surveyed import may_be_answered
 from florenz.pipeline.recipe import load_recipe
 from florenz.pipeline.run import run
 from florenz.pipeline.serving import Serving

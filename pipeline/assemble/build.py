@@ -23,7 +23,7 @@ from florenz.limits.printable import printable
 from florenz.limits.reading import read_whole
 from florenz.limits.table import RECORD_BYTES
 from florenz.pipeline.answers.makers import Makers
-from florenz.pipeline.answers.survey import Survey
+from florenz.pipeline.answers.surveyed import Survey
 from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbalances, rejected_counts
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.assemble.concepts import fingerprint_of
