@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from florenz.pipeline.answers.ranges import RangeWork
 from florenz.stores import files
 from florenz.stores.seals import check_seal, sealed
 
+Key = TypeVar("Key")
 Route = tuple[str, int]  # a language, and which of its translators
 Again = tuple[str, int, int]  # the same, and for which candidate it is asked again
 
@@ -91,35 +92,19 @@ class Survey:
 
     def translations(self, routes: Collection[Route] | None = None) -> Asked:
         """What is missing of these routes, or of all."""
-        found = [
-            asked
-            for part in self.parts
-            for route, asked in part.translations.items()
-            if routes is None or route in routes
-        ]
-        return Asked(*map(sum, zip(*found, strict=True))) if found else Asked()
+        return _total((part.translations for part in self.parts), routes)
 
     def rephrasings(self, languages: Collection[str] | None = None) -> Asked:
         """What is missing of these languages' rephrasers, or of all; of the translations that there are."""
-        found = [
-            asked
-            for part in self.parts
-            for language, asked in part.rephrasings.items()
-            if languages is None or language in languages
-        ]
-        return Asked(*map(sum, zip(*found, strict=True))) if found else Asked()
+        return _total((part.rephrasings for part in self.parts), languages)
 
     def scores(self, what: str | None = None) -> Asked:
         """What is missing of this, or of all that is scored; of the texts that there are."""
-        found = [asked for part in self.parts for one, asked in part.scores.items() if what in (None, one)]
-        return Asked(*map(sum, zip(*found, strict=True))) if found else Asked()
+        return _total((part.scores for part in self.parts), None if what is None else [what])
 
     def again(self, routes: Collection[Again] | None = None) -> Asked:
         """What is to be asked again of these, or of all; as far as the scores are known that decide it."""
-        found = [
-            asked for part in self.parts for route, asked in part.again.items() if routes is None or route in routes
-        ]
-        return Asked(*map(sum, zip(*found, strict=True))) if found else Asked()
+        return _total((part.again for part in self.parts), routes)
 
     def lacking_again(self, routes: Collection[Again]) -> list[RangeWork]:
         return self._where(lambda part: any(route in routes for route in part.again))
@@ -145,6 +130,12 @@ class Survey:
 
     def damaged(self) -> list[str]:
         return sorted({*self.set_aside, *(line for part in self.parts for line in part.damaged)})
+
+
+def _total(several: Iterable[Mapping[Key, Asked]], keys: Collection[Key] | None) -> Asked:
+    """Of these keys, or of all."""
+    found = (asked for one in several for key, asked in one.items() if keys is None or key in keys)
+    return Asked(*map(sum, zip(*found, strict=True)))
 
 
 def _survey_path(out: str) -> str:
