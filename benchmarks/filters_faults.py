@@ -258,20 +258,20 @@ def _english_word(pair: Pair, language: str, rng: random.Random, others: Sequenc
 
 
 def _more_in_brackets(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
-    """A gloss in English, another word, an ending, or another sentence of the language."""
-    pieces, words = _pieces(pair[1], language), [word for word in pair[0].split() if word.isalpha()]
-    other = rng.choice(others)[1]
+    """A gloss in English, an ending where words have some, or another sentence of the language."""
+    pieces, words = _pieces(pair[1], language), re.findall(r"(?<![\w'’.-])[a-z]+(?![\w'’-])", pair[0])
     if len(pieces) < 3 or not words or "(" in pair[0]:
         return None
-    place = rng.randrange(1, len(pieces))
     left, opening, closing = (" ", "(", ")") if language not in ("zh", "ja") else ("", "（", "）")
-    added = rng.choice((rng.choice(words), rng.choice(_pieces(other, language)).strip(".,!?"), "a", other))
-    if not any(map(str.isalpha, added)):
-        return None
-    if added == other:
-        return pair[1] + left + opening + added + closing
+    kind = rng.choice(("gloss", "text", "ending") if language in SPACED else ("gloss", "text"))
+    if kind == "text":
+        return pair[1] + left + opening + rng.choice(others)[1] + closing
+    place = rng.randrange(1, len(pieces))
     begin, end = _joiner(language).join(pieces[:place]), _joiner(language).join(pieces[place:])
-    return begin + (left if added != "a" else "") + opening + added + closing + _joiner(language) + end
+    if kind == "ending":
+        letters = "".join(filter(str.isalpha, rng.choice(others)[1]))
+        return f"{begin}({letters[-rng.randint(1, 2) :]}) {end}" if begin[-1].isalpha() else None
+    return begin + left + opening + rng.choice(words) + closing + _joiner(language) + end
 
 
 FAULTS: tuple[Fault, ...] = (

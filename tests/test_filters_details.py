@@ -30,7 +30,7 @@ EXAMPLES = {
     "copied_tail": translation("Ein rotes Auto parkt neben einem old house."),
     "copied_head": translation("A red car parkt neben einem alten Haus."),
     "repetition": translation("Ein rotes Auto parkt parkt parkt parkt parkt neben einem Haus."),
-    "added_brackets": translation("Ein rotes Auto (Wagen) parkt neben einem alten Haus."),
+    "added_brackets": translation("Ein rotes Auto (car) parkt neben einem alten Haus."),
     "foreign_word": translation("Ein rotes Auto parkt neben einem 老的 Haus."),
     "wrong_language": translation(CAPTIONS["fr"]),
     "mixed_language": translation("Ein rotes Auto parkt heute next to an alten Haus."),

@@ -207,30 +207,42 @@ def test_the_detail_carries_the_words_that_caused_it():
 
 
 @pytest.mark.parametrize(
-    ("text", "language"),
+    ("text", "language", "what"),
     [
-        ("Ein rotes Auto (car) parkt neben einem alten Haus.", "de"),
-        ("Ein rotes Auto parkt neben einem alten Haus (wörtlich: neben einem Haus, das alt ist).", "de"),
-        ("Un(a) conductor está junto a un coche rojo y una casa vieja.", "es"),
-        ("一辆红色的汽车（轿车）停在一座老房子旁边。", "zh"),
-        ("一辆红色的汽车[轿车]停在一座老房子旁边。", "zh"),
+        ("Ein rotes Auto (car) parkt neben einem alten Haus.", "de", "a gloss"),
+        ("一辆红色的汽车(chē)停在一座老房子旁边。", "zh", "a gloss"),
+        (
+            "Ein rotes Auto parkt neben einem alten Haus (wörtlich: neben einem Haus, das alt ist)",
+            "de",
+            "a second text",
+        ),
+        ("Ein rotes Auto parkt neben einem alten Haus. (Das ist etwas förmlich.)", "de", "a second text"),
+        ("一辆红色的汽车停在一座老房子旁边。（这里提供的是意译，仅供参考。）", "zh", "a second text"),
+        ("Un(a) conductor está junto a un coche rojo y una casa vieja.", "es", "an ending"),
+        ("Я рад(а), что красная машина стоит у старого дома.", "ru", "an ending"),
     ],
 )
-def test_brackets_that_the_source_has_not_are_added(text, language):
-    assert reason_of(translation(text, language)) == "added_brackets"
+def test_a_second_answer_in_brackets_is_added(text, language, what):
+    verdict = FilterChain()([translation(text, language)])[0]
+    assert verdict.reason == "added_brackets" and verdict.detail.startswith(what)
 
 
 @pytest.mark.parametrize(
-    ("text", "source"),
+    ("text", "language", "source"),
     [
-        ("Ein rotes Auto (Wagen) parkt neben einem Haus.", "A red car (automobile) is parked next to a house."),
-        ("Ein rotes Auto [Wagen] parkt neben einem Haus.", "A red car (automobile) is parked next to a house."),
-        ("Ein rotes Auto (2) parkt neben einem alten Haus :)", ENGLISH),
-        ("Ein rotes Auto parkt neben Haus a) und Haus b).", ENGLISH),
+        ("Ein rotes Auto (car) parkt neben einem Haus.", "de", "A red car (automobile) is parked next to a house."),
+        ("Ein rotes Auto [car] parkt neben einem Haus.", "de", "A red car (automobile) is parked next to a house."),
+        ("Ein rotes Auto (2) parkt neben einem alten Haus :)", "de", ENGLISH),
+        ("Ein rotes Auto parkt neben Haus a) und Haus b).", "de", ENGLISH),
+        ("Ein rotes Auto (ein Wagen) parkt neben einem alten Haus.", "de", ENGLISH),
+        ("Der Stuhl (blau) steht neben einem alten Haus.", "de", ENGLISH),
+        ("一辆红色的汽车（轿车）停在一座老房子旁边。", "zh", ENGLISH),
+        ("丰田汽车（Toyota）停在一座老房子旁边。", "zh", "A red Toyota is parked next to an old house."),
+        ("Un meuble (table) rouge à côté d'un hôtel.", "fr", "A red table beside a hotel."),  # French as well
     ],
 )
-def test_brackets_of_the_source_and_without_letters_stay(text, source):
-    assert check_added_brackets(translation(text, source=source), FilterSettings()).keep
+def test_words_of_the_language_names_and_brackets_of_the_source_stay(text, language, source):
+    assert check_added_brackets(translation(text, language, source=source), FilterSettings()).keep
 
 
 @pytest.mark.parametrize(
