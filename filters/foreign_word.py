@@ -35,6 +35,7 @@ _ALSO = {"ko": frozenset({"HAN"})}
 """Scripts in which a language has names and old words, beside those that it is written in."""
 _MIN_LETTERS = {"CYRILLIC": 2, "GREEK": 2}  # of the others, one
 
+# No part of a longer word, an address or a file's name.
 _ENGLISH_WORD = re.compile(
     r"(?<![A-Za-zÀ-ɏ0-9.@/_&'’])(?<![A-Za-zÀ-ɏ0-9]-)[a-z]{2,}(?![A-Za-zÀ-ɏ0-9@/_&]|[-'’.][A-Za-z])"
 )
@@ -83,5 +84,5 @@ def _english_word(candidate: Candidate) -> str:
     found = [word for word in _ENGLISH_WORD.findall(candidate.text) if word not in _WRITTEN_SO]
     if not found or _QUOTES.search(candidate.source):
         return ""
-    of_source = {word for word in split_words(candidate.source) if word.islower()}
+    of_source = frozenset(split_words(candidate.source))  # as written: what is capitalised may be a name
     return next((word for word in found if word in of_source), "")

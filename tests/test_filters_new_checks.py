@@ -216,7 +216,7 @@ def test_the_detail_carries_the_words_that_caused_it():
             "de",
             "a second text",
         ),
-        ("Ein rotes Auto parkt neben einem alten Haus. (Das ist etwas förmlich.)", "de", "a second text"),
+        ("Ein rotes Auto parkt neben einem alten Haus. (Recht förmlich.)", "de", "a second text"),
         ("一辆红色的汽车停在一座老房子旁边。（这里提供的是意译，仅供参考。）", "zh", "a second text"),
         ("Un(a) conductor está junto a un coche rojo y una casa vieja.", "es", "an ending"),
         ("Я рад(а), что красная машина стоит у старого дома.", "ru", "an ending"),
@@ -264,7 +264,10 @@ def test_one_word_in_another_script_is_a_foreign_word(text, language):
 @pytest.mark.parametrize(
     ("source", "text", "language"),
     [
-        ("A red car with the letter π on it stands there.", "Ein rotes Auto mit dem Buchstaben π steht dort.", "de"),
+        ("A red car with the letter pi on it stands there.", "Ein rotes Auto mit dem Buchstaben π steht dort.", "de"),
+        ("All you can do is wait.", "Vienīgais, k\u043e tu vari darīt ir - gaidīt.", "lv"),  # a Cyrillic о
+        ("Write to info@tatoeba.org about it.", "Напишите сегодня же на адрес info@tatoeba.org и подождите.", "ru"),
+        ("He wears a Puma shirt by the car.", "На нём возле машины футболка puma белого цвета.", "ru"),
         ("A red Toyota is parked next to a house.", "Красная Toyota припаркована рядом с домом.", "ru"),
         ("A car goes 60 km an hour on the road.", "Машина едет по дороге 60 km в час.", "ru"),
         ("A shirt with a logo hangs there.", "那里挂着一件带有logo的衬衫。", "zh"),
@@ -289,3 +292,5 @@ def test_captions_may_quote_any_script_and_any_brackets():
     caption = translation("A sign (in Chinese) that reads 出口 hangs there.", "en", source="")
     assert check_foreign_word(caption, FilterSettings()).keep
     assert check_added_brackets(caption, FilterSettings()).keep
+    remark = translation("A red car stands there. (It is next to a house.)", "en", source="")
+    assert check_added_brackets(remark, FilterSettings()).keep
