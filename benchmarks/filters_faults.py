@@ -226,6 +226,54 @@ def _lines(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]
     return pair[1] + "\n" + rng.choice(others)[1]
 
 
+# A few words in other scripts, as models that know many languages slip into them.
+_OTHER_SCRIPTS = {
+    "HAN": ("公园", "的", "一个", "女人", "红色"), "CYRILLIC": ("собака", "на", "красный", "человек", "рядом"),
+    "ARABIC": ("كلب", "في", "أحمر", "رجل"), "HANGUL": ("공원", "사람", "에서", "빨간"), "THAI": ("สวน", "ผู้หญิง", "และ"),
+    "DEVANAGARI": ("कुत्ता", "में", "लाल"), "KANA": ("です", "から", "ベンチ"), "HEBREW": ("כלב", "ליד"),
+}  # fmt: skip
+_OWN_SCRIPTS = {"ru": ("CYRILLIC",), "uk": ("CYRILLIC",), "zh": ("HAN", "KANA"), "ja": ("HAN", "KANA"),
+                "th": ("THAI",), "ar": ("ARABIC",)}  # fmt: skip
+
+
+def _replaced(text: str, word: str, language: str, rng: random.Random) -> str | None:
+    """With one of its words, or two letters where there are no spaces, gone for `word`. Some is left on both sides."""
+    pieces = _pieces(text, language)
+    size = 1 if language not in ("zh", "ja", "th") else 2
+    if len(pieces) < size + 3:
+        return None
+    place = rng.randrange(1, len(pieces) - size)
+    between = rng.choice(("", " ")) if size == 2 else ""
+    return _joiner(language).join([*pieces[:place], between + word + between, *pieces[place + size :]])
+
+
+def _other_script(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
+    scripts = [script for script in sorted(_OTHER_SCRIPTS) if script not in _OWN_SCRIPTS.get(language, ())]
+    return _replaced(pair[1], rng.choice(_OTHER_SCRIPTS[rng.choice(scripts)]), language, rng)
+
+
+def _english_word(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
+    words = [word for word in re.findall(r"(?<![\w'’.-])[a-z]+(?![\w'’-])", pair[0]) if len(word) >= 3]
+    return _replaced(pair[1], rng.choice(words), language, rng) if words else None
+
+
+def _more_in_brackets(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
+    """A gloss in English, an ending where words have some, or another sentence of the language."""
+    pieces, words = _pieces(pair[1], language), re.findall(r"(?<![\w'’.-])[a-z]+(?![\w'’-])", pair[0])
+    if len(pieces) < 3 or not words or "(" in pair[0]:
+        return None
+    left, opening, closing = (" ", "(", ")") if language not in ("zh", "ja") else ("", "（", "）")
+    kind = rng.choice(("gloss", "text", "ending") if language in SPACED else ("gloss", "text"))
+    if kind == "text":
+        return pair[1] + left + opening + rng.choice(others)[1] + closing
+    place = rng.randrange(1, len(pieces))
+    begin, end = _joiner(language).join(pieces[:place]), _joiner(language).join(pieces[place:])
+    if kind == "ending":
+        letters = "".join(filter(str.isalpha, rng.choice(others)[1]))
+        return f"{begin}({letters[-rng.randint(1, 2) :]}) {end}" if begin[-1].isalpha() else None
+    return begin + left + opening + rng.choice(words) + closing + _joiner(language) + end
+
+
 FAULTS: tuple[Fault, ...] = (
     Fault(name="whole text twice", goal=99, languages=MAIN, make=_twice),
     Fault(name="a word four times, zh ja th", goal=95, languages=("zh", "ja", "th"), make=_four_times),
@@ -239,6 +287,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(name="English refusal", goal=95, languages=MAIN, make=_english_refusal),
     Fault(name="last two words left in English", goal=85, languages=MAIN, make=_tail),
     Fault(name="cut in a word, then a full stop", goal=None, languages=SPACED, make=make_cut),
+    # What nobody listed: seen where a thousand kept and a thousand rejected texts were read ("What was read").
+    Fault(name="a word in another script", goal=None, languages=MAIN, make=_other_script),
+    Fault(name="a word left in English, other scripts", goal=None, languages=tuple(_OWN_SCRIPTS), make=_english_word),
+    Fault(name="more in brackets", goal=None, languages=MAIN, make=_more_in_brackets),
     # What was caught before any of these were looked for; it must not be lost.
     Fault(name="second half left in English", goal=None, languages=MAIN, make=_second_half),
     Fault(name="first half left in English", goal=None, languages=MAIN, make=_first_half),

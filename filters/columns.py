@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from florenz.filters.verdict import Candidate
 from florenz.filters.words import INNER, SourceWords, folded, is_word_character, strip_words
 from florenz.languages.characters import CharacterTable, Codes, one_of
+from florenz.languages.codes import scripts_of_language
 from florenz.languages.scripts import script_columns
 
 _IS_WORD = CharacterTable(is_word_character)
@@ -92,6 +93,16 @@ class Columns:
     def scripts(self) -> tuple[tuple[str, ...], np.ndarray]:
         """As `script_columns`."""
         return script_columns(self.codes)
+
+    @cached_property
+    def has_foreign_script(self) -> np.ndarray:
+        """[texts]: whether it has a letter of a script that its language is not written in."""
+        scripts, weights = self.scripts
+        languages = sorted(set(self.languages))
+        is_foreign = np.array([[script not in scripts_of_language(one) for script in scripts] for one in languages])
+        rows = [languages.index(language) for language in self.languages]
+        found: np.ndarray = ((weights > 0) & is_foreign.reshape(len(languages), len(scripts))[rows]).any(axis=1)
+        return found
 
     def of(self, answers: Iterable[bool]) -> np.ndarray:
         """[texts] of bool, from one answer for each."""

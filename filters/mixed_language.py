@@ -32,13 +32,8 @@ _MAX_RUN_WORDS = 1000
 
 def may_be_mixed_language(columns: Columns, settings: FilterSettings) -> np.ndarray:
     """A text with a letter of a foreign script, an ordinary word of the source, or a word that only English has."""
-    scripts, weights = columns.scripts
-    languages = sorted(set(columns.languages))
-    is_foreign = np.array([[script not in scripts_of_language(one) for script in scripts] for one in languages])
-    rows = [languages.index(language) for language in columns.languages]
-    has_foreign = ((weights > 0) & is_foreign.reshape(len(languages), len(scripts))[rows]).any(axis=1)
     has_english = columns.of(not ENGLISH_ONLY.isdisjoint(words) for words in columns.words)
-    found: np.ndarray = has_foreign | columns.shares_words | has_english
+    found: np.ndarray = columns.has_foreign_script | columns.shares_words | has_english
     return found
 
 

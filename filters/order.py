@@ -21,6 +21,8 @@ TEXT_CHECKS: tuple[tuple[str, str], ...] = (
     ("copied_tail", "copied_tail"),
     ("copied_head", "copied_head"),
     ("repetition", "repetition"),
+    ("added_brackets", "added_brackets"),
+    ("foreign_word", "foreign_word"),
 )
 """(reason, file): `filters/<file>.py` holds `check_<reason>(candidate, settings) -> Verdict`, and where that pays
 `may_be_<reason>(columns, settings)`, which says whom the check need not be asked about (`columns.py`)."""

@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import cache
 
+from florenz.languages.caption_words import CAPTION_FAMILIES
+
 # One family each; in front of its words the languages that have them.
 _FAMILIES = (
     """
-da: af altid arbejde arbejder bange bedste begynde bliver bog bruge bruger brugt bøger børn cykel dreng endnu flyve
+da: af altid arbejde arbejder bange bedste begynde bliver bog bruge bruger brugt bøger børn dreng endnu flyve
 da: fod fået færdig gennem gerne gik giver gået gør gøre havde hedder hendes hjælp hjælpe hoved hundrede hvad hvorhen
 da: hvornår inde jer jeres kat kende kender kendt kvinde købe køber købte køkken lave lavet lidt lige læge lægge læse
 da: læser mad mand mellem mund måske nogen noget nogle næste op os otte penge pige rigtig sagde selvom set sidde
@@ -33,7 +35,7 @@ sv: vatten vecka vem våra är
 da no: alene allerede bedre dere deres disse dårlig flere forstår først gammel ham hele hjem hjemme hun hvem hver
 da no: hvilken hvilket hvis hvor hvordan hvorfor hånd ikke jeg kommet kun meget måned rød sammen selv skrevet snakker
 da no: spise spiser synes syv taler venner være ønsker
-da sv: aldrig blev dig efter haft igen mig nu sig
+da sv: aldrig blev cykel dig efter haft igen mig nu sig
 no nn: aldri arbeid arbeider beste blei bruk bøker deg ennå etter gjennom gjerne hjelp hjelpe hundre igjen jente
 no nn: kanskje kjenne kjent kjøkken kjøpte kvinne lage laget lese like litt mann meg mellom munn neste opp redd seg
 no nn: seier siste snø spørre spørsmål sykkel tenkte tilbake tjue vakker veit åtte
@@ -185,8 +187,8 @@ _Family = Mapping[str, frozenset[str]]  # word -> the languages of the family th
 
 @cache
 def _families_of(language: str, other: str) -> tuple[_Family, ...]:
-    """Those that both belong to; mostly one."""
-    families = map(_read, _FAMILIES)
+    """Those that both belong to; mostly one of each kind."""
+    families = map(_read, (*_FAMILIES, *CAPTION_FAMILIES))
     return tuple(family for family in families if {language, other} <= frozenset().union(*family.values()))
 
 

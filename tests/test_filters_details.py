@@ -30,6 +30,8 @@ EXAMPLES = {
     "copied_tail": translation("Ein rotes Auto parkt neben einem old house."),
     "copied_head": translation("A red car parkt neben einem alten Haus."),
     "repetition": translation("Ein rotes Auto parkt parkt parkt parkt parkt neben einem Haus."),
+    "added_brackets": translation("Ein rotes Auto (car) parkt neben einem alten Haus."),
+    "foreign_word": translation("Ein rotes Auto parkt neben einem 老的 Haus."),
     "wrong_language": translation(CAPTIONS["fr"]),
     "mixed_language": translation("Ein rotes Auto parkt heute next to an alten Haus."),
     "cut_word": translation("Das rot Schiff liegt am alt Was.", source="The red ship lies by the old water."),

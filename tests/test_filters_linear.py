@@ -27,7 +27,7 @@ SLOWEST = {
     "chat_markup": ["pipes"], "commentary": ["line ends", "underscores"], "markup": ["stars", "backticks"],
     "copied_source": ["misread"], "length_ratio": ["han"], "said_twice": ["words"], "alternatives": ["slashes"],
     "number_conflict": ["separated"], "copied_tail": ["words"], "copied_head": ["words"],
-    "repetition": ["misread", "slashes"],
+    "repetition": ["misread", "slashes"], "added_brackets": ["brackets"], "foreign_word": ["han"],
     "wrong_language": ["separated"], "mixed_language": ["words"], "misaligned": ["words"],
     "cut_word": ["words"],
 }  # fmt: skip

@@ -1,11 +1,14 @@
-"""Said twice, mojibake, alternatives, markup, other numbers, copied heads and tails: what each drops and lets pass."""
+"""Said twice, mojibake, alternatives, markup, other numbers, copied heads and tails, brackets, words in another script:
+what each drops and lets pass."""
 
 import pytest
 from filters_examples import CAPTIONS, ENGLISH, MANY, PAIR_LANGUAGES, reason_of, sentence_pairs, translation
 
+from florenz.filters.added_brackets import check_added_brackets
 from florenz.filters.chain import FilterChain, text_checks
 from florenz.filters.chat_markup import check_chat_markup
 from florenz.filters.copied_head import check_copied_head
+from florenz.filters.foreign_word import check_foreign_word
 from florenz.filters.mixed_language import copied_run
 from florenz.filters.settings import FilterSettings
 
@@ -192,6 +195,7 @@ def test_a_word_of_two_letters_four_times_is_a_loop(text):
 @pytest.mark.parametrize("language", PAIR_LANGUAGES)
 def test_new_checks_keep_human_translations(language):
     new = {"said_twice", "mojibake", "alternatives", "markup", "number_conflict", "copied_tail", "copied_head"}
+    new |= {"added_brackets", "foreign_word"}
     pairs = sentence_pairs(language, MANY)
     reasons = [verdict.reason for verdict in FilterChain()([translation(t, language, source=e) for e, t in pairs])]
     assert sum(reason in new for reason in reasons) <= 3
@@ -200,3 +204,93 @@ def test_new_checks_keep_human_translations(language):
 def test_the_detail_carries_the_words_that_caused_it():
     twice = FilterChain()([translation(f"{ENGLISH} {ENGLISH}", "en", source="")])[0]
     assert "A red car" in twice.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "what"),
+    [
+        ("Ein rotes Auto (car) parkt neben einem alten Haus.", "de", "a gloss"),
+        ("一辆红色的汽车(chē)停在一座老房子旁边。", "zh", "a gloss"),
+        (
+            "Ein rotes Auto parkt neben einem alten Haus (wörtlich: neben einem Haus, das alt ist)",
+            "de",
+            "a second text",
+        ),
+        ("Ein rotes Auto parkt neben einem alten Haus. (Recht förmlich.)", "de", "a second text"),
+        ("一辆红色的汽车停在一座老房子旁边。（这里提供的是意译，仅供参考。）", "zh", "a second text"),
+        ("Un(a) conductor está junto a un coche rojo y una casa vieja.", "es", "an ending"),
+        ("Я рад(а), что красная машина стоит у старого дома.", "ru", "an ending"),
+    ],
+)
+def test_a_second_answer_in_brackets_is_added(text, language, what):
+    verdict = FilterChain()([translation(text, language)])[0]
+    assert verdict.reason == "added_brackets" and verdict.detail.startswith(what)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "source"),
+    [
+        ("Ein rotes Auto (car) parkt neben einem Haus.", "de", "A red car (automobile) is parked next to a house."),
+        ("Ein rotes Auto [car] parkt neben einem Haus.", "de", "A red car (automobile) is parked next to a house."),
+        ("Ein rotes Auto (2) parkt neben einem alten Haus :)", "de", ENGLISH),
+        ("Ein rotes Auto parkt neben Haus a) und Haus b).", "de", ENGLISH),
+        ("Ein rotes Auto (ein Wagen) parkt neben einem alten Haus.", "de", ENGLISH),
+        ("Der Stuhl (blau) steht neben einem alten Haus.", "de", ENGLISH),
+        ("一辆红色的汽车（轿车）停在一座老房子旁边。", "zh", ENGLISH),
+        ("丰田汽车（Toyota）停在一座老房子旁边。", "zh", "A red Toyota is parked next to an old house."),
+        ("Un meuble (table) rouge à côté d'un hôtel.", "fr", "A red table beside a hotel."),  # French as well
+    ],
+)
+def test_words_of_the_language_names_and_brackets_of_the_source_stay(text, language, source):
+    assert check_added_brackets(translation(text, language, source=source), FilterSettings()).keep
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Ein rotes Auto parkt neben einem 老 Haus, das schon sehr lange dort steht.", "de"),
+        ("Une voiture rouge est garée à côté d'une старый maison.", "fr"),
+        ("Een rode auto staet में naast een oud huis geparkeerd.", "nl"),
+        ("Красная машина припаркована рядом со 古い домом.", "ru"),
+        ("Красная машина припаркована next рядом со старым домом.", "ru"),
+        ("一辆红色的汽车parked停在一座非常非常老的房子旁边。", "zh"),
+        ("古い家の隣に赤い машина が停まっていますよ、いつものように。", "ja"),
+    ],
+)
+def test_one_word_in_another_script_is_a_foreign_word(text, language):
+    assert reason_of(translation(text, language)) == "foreign_word"
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("A red car with the letter pi on it stands there.", "Ein rotes Auto mit dem Buchstaben π steht dort.", "de"),
+        ("All you can do is wait.", "Vienīgais, k\u043e tu vari darīt ir - gaidīt.", "lv"),  # a Cyrillic о
+        ("Write to info@tatoeba.org about it.", "Напишите сегодня же на адрес info@tatoeba.org и подождите.", "ru"),
+        ("He wears a Puma shirt by the car.", "На нём возле машины футболка puma белого цвета.", "ru"),
+        ("A red Toyota is parked next to a house.", "Красная Toyota припаркована рядом с домом.", "ru"),
+        ("A car goes 60 km an hour on the road.", "Машина едет по дороге 60 km в час.", "ru"),
+        ("A shirt with a logo hangs there.", "那里挂着一件带有logo的衬衫。", "zh"),
+        ('A sign says "no parking" beside a red car.', "Рядом с красной машиной знак «no parking» на столбе.", "ru"),
+        ("A sign with 出口 on it stands by a red car.", "Ein Schild mit 出口 steht neben einem roten Auto.", "de"),
+        ("He found it on tatoeba.org yesterday.", "Он нашёл это вчера на сайте tatoeba.org вечером.", "ru"),
+        ("He said that it is a red car.", "Він сказав, що вiн бачив червону машину.", "uk"),
+        ("The name of the boat is painted white.", "배 이름(船名)은 하얀색으로 칠해져 있다.", "ko"),
+    ],
+)
+def test_names_units_quotations_and_single_letters_are_none(source, text, language):
+    assert check_foreign_word(translation(text, language, source=source), FilterSettings()).keep
+
+
+def test_more_than_a_word_in_another_script_is_left_to_the_share():
+    text = "Красная car is parked next to an old домом."
+    assert check_foreign_word(translation(text, "ru"), FilterSettings()).keep
+    assert not check_foreign_word(translation(text, "ru"), FilterSettings(max_foreign_share=1.0)).keep
+
+
+def test_captions_may_quote_any_script_and_any_brackets():
+    caption = translation("A sign (in Chinese) that reads 出口 hangs there.", "en", source="")
+    assert check_foreign_word(caption, FilterSettings()).keep
+    assert check_added_brackets(caption, FilterSettings()).keep
+    remark = translation("A red car stands there. (It is next to a house.)", "en", source="")
+    assert check_added_brackets(remark, FilterSettings()).keep

@@ -10,6 +10,7 @@ from florenz.filters.chain import FilterChain
 from florenz.filters.words import folded_words
 from florenz.languages import telling_words
 from florenz.languages.calibration import MARGINS
+from florenz.languages.caption_words import CAPTION_FAMILIES
 from florenz.languages.codes import NAMES
 from florenz.languages.second_opinion import (
     GROUPS,
@@ -107,8 +108,31 @@ def test_a_text_that_only_words_tell_is_told():
     assert reason_of(translation(text, "gl", source=source)) == ""
 
 
+@pytest.mark.parametrize(
+    ("language", "other", "text", "english"),
+    [
+        ("ru", "bg", "На пляже стоят три синих цветка.", "There are three blue flowers on the beach."),
+        ("ru", "bg", "Два синих зонта висят в море.", "Two blue umbrellas hang in the sea."),
+        ("ru", "bg", "На улице сидят две синие улитки.", "Two blue snails sit in the street."),
+    ],
+)
+def test_a_caption_is_not_decided_by_one_word(language, other, text, english):
+    assert margins(text, language).nearest == other and margins(text, language).odds_to_neighbours < 0
+    assert balance(folded_words(text), language, other) > 0
+    assert reason_of(translation(text, language, source=english)) == ""
+
+
+def test_no_word_of_a_pair_of_relatives_counts_twice():
+    tables = [telling_words._read(table) for table in (*telling_words._FAMILIES, *CAPTION_FAMILIES)]
+    languages = [frozenset().union(*table.values()) for table in tables]
+    for place, table in enumerate(tables):
+        for other in range(place):
+            if len(languages[place] & languages[other]) > 1:
+                assert table.keys().isdisjoint(tables[other]), (languages[place], languages[other])
+
+
 def test_telling_words_are_folded_and_tell_something():
-    for table in telling_words._FAMILIES:
+    for table in (*telling_words._FAMILIES, *CAPTION_FAMILIES):
         family = telling_words._read(table)
         languages = frozenset().union(*family.values())
         for word, having in family.items():
