@@ -155,10 +155,14 @@ def _read(
                 measure=measure,
             )
         )
+        # Packed before they meet: what meets is held by the in-process runner, of which each row would be 400 bytes.
+        packed = (
+            looked["known"] | "pack known by file" >> beam.ParDo(PackByKey()),
+            new | "pack new by file" >> beam.ParDo(PackByKey()),
+        )
         found = (
-            (looked["known"], new)
+            packed
             | beam.Flatten()
-            | "pack by file" >> beam.ParDo(PackByKey())
             | "by file" >> beam.GroupByKey()
             | "keep" >> beam.MapTuple(partial(_keep, folder=folder, readers=readers))
         )
@@ -180,15 +184,15 @@ def _write_parts(found: Any, recipe: Recipe, folder: str, result: str) -> None:
         | "digits" >> beam.Map(digits_for)
     )
     ranged = partial(beam.FlatMap, _found, digits=AsSingleton(digits_of_keys), folder=folder)
-    rows = found | "found" >> ranged()
+    packed = found | "found" >> ranged() | "pack by key" >> beam.ParDo(PackByKey())
     if rules is not None and rules.max_hash_distance is not None:
         # Apart: Flink's fuser loses a collection that a Flatten and another step both read.
         compared = found | "found, to compare" >> ranged()
         near = find_near(compared, rules, AsSingleton(digits_of_keys), keeps_damaged=recipe.images.keeps_damaged)
-        rows = (rows, near) | "with near ones" >> beam.Flatten()
+        packed_near = near | "pack near by key" >> beam.ParDo(PackByKey())
+        packed = (packed, packed_near) | "with near ones" >> beam.Flatten()
     _ = (
-        rows
-        | "pack by key" >> beam.ParDo(PackByKey())
+        packed
         | "by key" >> beam.GroupByKey()
         | "write part"
         >> beam.MapTuple(

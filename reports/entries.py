@@ -23,7 +23,7 @@ from florenz.stores import files
 from florenz.stores.tables import read_table
 
 MAX_SHARDS = 6
-REJECTS_AT_ONCE = 50_000
+REJECTS_AT_ONCE = 4096
 OF_ENTRY = ("source", "split", "licence", "url", "shard", "offset", "bytes")
 OF_TEXT = ("task", "language", "style", "text", "source_text", "scores")
 

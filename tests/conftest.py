@@ -8,11 +8,13 @@ a few seconds bear the marker themselves.
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from apache_beam.runners.portability.fn_api_runner import execution
 from hypothesis import HealthCheck, settings
 
 from benchmarks.stand_in_stores import StandInStore, stand_in_store
@@ -65,6 +67,23 @@ def translation_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     with Server(patient, tmp_path_factory.mktemp("server") / "vllm.log") as server:
         server.wait_ready()
         yield server.endpoint
+
+
+@pytest.fixture
+def held_by_beam(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """All that the in-process runner is given to hold from now on, between stages and where it groups."""
+    held: list[bytes] = []
+
+    def noted(append: Callable[[Any, bytes], None]) -> Callable[[Any, bytes], None]:
+        def note(buffer: Any, data: bytes) -> None:
+            held.append(data)
+            append(buffer, data)
+
+        return note
+
+    for kind in (execution.ListBuffer, execution.GroupingBuffer):
+        monkeypatch.setattr(kind, "append", noted(kind.append))
+    return held
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Real Beam over a hand-written ledger and small pictures: the same bytes whoever does the work, and nothing lost."""
 
+import hashlib
 import io
 import random
 import shutil
@@ -38,7 +39,9 @@ from florenz.pipeline.assemble.books import KEPT, BooksError, imbalances, total
 from florenz.pipeline.assemble.build import EmptyBuild, assembly_of, publish, read_summary
 from florenz.pipeline.assemble.graph import rejects_path, run_assembly, summary_path
 from florenz.pipeline.assemble.rejects import read_rejects
+from florenz.pipeline.assemble.texts import Place
 from florenz.pipeline.index import build_index
+from florenz.pipeline.packing import pack
 from florenz.pipeline.recipe import Recipe
 from florenz.shards.manifest import read_manifest, shard_path
 from florenz.shards.reader import iter_samples
@@ -94,6 +97,23 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_out(tmp_path: Path, out: Path) -> Path:
     """A copy of it, for tests that change it."""
     return Path(shutil.copytree(out, tmp_path / "own"))
+
+
+def test_what_waits_for_the_plan_of_shards_is_the_names_of_ranges(
+    tmp_path: Path, pictures: Path, held_by_beam: list[bytes]
+) -> None:
+    """What became of a range counts its images in buckets, of which there are nearly as many as images."""
+    recipe = recipe_for(tmp_path / "out", pictures)
+    write_ledger(recipe, [key_of(jpeg_of(number)) for number in range(NUM_PICTURES)])
+    published(recipe)
+    assert any(b"WrittenShard" in data or b"ShardInfo" in data for data in held_by_beam), "names of classes are seen"
+    assert not any(b"CoveredRange" in data for data in held_by_beam)
+
+
+def test_where_an_images_texts_lie_is_some_30_bytes() -> None:
+    keys = [hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(256)]
+    places = [Place(key, key[:2], 517 * number, 517 + number % 9) for number, key in enumerate(keys)]
+    assert len(pack(places)) < 35 * len(places)
 
 
 def test_verification_finds_nothing(out: Path) -> None:

@@ -97,6 +97,20 @@ def test_a_member_of_a_tar_and_the_file_outside_are_one_picture(tmp_path: Path) 
     assert copy.reason == "duplicate_image" and "member=" in copy.source
 
 
+def test_the_in_process_runner_holds_no_row_by_itself(tmp_path: Path, held_by_beam: list[bytes]) -> None:
+    """It holds all that goes from one stage to the next; a row would be some 300 bytes there, and so for each image."""
+    folder, number = tmp_path / "pictures", 400
+    folder.mkdir()
+    with tarfile.open(folder / "shard.tar", "w") as tar:
+        for at in range(number):
+            info = tarfile.TarInfo(f"{at:09d}.jpg")
+            info.size = len(jpeg_of(at))
+            tar.addfile(info, io.BytesIO(jpeg_of(at)))
+    assert index_of(recipe_for(tmp_path / "out", folder)).num_found == number
+    assert 10 * number < sum(map(len, held_by_beam)) < 200 * number
+    assert not any(data.count(b"member=") > 1 for data in held_by_beam)
+
+
 def test_a_rerun_forgets_pictures_that_are_gone(tmp_path: Path) -> None:
     write_pictures(tmp_path / "pictures", 3)
     recipe = recipe_for(tmp_path / "out", tmp_path / "pictures")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,19 @@ def test_lists_are_there_for_all_steps_of_a_graph_and_gone_with_it(
         first, second = (kept(some, str(tmp_path)) or [] for some in (files_of(200), [["x" * 2000]]))
     assert first and second and not there()
     assert first == kept(files_of(200), str(tmp_path)), "the same items have the same names"
+
+
+def test_the_in_process_runner_holds_what_it_is_given_compressed(tmp_path: Path, held_by_beam: list[bytes]) -> None:
+    sources = files_of(2_000)
+    with beam.Pipeline() as pipeline:
+        found = pipeline | given([sources, sources[:1]], Running(out=str(tmp_path)))
+        _ = found | "number" >> beam.Map(len) | beam.Map(_write_number, folder=str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"2000", "1"}
+    assert 1000 < sum(map(len, held_by_beam)) < len(pickle.dumps(sources)) / 2
+
+
+def _write_number(number: int, folder: str) -> None:
+    (Path(folder) / str(number)).touch()
 
 
 def test_workers_elsewhere_get_all_items_and_the_job_holds_their_names(tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ def run_assembly(
         )
         shards = (
             covered
-            | "place" >> beam.FlatMap(_placed, plan=plan, assembly=assembly)
+            | "names of ranges" >> beam.Map(lambda one: one.range)  # all that waits for the plan: its counts are large
+            | "place" >> beam.FlatMap(placed, plan=plan, assembly=assembly)
             | "pack by shard" >> beam.ParDo(PackByKey())
             | "by shard" >> beam.GroupByKey()
             | "write" >> beam.Map(_written, plan=plan, assembly=assembly)
@@ -164,10 +165,6 @@ def _covered(
 
     here = answers.of(work.range, work.listed)
     return cover_range(work.range, here.all(), chain, tables, assembly, num_images, done)
-
-
-def _placed(covered: CoveredRange, plan: Plan, assembly: Assembly) -> Iterator[tuple[Shard, Place]]:
-    return placed(covered.range, plan, assembly)
 
 
 def _written(shard_and_places: tuple[Shard, Iterable[bytes]], plan: Plan, assembly: Assembly) -> WrittenShard:

@@ -1,10 +1,10 @@
 """What shards get of the images of one range, between the step that decides it and the one that writes it.
 
     OUT/assembling/<build>/<range>.texts     a compressed record for each image, one after the other
-    OUT/assembling/<build>/<range>.places    where they lie, with the numbers that decide an image's shard
+    OUT/assembling/<build>/<range>.places    where they lie
 
-So references travel and texts do not: an image is 60 bytes in a shuffle, however many languages there are. Gone when
-the build is complete.
+So references travel and texts do not: an image is some 30 bytes in a shuffle, however many languages there are. Gone
+when the build is complete.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 from florenz.images.sidecars import about_from, about_text
 from florenz.pipeline.assemble.covering import CoveredImage
-from florenz.shards.plan import Drawn, Rules
 from florenz.shards.schema import CAPTION_FIELDS, EXAMPLE_FIELDS, Caption, Example
 from florenz.stores import files
 
@@ -25,25 +24,21 @@ FOLDER = "assembling"
 
 
 class Place(NamedTuple):
-    """Where the texts of an image lie in its range's file; of_split, of_order: as in `Drawn`."""
+    """Where the texts of an image lie in its range's file. What decides its shard follows from its key (`Rules.drawn`),
+    and does not travel: it would be half of what is shuffled.
+    """
 
-    of_split: int
     key: str
-    of_order: int
     range: str
     offset: int
     size: int
-
-    @property
-    def drawn(self) -> Drawn:
-        return Drawn(self.of_split, self.key, self.of_order)
 
 
 def working_folder(out: str, build: str) -> str:
     return files.join(out, FOLDER, build, "")
 
 
-def write_texts(folder: str, its_range: str, images: Iterable[CoveredImage], rules: Rules) -> list[Place]:
+def write_texts(folder: str, its_range: str, images: Iterable[CoveredImage]) -> list[Place]:
     """The images that have an example; where each of them lies."""
     places: list[Place] = []
     offset = 0
@@ -52,7 +47,7 @@ def write_texts(folder: str, its_range: str, images: Iterable[CoveredImage], rul
             if image.examples:
                 record = _pack(image)
                 file.write(record)
-                places.append(Place(*rules.drawn(image.key), its_range, offset, len(record)))
+                places.append(Place(image.key, its_range, offset, len(record)))
                 offset += len(record)
     with files.atomic_write(_places_path(folder, its_range)) as file:
         file.write(zlib.compress(json.dumps(places).encode(), 1))

@@ -158,9 +158,11 @@ def cover_range(
             done(len(together))
 
     folder, rules = working_folder(assembly.out, assembly.build), rules_of(assembly, num_images)
-    places = write_texts(folder, its_range, images(), rules)
+    places = write_texts(folder, its_range, images())
     leave_rejects(folder, its_range, rejects, assembly.images)
-    return CoveredRange(range=its_range, counted=Counted.of((place.drawn for place in places), rules), tally=tally)
+    return CoveredRange(
+        range=its_range, counted=Counted.of((rules.drawn(place.key) for place in places), rules), tally=tally
+    )
 
 
 def covered(
@@ -198,7 +200,7 @@ def placed(its_range: str, plan: Plan, assembly: Assembly) -> Iterator[tuple[Sha
     withheld from training, where its rank counts even if nothing of it is withheld.
     """
     for place in read_places(working_folder(assembly.out, assembly.build), its_range):
-        image = place.drawn
+        image = plan.rules.drawn(place.key)
         split = plan.split_of(image)
         for index in plan.shards_of(image):
             yield (split, index), place
@@ -210,7 +212,7 @@ def written(shard: Shard, places: Iterable[Place], plan: Plan, assembly: Assembl
     """places: of all images that may be in the shard, in any order."""
     split, index = shard
     of_key = {place.key: place for place in places}
-    images = (place.drawn for place in of_key.values())
+    images = map(plan.rules.drawn, of_key)
     keys = plan.places("val" if split == HELDOUT else split, index, images)
     folder = working_folder(assembly.out, assembly.build)
     samples = _Samples(

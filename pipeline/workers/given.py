@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,11 +19,28 @@ def given(items: Iterable[Any], running: Running) -> beam.PTransform:
     where they are many, by the names of lists (see lists.py).
     """
     if facts_of(running).is_on_this_machine:
-        return beam.Create(items)
+        return Compressed(items)
     items, expected = list(items), expected_of_workers(running.out)
     if (names := kept(items, running.out)) is None:
         return Given(items, expected)
     return Listed(names, running.out, expected)
+
+
+class Compressed(beam.PTransform):  # type: ignore[misc]
+    """These items, each compressed until a worker takes it: the in-process runner holds them several times on their
+    way, and names of parts are many.
+    """
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        super().__init__()
+        self._packed = [zlib.compress(pickle.dumps(item), 1) for item in items]
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[Any]:
+        return pipeline | beam.Create(self._packed) | "unpack" >> beam.Map(_unpacked)
+
+
+def _unpacked(packed: bytes) -> Any:
+    return pickle.loads(zlib.decompress(packed))  # noqa: S301  (written by our own launcher, as all that Beam sends)
 
 
 class Listed(beam.PTransform):  # type: ignore[misc]
