@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from florenz.train import emergence, law
+from florenz.train.power_law import Point
 from florenz.train.results import mean_and_interval, read_result
 from florenz.train.runs import RECORD
 from florenz.train.variants import Variant
@@ -162,6 +163,23 @@ def test_the_law_of_any_runs_is_fitted_and_drawn(tmp_path: Path, capsys: pytest.
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| held-out captions")]
     assert "| 9 | -0.500 [-0.500, -0.500] | -0.250 [-0.250, -0.250] | - | 1.00 | -0.16, -0.04 |" in row
     assert row in report.read_text() and (tmp_path / "law.png").read_bytes().startswith(b"\x89PNG")
+    losses = [line for line in report.read_text().splitlines() if "| 25,600 |" in line]
+    assert [line.split("|")[1].strip() for line in losses] == ["1,007", "2,007", "4,007"]
+    assert float(losses[0].split("|")[4]) == pytest.approx(30 * 1007**-0.5 * 25600**-0.25, abs=0.0005)
+
+
+def test_what_was_fitted_is_told_by_size_start_and_samples_and_of_several_seeds_the_mean() -> None:
+    points = {
+        "held-out captions": [
+            Point(parameters=size, samples=100, start_languages=start, loss=loss)
+            for size, start, loss in ((2e6, 0, 4.0), (1e6, 4, 2.0), (2e6, 0, 2.0))
+        ],
+        "translations": [Point(parameters=2e6, samples=100, start_languages=0, loss=0.5)],
+    }
+    assert law.losses_table(points).splitlines()[2:] == [
+        "| 1,000,000 | 4 | 100 | 2.000 | - |",
+        "| 2,000,000 | 0 | 100 | 3.000 | 0.500 |",
+    ]
 
 
 def test_a_start_is_told_by_the_decoders_card(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ LIST, OUT, REPORT = "configs/law.toml", "data/law", "docs/law.md"
 VARIABLES = ("DATA", "OUT", "REPORT")
 DECODER_CARD = "decoder.json"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+MAX_TICKS = 6
+STYLES = (("o", "-"), ("^", "--"), ("s", ":"), ("D", "-."))  # marker and line of each start
 
 
 def points_of(folders: Sequence[Path]) -> dict[str, list[Point]]:
@@ -107,6 +110,21 @@ def exponents_table(fits: Mapping[str, Fit]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def losses_table(points: Mapping[str, Sequence[Point]]) -> str:
+    """What was fitted: a row for each size, start and number of samples; of several seeds the mean."""
+    found: dict[tuple[float, int, float], dict[str, list[float]]] = {}
+    for name, of_kind in points.items():
+        for one in of_kind:
+            losses = found.setdefault((one.parameters, one.start_languages, one.samples), {})
+            losses.setdefault(name, []).append(one.loss)
+    head = ["parameters", "languages before", "samples", *points]
+    rows = [head, ["---:"] * len(head)]
+    for (size, start, samples), losses in sorted(found.items()):
+        cells = [f"{sum(losses[name]) / len(losses[name]):.3f}" if name in losses else "-" for name in points]
+        rows.append([f"{size:,.0f}", str(start), f"{samples:,.0f}", *cells])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
 def draw(points: Mapping[str, Sequence[Point]], fits: Mapping[str, Fit], path: Path) -> None:
     """The paper's figure: loss over samples seen, a panel for each kind, a line for each size and start, in powers."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -117,16 +135,24 @@ def draw(points: Mapping[str, Sequence[Point]], fits: Mapping[str, Fit], path: P
     panels = figure.subplots(1, len(fits), squeeze=False)[0]
     for axes, (name, found) in zip(panels, fits.items(), strict=True):
         axes.set(xscale="log", yscale="log", title=name, xlabel="samples seen")
+        starts = sorted({point.start_languages for point in points[name]})
         for place, size in enumerate(sorted({point.parameters for point in points[name]})):
             of_size = [point for point in points[name] if point.parameters == size]
             colour = COLOURS[place % len(COLOURS)]
-            axes.scatter([point.samples for point in of_size], [point.loss for point in of_size], color=colour, s=14)
-            for start in sorted({point.start_languages for point in of_size}):
-                seen = sorted({point.samples for point in of_size if point.start_languages == start})
-                axes.plot(seen, [found.loss(size, one, start) for one in seen], color=colour, linewidth=1)
-            axes.plot([], [], color=colour, label=f"{size / 1e6:.1f} M")
+            for start, (marker, line) in zip(starts, cycle(STYLES), strict=False):
+                of_start = [point for point in of_size if point.start_languages == start]
+                seen = sorted({point.samples for point in of_start})
+                losses = [point.loss for point in of_start]
+                axes.scatter([point.samples for point in of_start], losses, color=colour, marker=marker, s=14)
+                axes.plot(seen, [found.loss(size, one, start) for one in seen], color=colour, ls=line, lw=0.8)
+            axes.plot([], [], color=colour, label=f"{size / 1e6:.1f} M parameters")
+        for start, (marker, line) in zip(starts, cycle(STYLES), strict=False):
+            axes.plot([], [], color="#777777", marker=marker, ls=line, lw=0.8, ms=4, label=f"{start} languages before")
+        seen = sorted({point.samples for point in points[name]})
+        axes.set_xticks(seen[:MAX_TICKS], [f"{one:,.0f}" for one in seen[:MAX_TICKS]])
+        axes.set_xticks([], minor=True)
     panels[0].set_ylabel("cross-entropy (nats per token)")
-    panels[-1].legend(title="parameters", frameon=False)
+    panels[0].legend(fontsize="x-small", frameon=False, loc="lower left")
     with files.atomic_write(str(path)) as file:
         figure.savefig(file, format="png", dpi=120)
 
@@ -158,7 +184,9 @@ def _run(paths: Sequence[str], variables: Mapping[str, str]) -> int:
     report = Path(variables.get("REPORT", REPORT))
     picture = report.with_suffix(".png")
     draw(points, fits, picture)
-    write_between_marks(report, f"{table}\n\n![loss over samples seen]({picture.name})", title="The law")
+    figure = f"![loss over samples seen]({picture.name})"
+    parts = (table, figure, "Cross-entropy in nats per token:", losses_table(points))
+    write_between_marks(report, "\n\n".join(parts), title="The law")
     print(table)
     print(f"{len(folders)} runs in {report} and {picture}")
     return 1 if failed else 0
