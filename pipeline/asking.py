@@ -176,7 +176,7 @@ def _translate_beside(
     assert tasks is not None, "the first of all is a translator"
     captioned = Captioned(_work_beside(this, before, asking), _lacking(before, captioner.told_styles))
     started, was_beside = time.monotonic(), False
-    this.ahead = learning_ahead(this.recipe, index, this.answers)
+    this.ahead = learning_ahead(this.recipe, this.makers, index, this.answers)
     most = asking.missing(before).questions + before.captions().total() * len(asking.routes)
     with Captioning(caption, captioned) as captioning:
 

@@ -9,7 +9,7 @@ from florenz.filters.alignment_check import AlignmentTable, learn_table
 from florenz.filters.settings import language_and_fingerprint
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
-from florenz.pipeline.answers.makers import makers_of
+from florenz.pipeline.answers.makers import Makers
 from florenz.pipeline.answers.ranges import work_of
 from florenz.pipeline.assemble.ahead import LearnedAhead
 from florenz.pipeline.assemble.alignment import is_learning, pairs_of
@@ -24,13 +24,13 @@ MAX_IMAGES = 20_000
 LEARNING_BYTES = 2 << 30  # of two directions at once, a gigabyte each at most
 
 
-def learning_ahead(recipe: Recipe, index: Index, answers: CurrentAnswers) -> LearnedAhead | None:
+def learning_ahead(recipe: Recipe, makers: Makers, index: Index, answers: CurrentAnswers) -> LearnedAhead | None:
     """None where there is nothing to learn, or where the translator has not the last word on what is learned from."""
     filters = recipe.filters
     is_wanted = filters.alignment == "learn" and is_learning(filters) and index.num_images <= MAX_IMAGES
     if not is_wanted or recipe.rephrasers or recipe.scorers:
         return None
-    assembly = assembly_of(recipe, makers_of(recipe))
+    assembly = assembly_of(recipe, makers)
     return LearnedAhead(partial(_learned, assembly=assembly, index=index, answers=answers))
 
 
@@ -45,6 +45,7 @@ def _learned(language: str, assembly: Assembly, index: Index, answers: CurrentAn
     for work in work_of(index, answers):
         here = answers.of(work.range, work.listed)
         rows: list[CaptionRow | TranslationRow] = [*here.captions().values(), *here.all_translations(language)]
+        answers.ledger.damaged += here.ledger.damaged  # set aside now, so nobody after us could tell
         for texts in texts_of(read_range(assembly.out, work.range), rows, alone):
             pairs += [pair for _, pair in pairs_of(texts)]
     return learn_table(pairs, language)

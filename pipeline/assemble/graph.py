@@ -48,7 +48,7 @@ from florenz.pipeline.packing import PackByKey, unpack
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.pipeline.runners.contract import Running, graph, workers_progress
 from florenz.pipeline.workers.given import given
-from florenz.shards.plan import SPLITS, Counted, Plan
+from florenz.shards.plan import SPLITS, Counted, Plan, Rules
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 from florenz.stores.seals import sealed
@@ -72,7 +72,6 @@ def run_assembly(
 ) -> None:
     """`running`: where; its OUT is the assembly's. ahead: for workers that are threads of this process."""
     telling, work = workers_progress(running, progress), work_of(index, answers)
-    rules = rules_of(assembly, index.num_images)
     is_on = may_learn(assembly.filters, index.num_images * len(assembly.styles))
     remove_working_folders(assembly.out)
     keep_table(assembly.out, assembly.concepts_table, assembly.concepts)
@@ -92,20 +91,7 @@ def run_assembly(
             num_images=index.num_images,
             progress=telling,
         )
-        plan = AsSingleton(
-            covered
-            | "counts" >> beam.Map(lambda one: one.counted)
-            | "add up counts" >> beam.CombineGlobally(Counted.added)
-            | "plan shards" >> beam.Map(Plan, rules)
-        )
-        shards = (
-            covered
-            | "names of ranges" >> beam.Map(lambda one: one.range)  # all that waits for the plan: its counts are large
-            | "place" >> beam.FlatMap(placed, plan=plan, assembly=assembly)
-            | "pack by shard" >> beam.ParDo(PackByKey())
-            | "by shard" >> beam.GroupByKey()
-            | "write" >> beam.Map(_written, plan=plan, assembly=assembly)
-        )
+        shards = _shards(covered, rules_of(assembly, index.num_images), assembly)
         infos = shards | "infos" >> beam.Map(lambda shard: shard.info) | "all infos" >> beam.combiners.ToList()
         # Apart, and not flattened into one: Flink's fuser loses a collection that a Flatten and another step both read.
         _ = (
@@ -124,6 +110,26 @@ def run_assembly(
             )
         )
     remove_working_folders(assembly.out)
+
+
+def _shards(
+    covered: beam.PCollection[CoveredRange], rules: Rules, assembly: Assembly
+) -> beam.PCollection[WrittenShard]:
+    """Planned from counts, then written, each from references to its images' texts."""
+    plan = AsSingleton(
+        covered
+        | "counts" >> beam.Map(lambda one: one.counted)
+        | "add up counts" >> beam.CombineGlobally(Counted.added)
+        | "plan shards" >> beam.Map(Plan, rules)
+    )
+    return (
+        covered
+        | "names of ranges" >> beam.Map(lambda one: one.range)  # all that waits for the plan: its counts are large
+        | "place" >> beam.FlatMap(placed, plan=plan, assembly=assembly)
+        | "pack by shard" >> beam.ParDo(PackByKey())
+        | "by shard" >> beam.GroupByKey()
+        | "write" >> beam.Map(_written, plan=plan, assembly=assembly)
+    )
 
 
 def remove_working_folders(out: str) -> None:
