@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from florenz.console import INTERRUPTED, REFUSED, STOPPED, fail, interrupt, leave, quiet_libraries
+from florenz.libraries import importing_libraries
 from florenz.limits.printable import printable_lines
 
 MAX_DIGITS = 6
@@ -83,8 +84,9 @@ def retry(arguments: Sequence[str]) -> int:
 
 def _run(recipe_path: str, variables: dict[str, str]) -> int:
     # Imported late: Beam takes a second, which a wrong word on the command line should not cost.
-    from florenz.pipeline.recipe import load_recipe
-    from florenz.recipes.recipe_file import RecipeError
+    with importing_libraries():
+        from florenz.pipeline.recipe import load_recipe
+        from florenz.recipes.recipe_file import RecipeError
 
     retry = variables.pop("RETRY", None)
     replace = variables.pop("REPLACE", "")
@@ -102,13 +104,14 @@ def _run(recipe_path: str, variables: dict[str, str]) -> int:
     except RecipeError as problem:
         return fail(str(problem), REFUSED)
 
-    from florenz.pipeline.assemble.books import BooksError
-    from florenz.pipeline.budget import UNLIMITED, parse_budget
-    from florenz.pipeline.plan import plan as plan_run
-    from florenz.pipeline.run import run
-    from florenz.stores.files import in_words
-    from florenz.stores.lock import OutInUse
-    from florenz.translators.endpoint import ServerError
+    with importing_libraries():
+        from florenz.pipeline.assemble.books import BooksError
+        from florenz.pipeline.budget import UNLIMITED, parse_budget
+        from florenz.pipeline.plan import plan as plan_run
+        from florenz.pipeline.run import run
+        from florenz.stores.files import in_words
+        from florenz.stores.lock import OutInUse
+        from florenz.translators.endpoint import ServerError
 
     try:
         workers, cost = recipe.workers, recipe.plan.cost_per_hour

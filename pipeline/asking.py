@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from florenz.captioners.contract import Captioner, CaptionerSettings, Served
+from florenz.libraries import importing_libraries
 from florenz.pipeline.answers import busy
 from florenz.pipeline.answers.captioned import Captioned, CaptioningStopped, Feed
 from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
@@ -89,7 +90,8 @@ def _caption_with(
     if this.may_start_early:
         this.servings[0].start()  # it takes longer to come up than a thousand captions take
     # Imported here: seconds that a rerun need not wait.
-    from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
+    with importing_libraries():
+        from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
 
     styles = captioner.told_styles
     endpoints = captioner.running_servers
@@ -98,7 +100,8 @@ def _caption_with(
         if this.workers_are.is_on_this_machine:
             started = time.monotonic()
             try:
-                loaded = load_captioner(captioner)
+                with importing_libraries():  # each kind of captioner its own
+                    loaded = load_captioner(captioner)
             except CaptionerError as problem:
                 raise RecipeError([str(problem)]) from problem
             note_start(this, this.makers.captioners[styles[0]].fingerprint, time.monotonic() - started)
