@@ -215,7 +215,7 @@ def read_images(this: Run, expect: Callable[[int | None], None] = lambda images:
         index = build_index(recipe, sources, progress)
     _check_images(this, index)
     this.fit(index)
-    take_alt_texts(this.ledger, recipe.captioners, index.ranges())
+    take_alt_texts(recipe, index, this.answers)
     return index
 
 

@@ -18,6 +18,7 @@ from pipeline_examples import (
     write_pictures,
 )
 
+from florenz.pipeline.answers import each_range
 from florenz.pipeline.answers import survey as survey_module
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
@@ -235,7 +236,7 @@ def test_an_engine_finds_what_the_launcher_finds(recipe: Recipe, index: Index, m
     write_ledger(recipe, list(index.images)[:7])
     here = look(recipe, index)
     (Path(recipe.out) / "ledger" / "survey.json").unlink()
-    monkeypatch.setattr(survey_module, "FEW", 0)
+    monkeypatch.setattr(each_range, "FEW", 0)
     assert look(recipe, index) == here
 
 

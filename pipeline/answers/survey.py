@@ -8,17 +8,14 @@ their names say that, so lines are kept (`surveyed.py`).
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-import apache_beam as beam
-
 from florenz.images.references import relative_uri
 from florenz.pipeline.answers.current import CurrentAnswers
-from florenz.pipeline.answers.ledger import Ledger
+from florenz.pipeline.answers.each_range import for_each, merge_scattered
 from florenz.pipeline.answers.missing import candidates_to_ask, scores_to_ask
 from florenz.pipeline.answers.parts import is_whole
 from florenz.pipeline.answers.ranges import RangeWork, work_of
@@ -33,13 +30,10 @@ from florenz.pipeline.answers.surveyed import (
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.image_index import Index, RangeOfImages, read_range
 from florenz.pipeline.recipe import Recipe
-from florenz.pipeline.runners.contract import graph
-from florenz.pipeline.workers.given import given
 from florenz.recipes.fingerprints import fingerprint
 from florenz.stores import files
 
 _LOOKERS = ("florenz.pipeline.answers.survey",)
-FEW = 16  # ranges that are looked through in less time than an engine takes to start
 
 
 def survey(
@@ -55,10 +49,8 @@ def survey(
     hold the bytes that were written: one read is enough, of a million images too. It is added to.
     """
     proved = set() if proved is None else proved
-    listed, digits = answers.ledger.parts(), answers.ledger.digits
-    scattered = answers.ledger.scattered(listed=listed)
-    merged = _each(recipe, "merge", scattered, partial(_merged, out=recipe.out, digits=digits)) if scattered else []
-    work = work_of(index, answers, keys, None if merged else listed)
+    listed, set_aside = merge_scattered(recipe, answers)
+    work = work_of(index, answers, keys, listed)
     states, known = _states(index, answers, work, recipe.image_source), kept_lines(recipe.out) if keys is None else {}
     ranges = list(zip(work, states, strict=True))
     kept = [(one, state) for one, state in ranges if one.range in known and known[one.range].state == state]
@@ -67,7 +59,7 @@ def survey(
     changed = [(one, state) for one, state in ranges if one.range not in by_range]
     if changed:
         look = partial(_looked, out=recipe.out, images=recipe.image_source, answers=answers)
-        for record in _each(recipe, "survey", changed, look):
+        for record in for_each(recipe, "survey", changed, look):
             by_range[record["range"]] = from_record(record)
         # A state names a part that was set aside too: with the same answers it would come back under the same name.
         sound = {name: found for name, found in by_range.items() if not found.damaged}
@@ -77,7 +69,7 @@ def survey(
     return Survey(
         parts=tuple(by_range[one.range] for one in work),
         work=tuple(work),
-        set_aside=tuple(line for one in merged for line in one["damaged"]),
+        set_aside=tuple(set_aside),
     )
 
 
@@ -151,32 +143,3 @@ def _digest_of(found: RangeOfImages, answers: CurrentAnswers, images: str) -> st
     for answer in answers.about(found.images):
         digest.update(repr(answer).encode())
     return digest.hexdigest()
-
-
-def _merged(parts: Sequence[str], out: str, digits: int) -> dict[str, Any]:
-    ledger = Ledger(out, digits)
-    ledger.merge(parts)
-    return {"damaged": ledger.damaged}
-
-
-def _each(recipe: Recipe, what: str, items: Sequence[Any], do: Any) -> list[dict[str, Any]]:
-    """What comes of each, worked out where the recipe's graphs run, unless it is too little for that."""
-    if len(items) <= FEW:
-        return [do(item) for item in items]
-    path = files.join(recipe.out, "ledger", f"{what}.new.json")
-    with graph(recipe.running, "read") as pipeline:
-        _ = (
-            pipeline
-            | "ranges" >> given(items, recipe.running)
-            | what >> beam.Map(do)
-            | "all ranges" >> beam.combiners.ToList()
-            | "note" >> beam.Map(_note, path=path)
-        )
-    found: list[dict[str, Any]] = json.loads(files.read_bytes(path))
-    files.remove(path)
-    return found
-
-
-def _note(records: list[dict[str, Any]], path: str) -> None:
-    with files.atomic_write(path) as file:
-        file.write(json.dumps(records).encode())
