@@ -252,7 +252,7 @@ def _other_script(pair: Pair, language: str, rng: random.Random, others: Sequenc
     return _replaced(pair[1], rng.choice(_OTHER_SCRIPTS[rng.choice(scripts)]), language, rng)
 
 
-def _english_word(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
+def make_english_word(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
     words = [word for word in re.findall(r"(?<![\w'’.-])[a-z]+(?![\w'’-])", pair[0]) if len(word) >= 3]
     return _replaced(pair[1], rng.choice(words), language, rng) if words else None
 
@@ -289,7 +289,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault(name="cut in a word, then a full stop", goal=None, languages=SPACED, make=make_cut),
     # What nobody listed: seen where a thousand kept and a thousand rejected texts were read ("What was read").
     Fault(name="a word in another script", goal=None, languages=MAIN, make=_other_script),
-    Fault(name="a word left in English, other scripts", goal=None, languages=tuple(_OWN_SCRIPTS), make=_english_word),
+    Fault(
+        name="a word left in English, other scripts", goal=None, languages=tuple(_OWN_SCRIPTS), make=make_english_word
+    ),
     Fault(name="more in brackets", goal=None, languages=MAIN, make=_more_in_brackets),
     # What was caught before any of these were looked for; it must not be lost.
     Fault(name="second half left in English", goal=None, languages=MAIN, make=_second_half),

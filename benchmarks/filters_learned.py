@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.filters_faults import SPACED, make_cut
+from benchmarks.filters_faults import SPACED, make_cut, make_english_word
 from benchmarks.filters_texts import Pair, large_pairs
 from benchmarks.filters_words import REMARKS
 from florenz.filters.alignment_check import AlignmentTable, learn_table
 from florenz.filters.cut_word import check_cut_word
+from florenz.filters.untranslated_word import check_untranslated_word
 from florenz.filters.verdict import Candidate
 
 SHARE_OF_BAD = 0.05
@@ -43,6 +44,7 @@ def _of_run(pairs: Sequence[Pair], language: str) -> Iterator[Figure]:
     yield f"another image's caption, {run}", language, _caught(table, others), number, 98 if number > 20_000 else 95
     yield f"refusal or remark, {run}", language, _caught(table, remarks), len(remarks), 90
     yield from _cut_words(pairs, table, language, run)
+    yield from _english_words(pairs, table, language, run)
     bad = set(rng.sample(range(number), round(SHARE_OF_BAD * number)))
     mixed = [(source, rng.choice(pairs)[1]) if place in bad else (source, text)
              for place, (source, text) in enumerate(pairs)]  # fmt: skip
@@ -62,6 +64,25 @@ def _cut_words(pairs: Sequence[Pair], table: AlignmentTable, language: str, run:
     ):
         candidates = [Candidate(source=source, text=text, language=language) for source, text in rows]
         caught = sum(not verdict.keep for verdict in check_cut_word(candidates, {language: table}))
+        yield name, language, len(rows) - caught if rows is pairs else caught, len(rows), goal
+
+
+def _english_words(pairs: Sequence[Pair], table: AlignmentTable, language: str, run: str) -> Iterator[Figure]:
+    """One word of the text replaced by one of the source."""
+    if language not in SPACED:
+        return
+    rng = random.Random(3)
+    texts = [
+        (pair[0], left)
+        for pair in pairs
+        if (left := make_english_word(pair, language, rng, pairs)) and left.casefold() != pair[1].casefold()
+    ]
+    for name, rows, goal in (
+        (f"a word left in English, {run}", texts, None),
+        (f"good texts without such a word, {run}", pairs, 99.9),
+    ):
+        candidates = [Candidate(source=source, text=text, language=language) for source, text in rows]
+        caught = sum(not verdict.keep for verdict in check_untranslated_word(candidates, {language: table}))
         yield name, language, len(rows) - caught if rows is pairs else caught, len(rows), goal
 
 

@@ -23,6 +23,7 @@ from florenz.filters.order import TEXT_CHECKS
 from florenz.filters.own_words import check_own_words
 from florenz.filters.settings import FilterSettings
 from florenz.filters.toxicity import WordList, check_toxicity
+from florenz.filters.untranslated_word import check_untranslated_word
 from florenz.filters.verdict import KEEP, Candidate, Verdict, read_as
 from florenz.languages.identification import LanguageIdentifier
 
@@ -76,7 +77,7 @@ class FilterChain:
     ) -> list[Verdict]:
         """One verdict for each candidate, in order. Any string is allowed as source and text.
 
-        tables: language -> what was learned from the run's pairs; without one nothing is `misaligned` or a `cut_word`.
+        tables: language -> what was learned from the run's pairs; of `order.LEARNED_CHECKS` only what has one is asked.
         A kept text's verdict says what language ID reads in it, unless `wrong_language` is disabled.
         """
         verdicts: list[Verdict] = []
@@ -98,6 +99,7 @@ class FilterChain:
         if tables:
             self._narrow(candidates, verdicts, "misaligned", partial(check_misaligned, tables=tables))
             self._narrow(candidates, verdicts, "cut_word", partial(check_cut_word, tables=tables))
+            self._narrow(candidates, verdicts, "untranslated_word", partial(check_untranslated_word, tables=tables))
         return verdicts
 
     def _check_texts(self, columns: Columns) -> list[Verdict]:

@@ -24,7 +24,7 @@ from florenz.filters.columns import Columns
 from florenz.filters.mixed_language import foreign_script_share
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
-from florenz.filters.words import split_words
+from florenz.filters.words import quotes_something, split_words
 from florenz.languages.codes import LANGUAGES, SOURCE, scripts_of_language
 from florenz.languages.scripts import script_of, script_weights
 
@@ -39,7 +39,6 @@ _MIN_LETTERS = {"CYRILLIC": 2, "GREEK": 2}  # of the others, one
 _ENGLISH_WORD = re.compile(
     r"(?<![A-Za-zÀ-ɏ0-9.@/_&'’])(?<![A-Za-zÀ-ɏ0-9]-)[a-z]{2,}(?![A-Za-zÀ-ɏ0-9@/_&]|[-'’.][A-Za-z])"
 )
-_QUOTES = re.compile(r"[\"“”„«»「]|(?<!\w)['‘]")
 _WRITTEN_SO = frozenset(
     (
         *("km", "kg", "cm", "mm", "ml", "mg", "mph", "kph", "rpm", "am", "pm", "gb", "mb", "tv", "cd", "dvd", "pc"),
@@ -82,7 +81,7 @@ def _foreign_script(candidate: Candidate, own: frozenset[str]) -> str:
 def _english_word(candidate: Candidate) -> str:
     """A word in small letters that stands in source and text; "" if there is none or the source quotes something."""
     found = [word for word in _ENGLISH_WORD.findall(candidate.text) if word not in _WRITTEN_SO]
-    if not found or _QUOTES.search(candidate.source):
+    if not found or quotes_something(candidate.source):
         return ""
     of_source = frozenset(split_words(candidate.source))  # as written: what is capitalised may be a name
     return next((word for word in found if word in of_source), "")

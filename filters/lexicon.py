@@ -67,6 +67,20 @@ class Lexicon:
     def _in_order(self) -> list[str]:
         return sorted(self.explained)
 
+    def frequency(self, word: str) -> float:
+        """Of a word to explain, 0 to 1; 0 for one that occurs once or never."""
+        number = self.explained.get(word, 0)
+        return float(self.frequencies[number]) if number > 1 else 0.0
+
+    def times_at_least(self, word: str) -> int:
+        """How often a word to explain stood there, at least: the rarest that is known stood there _MIN_WORD_COUNT times
+        or more."""
+        return round(_MIN_WORD_COUNT * self.frequency(word) / self._least_frequency)
+
+    @cached_property
+    def _least_frequency(self) -> float:
+        return float(self.frequencies[2:].min(initial=1.0))
+
     def unexplained(self, row: Row) -> list[int]:
         """The places of words that nothing given makes likelier, in order."""
         found = self.words([row])

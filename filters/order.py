@@ -30,7 +30,7 @@ TEXT_CHECKS: tuple[tuple[str, str], ...] = (
 LANGUAGE_CHECKS = ("wrong_language", "mixed_language")
 """Asked last and of many texts at once, because they need language ID."""
 
-LEARNED_CHECKS = ("misaligned", "cut_word")
+LEARNED_CHECKS = ("misaligned", "cut_word", "untranslated_word")
 """Asked of what all others keep, where a run has pairs enough to learn from (`alignment_check.py`)."""
 
 LISTED_CHECKS = ("added_toxicity", "toxic")

@@ -20,6 +20,7 @@ from florenz.languages.codes import SOURCE
 
 _END_CHARS = 25_000
 INNER = "'’ʼ-"
+_QUOTES = re.compile(r"[\"“”„«»「]|(?<!\w)['‘]")
 _DIGIT = re.compile(r"\d")
 _TITLE_CASE_MIN_WORDS, _TITLE_CASE_SHARE = 5, 0.8
 
@@ -135,6 +136,11 @@ def folded(text: str) -> str:
 def folded_words(text: str) -> list[str]:
     """The words in that spelling."""
     return split_words(folded(text))
+
+
+def quotes_something(source: str) -> bool:
+    """Whether quotation marks stand in it: what is quoted, as the words on a sign, is left as it is."""
+    return _QUOTES.search(source) is not None
 
 
 class SourceWords(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 from alignment_examples import made_pairs
 from filters_examples import translation
 
-from benchmarks.filters_faults import make_cut
+from benchmarks.filters_faults import make_cut, make_english_word
 from benchmarks.filters_texts import large_pairs
 from florenz.filters import alignment_check
 from florenz.filters.alignment import (
@@ -25,6 +25,7 @@ from florenz.filters.alignment_check import check_misaligned, chosen_of, learn_t
 from florenz.filters.chain import FilterChain
 from florenz.filters.cut_word import check_cut_word
 from florenz.filters.lexicon import RARE, _distinct, learn_lexicon
+from florenz.filters.untranslated_word import check_untranslated_word
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -206,6 +207,74 @@ def test_human_german_is_not_cut_and_what_is_cut_is_found():
     rng = random.Random(4)
     cut = [translation(text, source=pair[0]) for pair in pairs[:2000] if (text := make_cut(pair, "de", rng, pairs))]
     assert len(cut) > 500 and sum(not v.keep for v in check_cut_word(cut, {"de": table})) >= 0.4 * len(cut)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("Das red Schiff liegt am alt Wasser.", "red"), ("The rot Schiff liegt am alt Wasser.", "the")]
+)
+def test_a_word_left_in_english_is_told(table, text, word):
+    candidate = translation(text, source="The red ship lies by the old water 3.")
+    (verdict,) = check_untranslated_word([candidate], {"de": table})
+    assert verdict.reason == "untranslated_word" and repr(word) in verdict.detail
+    assert check_untranslated_word([candidate], {"fr": table})[0].keep
+
+
+def test_the_chain_asks_for_a_word_left_in_english_only_where_there_is_a_table(table):
+    candidate = translation("Das rot Schiff liegt am old Wasser.", source="The red ship lies by the old water 3.")
+    assert FilterChain()([candidate], {"de": table})[0].reason == "untranslated_word"
+    assert FilterChain()([candidate])[0].keep
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "why"),
+    [
+        ("The red ship lies by the old water.", "Das rot Schiff liegt am alt Wasser.", "nothing is left"),
+        ("The Red ship lies by the old water.", "Das Red Schiff liegt am alt Wasser.", "a name"),
+        ('The ship "red" lies by the old water.', "Das Schiff „red“ liegt am alt Wasser.", "quoted"),
+        ("The zyzzyva ship lies by the old water.", "Das zyzzyva Schiff liegt am alt Wasser.", "unknown to the run"),
+        ("The old ship lies by the water.", "Das alt Schiff liegt am Wasser red.", "not in its source"),
+    ],
+)
+def test_what_is_not_left_in_english_is_kept(table, source, text, why):
+    assert check_untranslated_word([translation(text, source=source)], {"de": table})[0].keep, why
+
+
+def test_a_word_that_the_language_has_taken_over_is_kept(pairs):
+    """Also one that it shares by chance; of words that no translation has one in a hundred may be such a slip."""
+    taken_over = [(source, text.replace(" rot ", " red ")) for source, text in pairs]
+    slips = taken_over[:3] + pairs[3:]
+    left = translation("Das red Schiff liegt am alt Wasser.", source="The red ship lies by the old water 3.")
+    verdicts = [
+        check_untranslated_word([left], {"de": learn_table(learned_from, "de")})[0].keep
+        for learned_from in (taken_over, slips)
+    ]
+    assert verdicts == [True, False]
+
+
+def test_human_german_has_no_word_left_in_english_and_what_has_is_found():
+    pairs = list(dict.fromkeys(large_pairs("de")))[:7000]
+    if not pairs:
+        pytest.skip("shared large pairs are absent")
+    table = learn_table(pairs, "de")
+    good = [translation(text, source=source) for source, text in pairs]
+    assert sum(not verdict.keep for verdict in check_untranslated_word(good, {"de": table})) <= 7
+    rng = random.Random(4)
+    left = [
+        translation(text, source=pair[0])
+        for pair in pairs
+        if (text := make_english_word(pair, "de", rng, pairs)) and text != pair[1]
+    ]
+    assert len(left) > 3000
+    assert sum(not verdict.keep for verdict in check_untranslated_word(left, {"de": table})) >= 0.4 * len(left)
+
+
+def test_a_lexicon_says_how_often_a_word_stood_there():
+    pairs = [("a red cat", "ein Auto"), ("a cat", "ein Tier"), *((f"a red bus {n}", f"ein Bus {n}") for n in range(9))]
+    english = learn_pair_model(pairs, "de").backwards["words"]
+    assert [english.times_at_least(word) for word in ("red", "bus", "cat", "7", "nothing")] == [10, 9, 2, 0, 0]
+    assert english.frequency("red") == pytest.approx(10 / 41) and english.frequency("7") == 0.0
+    alike = learn_pair_model(pairs[2:], "de").backwards["words"]
+    assert alike.times_at_least("bus") == 2, "all that is known is at least as rare as what occurs twice"
 
 
 def test_a_lexicon_of_nothing_but_rare_words_takes_all_for_one():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from florenz.filters.chain import FilterChain, text_checks
-from florenz.filters.order import REASONS, TEXT_CHECKS
+from florenz.filters.order import LANGUAGE_CHECKS, LEARNED_CHECKS, REASONS, TEXT_CHECKS
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import Candidate, Verdict
 
@@ -112,7 +112,9 @@ def test_a_disabled_reason_is_not_looked_for():
 
 
 def test_language_checks_come_last():
-    assert REASONS[len(TEXT_CHECKS) :] == ("wrong_language", "mixed_language", "misaligned", "cut_word")
+    assert REASONS[len(TEXT_CHECKS) :] == (*LANGUAGE_CHECKS, *LEARNED_CHECKS)
+    assert LANGUAGE_CHECKS == ("wrong_language", "mixed_language")
+    assert LEARNED_CHECKS == ("misaligned", "cut_word", "untranslated_word")
 
 
 def test_misspelt_reason_is_refused_with_the_nearest():

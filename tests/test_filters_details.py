@@ -35,6 +35,9 @@ EXAMPLES = {
     "wrong_language": translation(CAPTIONS["fr"]),
     "mixed_language": translation("Ein rotes Auto parkt heute next to an alten Haus."),
     "cut_word": translation("Das rot Schiff liegt am alt Was.", source="The red ship lies by the old water."),
+    "untranslated_word": translation(
+        "Das rot Schiff liegt am old Wasser.", source="The red ship lies by the old water."
+    ),
     "misaligned": translation("Der Kellner bringt allen Gästen heute die Suppe an ihren Tisch."),
 }
 

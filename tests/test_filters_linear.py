@@ -29,7 +29,7 @@ SLOWEST = {
     "number_conflict": ["separated"], "copied_tail": ["words"], "copied_head": ["words"],
     "repetition": ["misread", "slashes"], "added_brackets": ["brackets"], "foreign_word": ["han"],
     "wrong_language": ["separated"], "mixed_language": ["words"], "misaligned": ["words"],
-    "cut_word": ["words"],
+    "cut_word": ["words"], "untranslated_word": ["words"],
 }  # fmt: skip
 MEGABYTE = 1_000_000
 MAX_SECONDS = 1.0
@@ -43,6 +43,7 @@ from florenz.filters.chain import FilterChain, text_checks
 from florenz.filters.cut_word import check_cut_word
 from florenz.filters.order import LANGUAGE_CHECKS, REASONS, TEXT_CHECKS
 from florenz.filters.settings import FilterSettings
+from florenz.filters.untranslated_word import check_untranslated_word
 from florenz.filters.verdict import Candidate
 def seconds(check, unit, num_bytes):
     text = unit * (num_bytes // len(unit.encode()) + 1) + "x"
@@ -69,6 +70,7 @@ checks = {{name: lambda one, check=check: check(one, FilterSettings()) for name,
 checks |= {{name: alone(name) for name in LANGUAGE_CHECKS}}
 checks["misaligned"] = lambda candidate: check_misaligned([candidate], tables)
 checks["cut_word"] = lambda candidate: check_cut_word([candidate], tables)
+checks["untranslated_word"] = lambda candidate: check_untranslated_word([candidate], tables)
 for reason, unit, *sizes in {asked!r}:
     print(reason, *(seconds(checks[reason], unit, size) for size in sizes), flush=True)
 """

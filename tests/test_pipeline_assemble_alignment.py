@@ -6,6 +6,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
+from florenz.filters.order import LEARNED_CHECKS
 from florenz.filters.settings import FilterSettings
 from florenz.pipeline.assemble.alignment import SmallestHashes, is_learning
 
@@ -46,7 +47,7 @@ def test_beam_gives_the_same(tmp_path):
 def test_the_recipe_turns_it_off():
     assert is_learning(FilterSettings())
     assert not is_learning(FilterSettings(alignment="off"))
-    assert not is_learning(FilterSettings(disabled=("misaligned", "cut_word")))
+    assert not is_learning(FilterSettings(disabled=LEARNED_CHECKS))
     assert is_learning(FilterSettings(disabled=("misaligned",)))
     with pytest.raises(ValueError, match="alignment = 'on': choose learn or off"):
         FilterSettings(alignment="on")

@@ -17,6 +17,7 @@ from pipeline_examples import (
 )
 
 from florenz.filters.alignment_check import AlignmentTable
+from florenz.filters.order import LEARNED_CHECKS
 from florenz.filters.settings import FilterSettings
 from florenz.pipeline import learning
 from florenz.pipeline.answers.current import CurrentAnswers
@@ -89,7 +90,7 @@ def test_nothing_is_learned_where_a_recipe_wants_none_or_others_have_the_last_wo
 ) -> None:
     assert world.ahead() is not None
     assert world.ahead(filters=FilterSettings(alignment="off")) is None
-    assert world.ahead(filters=FilterSettings(disabled=("misaligned", "cut_word"))) is None
+    assert world.ahead(filters=FilterSettings(disabled=LEARNED_CHECKS)) is None
     assert world.ahead(scorers={"quality": Scorer(model="org/scorer", threshold=5.0)}) is None
     kept = world.ahead(filters=FilterSettings(alignment_tables=("fr-0123456789abcdef",)))
     assert kept is not None
