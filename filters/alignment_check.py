@@ -19,15 +19,18 @@ from types import MappingProxyType
 import numpy as np
 
 from florenz.filters.alignment import (
+    EARLIER_VIEWS,
     FOLDS,
     NUM_LEXICONS,
     Cut,
     Pair,
     PairModel,
+    Views,
     fold_of,
     in_threads,
     learn_pair_models,
     num_entries,
+    views_of,
 )
 from florenz.filters.evidence import Features, Weights, learn_weights_of_folds, prior_weights, rows_of
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
@@ -48,7 +51,7 @@ _MAX_LOST, _SURELY_BAD = 0.0085, 0.99
 @dataclass(frozen=True)
 class AlignmentTable:
     """What was learned for one language: a model and weights for each fold, from the pairs of all others. A score below
-    `least` is no translation. fingerprint: 16 hex digits over the pairs that it was learned from.
+    `least` is no translation. fingerprint: 16 hex digits over the pairs that it was learned from, and its views.
     """
 
     language: str
@@ -101,13 +104,14 @@ def hash_of_pair(pair: Pair) -> str:
     return hashlib.sha256("\0".join(pair).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def learn_table(pairs: Iterable[Pair], language: str) -> AlignmentTable | None:
-    """From a language's pairs in any order, each counted once; None where there are too few, or for English."""
-    chosen = chosen_of(pairs, language)
+def learn_table(pairs: Iterable[Pair], language: str, views: Views = ()) -> AlignmentTable | None:
+    """From a language's pairs in any order, each counted once; None where there are too few, or for English. views:
+    those of now unless they are named."""
+    views, chosen = views or views_of(language), chosen_of(pairs, language)
     if len(chosen) < MIN_PAIRS or language == SOURCE:
         return None
     cut: Cut = {}
-    models = learn_pair_models(chosen, language, cut)
+    models = learn_pair_models(chosen, language, views, cut)
     folds = _in_folds(chosen)
     good = _features(models, folds, cut)
     shuffles = ((1, len(chosen)), (2, MAX_WEIGHED // FOLDS))  # for the threshold, and for the weights
@@ -115,7 +119,7 @@ def learn_table(pairs: Iterable[Pair], language: str) -> AlignmentTable | None:
     good_rows = _rows(good)
     weights = learn_weights_of_folds(good_rows, _rows(others), prior_weights(NUM_LEXICONS, good_rows[0].shape[1]))
     least = least_score(_scores(weights, good), _scores(weights, bad))
-    return AlignmentTable(language, models, weights, least, len(chosen), fingerprint_of(chosen))
+    return AlignmentTable(language, models, weights, least, len(chosen), fingerprint_of(chosen, views))
 
 
 def _in_folds(pairs: Sequence[Pair]) -> list[list[Pair]]:
@@ -146,10 +150,12 @@ def chosen_of(pairs: Iterable[Pair], language: str) -> list[Pair]:
     return chosen[: max(num_fit, MIN_PAIRS)]
 
 
-def fingerprint_of(chosen: Iterable[Pair]) -> str:
-    """16 hex digits over the pairs that a table was learned from, in any order."""
+def fingerprint_of(chosen: Iterable[Pair], views: Views) -> str:
+    """16 hex digits over the pairs that a table was learned from, in any order, and how they were looked at: a table
+    of the same pairs by other views gives other verdicts. EARLIER_VIEWS are not written into it, as they never were."""
+    named = "" if views == EARLIER_VIEWS else " ".join(views)
     hashes = sorted(map(hash_of_pair, chosen))
-    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
+    return hashlib.sha256("".join([named, *hashes]).encode()).hexdigest()[:16]
 
 
 def least_score(scores: np.ndarray, shuffled: np.ndarray) -> float:

@@ -14,12 +14,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from florenz.filters.alignment import PairModel, is_spaced, tokens
+from florenz.filters.alignment import WORDS, PairModel, is_spaced, tokens
 from florenz.filters.alignment_check import AlignmentTable
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.languages.codes import SOURCE
 
-_VIEW = "words"
 _MIN_LEFT_OUT = 2  # letters: an ending of one is more often another form of the same word
 _MIN_LIKELIER = 1.0  # nats: how much the source has to speak for the whole word
 _MAX_LONGER_WORDS = 500
@@ -43,7 +42,7 @@ def _check(candidate: Candidate, tables: Mapping[str, AlignmentTable]) -> Verdic
 
 def _whole_word(last: str, source: str, model: PairModel) -> str:
     """The word that begins with `last` and that the source speaks for; "" if there is none, or if `last` is a word."""
-    lexicon = model.forwards[_VIEW]
+    lexicon = model.forwards[WORDS]
     if last in lexicon.explained:
         return ""
     longer = [
@@ -51,6 +50,6 @@ def _whole_word(last: str, source: str, model: PairModel) -> str:
     ]
     if not longer:
         return ""
-    likelier = lexicon.likelier(tokens(source, SOURCE, _VIEW), longer)
+    likelier = lexicon.likelier(tokens(source, SOURCE, WORDS), longer)
     best = int(np.argmax(likelier))
     return longer[best] if likelier[best] >= _MIN_LIKELIER else ""

@@ -24,6 +24,8 @@ _UNIT = 1 << 16  # counts are whole multiples of 1/65536
 _MIN_WORD_COUNT = 2
 _EXPLAINED = 0.6  # share of a word's probability that its source explains; the rest is how frequent it is
 _MIN_PROBABILITY = 1e-3
+_TABLE_SIZE = 4
+"""Pairs of words that there are, for each that is looked up: of so many a table is made instead of searching."""
 RARE = ""
 """Stands for all words that occur once: a rare word goes with a rare word more often than chance has it."""
 Row = tuple[Sequence[str], Sequence[str]]  # words that are given, words to explain
@@ -104,7 +106,7 @@ class Lexicon:
         if not len(self.keys):  # learned from nothing: all pairs lie in one fold
             return np.zeros(len(keys))
         size = (len(self.given) + 1) * len(self.frequencies)
-        if size <= len(keys):
+        if size <= _TABLE_SIZE * len(keys):
             table = np.zeros(size)
             table[self.keys] = self.probabilities
             found: np.ndarray = table[keys]

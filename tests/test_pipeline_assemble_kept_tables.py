@@ -7,9 +7,11 @@ import pytest
 from alignment_examples import made_pairs
 
 from florenz.filters import alignment_check
+from florenz.filters.alignment import EARLIER_VIEWS
+from florenz.filters.alignment_check import learn_table
 from florenz.filters.settings import FilterSettings
 from florenz.pipeline.assemble.alignment import is_learning, learned, may_learn
-from florenz.pipeline.assemble.kept_tables import BrokenTable, kept_table, path_of, problems, remove_others
+from florenz.pipeline.assemble.kept_tables import BrokenTable, keep_pairs, kept_table, path_of, problems, remove_others
 
 PAIRS, OTHERS = made_pairs(1_500), made_pairs(1_500, seed=1)
 
@@ -41,6 +43,21 @@ def test_it_judges_another_run_as_it_did_its_own(out, table, name):
     assert list(again.scores(OTHERS[:50])) == list(table.scores(OTHERS[:50]))
     assert list(learned("fr", PAIRS, filters, out)) == []
     assert list(problems(out, [name])) == []
+
+
+def test_one_that_was_kept_before_there_were_neighbours_judges_as_it_did(table, tmp_path, monkeypatch):
+    """Its file is the same, a list of pairs; its name tells the views. A run that learns now keeps another one."""
+    monkeypatch.setattr(alignment_check, "MIN_PAIRS", 1_000)
+    earlier = learn_table(PAIRS, "de", EARLIER_VIEWS)
+    name = f"de-{earlier.fingerprint}"
+    keep_pairs(str(tmp_path), earlier, PAIRS)
+    assert list(problems(str(tmp_path), [name])) == []
+    again = kept_table(str(tmp_path), name)
+    assert {model.views for model in again.models} == {EARLIER_VIEWS}
+    assert (again.fingerprint, again.least) == (earlier.fingerprint, earlier.least)
+    assert list(again.scores(OTHERS[:50])) == list(earlier.scores(OTHERS[:50])) != list(table.scores(OTHERS[:50]))
+    list(learned("de", PAIRS, FilterSettings(), str(tmp_path)))
+    assert len(list((tmp_path / "alignment").iterdir())) == 2
 
 
 def test_without_its_name_a_run_learns_its_own(out, table):

@@ -13,6 +13,7 @@ from functools import partial
 
 import apache_beam as beam
 
+from florenz.filters.alignment import views_of
 from florenz.filters.alignment_check import (
     MAX_PAIRS,
     MIN_PAIRS,
@@ -91,7 +92,7 @@ def learned(
     if filters.alignment != "learn":
         return
     chosen = chosen_of(pairs, language)
-    table = ahead.table(language, fingerprint_of(chosen)) if ahead is not None else None
+    table = ahead.table(language, fingerprint_of(chosen, views_of(language))) if ahead is not None else None
     if table is None:
         table = learn_table(chosen, language)
     if table is not None:

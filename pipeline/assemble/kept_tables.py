@@ -3,7 +3,8 @@
 A recipe that names one (`alignment_tables` in [filters]) has its texts judged by it, whatever else is in the run: new
 images then change no verdict about others. Kept are the pairs and not the table, which is thirty times as large; it is
 learned from them again, the same by the same code, and code is part of a build's name. Their fingerprint is made of
-them, so a damaged file is told. The pairs are texts: `florenz remove` takes all of them away.
+them and of how they were looked at (`views_ever`): a damaged file is told, and a table that was kept before there were
+other views is learned by its own. The pairs are texts: `florenz remove` takes all of them away.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import zlib
 from collections.abc import Collection, Iterator
 
+from florenz.filters.alignment import Views, views_ever
 from florenz.filters.alignment_check import AlignmentTable, fingerprint_of, learn_table
 from florenz.filters.settings import language_and_fingerprint
 from florenz.limits.errors import TooLarge
@@ -41,13 +43,14 @@ def keep_pairs(out: str, table: AlignmentTable, pairs: Collection[Pair]) -> None
 
 def kept_table(out: str, name: str) -> AlignmentTable:
     """Learned from what was kept. Raises BrokenTable, FileNotFoundError."""
-    table = learn_table(_kept_pairs(out, name), language_and_fingerprint(name)[0])
+    pairs, views = _kept_pairs(out, name)
+    table = learn_table(pairs, language_and_fingerprint(name)[0], views)
     if table is None:
         raise BrokenTable(_advice(path_of(out, name)))
     return table
 
 
-def _kept_pairs(out: str, name: str) -> list[Pair]:
+def _kept_pairs(out: str, name: str) -> tuple[list[Pair], Views]:
     path = path_of(out, name)
     with files.open_read(path) as file:
         packed = read_whole(file, RECORD_BYTES, path)
@@ -56,9 +59,11 @@ def _kept_pairs(out: str, name: str) -> list[Pair]:
         pairs = [(str(source), str(text)) for source, text in rows]
     except (zlib.error, ValueError, TypeError, RecursionError) as problem:
         raise BrokenTable(_advice(path)) from problem
-    if fingerprint_of(pairs) != language_and_fingerprint(name)[1]:
-        raise BrokenTable(_advice(path))
-    return pairs
+    language, fingerprint = language_and_fingerprint(name)
+    for views in views_ever(language):
+        if fingerprint_of(pairs, views) == fingerprint:
+            return pairs, views
+    raise BrokenTable(_advice(path))
 
 
 def problems(out: str, names: Collection[str]) -> Iterator[str]:
