@@ -47,7 +47,7 @@ class Lexicon:
     """One direction. vocabularies: word -> number from 1 on, RARE is 1, 0 is no word.
 
     keys: sorted, number of the given word times the size of the other vocabulary plus that of the explained word;
-    probabilities: t(explained|given) at the same places. frequencies: of each explained word, 0 to 1.
+    probabilities: t(explained|given) at the same places. frequencies, given_frequencies: of each word, 0 to 1.
     """
 
     given: dict[str, int]
@@ -55,6 +55,7 @@ class Lexicon:
     keys: np.ndarray
     probabilities: np.ndarray
     frequencies: np.ndarray
+    given_frequencies: np.ndarray
 
     def likelier(self, given: Sequence[str], words: Sequence[str]) -> np.ndarray:
         """How much likelier, in nats, the given words make each of these known words."""
@@ -71,17 +72,20 @@ class Lexicon:
 
     def frequency(self, word: str) -> float:
         """Of a word to explain, 0 to 1; 0 for one that occurs once or never."""
-        number = self.explained.get(word, 0)
-        return float(self.frequencies[number]) if number > 1 else 0.0
+        return _known(self.explained, self.frequencies, word)
 
-    def times_at_least(self, word: str) -> int:
-        """How often a word to explain stood there, at least: the rarest that is known stood there _MIN_WORD_COUNT times
-        or more."""
-        return round(_MIN_WORD_COUNT * self.frequency(word) / self._least_frequency)
+    def given_frequency(self, word: str) -> float:
+        """The same of a given word."""
+        return _known(self.given, self.given_frequencies, word)
+
+    def times_given(self, word: str) -> int:
+        """How often a given word stood there, at least: the rarest that is known stood there _MIN_WORD_COUNT times or
+        more."""
+        return round(_MIN_WORD_COUNT * self.given_frequency(word) / self._least_given_frequency)
 
     @cached_property
-    def _least_frequency(self) -> float:
-        return float(self.frequencies[2:].min(initial=1.0))
+    def _least_given_frequency(self) -> float:
+        return float(self.given_frequencies[2:].min(initial=1.0))
 
     def unexplained(self, row: Row) -> list[int]:
         """The places of words that nothing given makes likelier, in order."""
@@ -160,6 +164,7 @@ class Corpus:
         self._explaineds = _vocabulary(words for _, words in rows)
         self._known = _Numbered.of((words for words, _ in rows), {word: n for n, word in enumerate(self._givens, 1)})
         self._own = _Numbered.of((words for _, words in rows), {word: n for n, word in enumerate(self._explaineds, 1)})
+        self._given_lengths = np.array([len(words) for words, _ in rows], dtype=np.int64)
         self._lengths = np.array([len(words) for _, words in rows], dtype=np.int64)
         given, lengths = _combined(self._known, self._own)
         self._tokens = np.repeat(np.arange(len(self._own.words)), lengths)  # of which word each entry is
@@ -190,13 +195,23 @@ class Corpus:
             totals = np.bincount(givens, weights=counts)  # sums of integers below 2**53: exact in any order
             probabilities = counts / np.maximum(totals[givens], 1.0)
         is_likely = probabilities >= _MIN_PROBABILITY
-        numbers = own_counts[number_of_explained > 0]
-        total = int(self._lengths[is_part].sum())
-        frequencies = np.maximum([total - int(numbers.sum()), *numbers.tolist()], 1) / max(total, 1)
         return Lexicon(
             _kept_words(self._givens, number_of_given), _kept_words(self._explaineds, number_of_explained),
-            keys[is_likely], probabilities[is_likely], frequencies,
+            keys[is_likely], probabilities[is_likely],
+            _frequencies(own_counts[number_of_explained > 0], int(self._lengths[is_part].sum())),
+            _frequencies(known_counts[number_of_given > 0], int(self._given_lengths[is_part].sum())),
         )  # fmt: skip
+
+
+def _frequencies(numbers: np.ndarray, total: int) -> np.ndarray:
+    """Of each known word, from number 1 on; before them that of all others. total: of words, known or not."""
+    found: np.ndarray = np.maximum([total - int(numbers.sum()), *numbers.tolist()], 1) / max(total, 1)
+    return found
+
+
+def _known(vocabulary: Mapping[str, int], frequencies: np.ndarray, word: str) -> float:
+    number = vocabulary.get(word, 0)
+    return float(frequencies[number]) if number > 1 else 0.0
 
 
 def _distinct(keys: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

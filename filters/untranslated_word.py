@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from florenz.filters.alignment import PairModel, is_spaced
+from florenz.filters.alignment import WORDS, PairModel, is_spaced
 from florenz.filters.alignment_check import AlignmentTable
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.filters.words import ENGLISH_ONLY, ENGLISH_OPENERS, quotes_something
 
-_VIEW = "words"
 _MIN_TIMES = 20  # that a word stood in English texts: by chance none of its translations would have it then
 _MAX_SHARE = 0.01  # of how often it stood there: how often it may stand in texts of the language
 _MIN_LETTERS = 2
@@ -51,5 +50,6 @@ def _check(candidate: Candidate, tables: Mapping[str, AlignmentTable]) -> Verdic
 
 def _is_english(word: str, model: PairModel) -> bool:
     """Whether it is known of English texts, and next to unknown of the other language's. model: learned from others."""
-    english, own = model.backwards[_VIEW], model.forwards[_VIEW]
-    return english.times_at_least(word) >= _MIN_TIMES and own.frequency(word) <= _MAX_SHARE * english.frequency(word)
+    lexicon = model.forwards[WORDS]
+    is_frequent = lexicon.times_given(word) >= _MIN_TIMES
+    return is_frequent and lexicon.frequency(word) <= _MAX_SHARE * lexicon.given_frequency(word)

@@ -303,11 +303,12 @@ def test_human_german_has_no_word_left_in_english_and_what_has_is_found():
 
 def test_a_lexicon_says_how_often_a_word_stood_there():
     pairs = [("a red cat", "ein Auto"), ("a cat", "ein Tier"), *((f"a red bus {n}", f"ein Bus {n}") for n in range(9))]
-    english = learn_pair_model(pairs, "de").backwards["words"]
-    assert [english.times_at_least(word) for word in ("red", "bus", "cat", "7", "nothing")] == [10, 9, 2, 0, 0]
-    assert english.frequency("red") == pytest.approx(10 / 41) and english.frequency("7") == 0.0
-    alike = learn_pair_model(pairs[2:], "de").backwards["words"]
-    assert alike.times_at_least("bus") == 2, "all that is known is at least as rare as what occurs twice"
+    lexicon = learn_pair_model(pairs, "de").forwards["words"]
+    assert [lexicon.times_given(word) for word in ("red", "bus", "cat", "7", "nothing")] == [10, 9, 2, 0, 0]
+    assert lexicon.given_frequency("red") == pytest.approx(10 / 41) and lexicon.given_frequency("7") == 0.0
+    assert lexicon.frequency("bus") == pytest.approx(9 / 31) and lexicon.frequency("auto") == 0.0
+    alike = learn_pair_model(pairs[2:], "de").forwards["words"]
+    assert alike.times_given("bus") == 2, "all that is known is at least as rare as what occurs twice"
 
 
 def test_a_lexicon_of_nothing_but_rare_words_takes_all_for_one():
