@@ -14,8 +14,8 @@ from pathlib import Path
 
 from florenz.images import folders
 from florenz.images.proof import Proof
-from florenz.images.sources import list_sources
 from florenz.pipeline import hashing, index
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.recipe import load_recipe
 
 GOAL_S_PER_MILLION = 60.0
@@ -51,7 +51,7 @@ def main() -> None:
             if what == "one changed":
                 (Path(name) / "images" / "0000" / "0000000.jpg").write_bytes(os.urandom(4096))
             started = time.monotonic()
-            found = index.build_index(recipe, list_sources(recipe.images.source), None)
+            found = index.build_index(recipe, listing_of(recipe), None)
             seconds.append(time.monotonic() - started)
             assert len(found.images) == count, (what, len(found.images))
             print(f"{what}: {seconds[-1]:.2f} s for {count} images", flush=True)
