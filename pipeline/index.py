@@ -73,7 +73,7 @@ MAX_TOGETHER = 64  # batches of what is in files
 
 
 def build_index(recipe: Recipe, listing: Listing, progress: ProgressAddress) -> Index:
-    """Run the graph over those files that are new or changed, of those that `listing_of` found."""
+    """Run the graph over those files that are new or changed, of those that `listing_of` found, which is used up."""
     if recipe.images.limit is not None:
         # "The first N in sorted order" is a sequence: one worker lists the references, hashing is still spread out.
         folder = files.join(recipe.out, "ledger", "found-some")
@@ -86,6 +86,7 @@ def build_index(recipe: Recipe, listing: Listing, progress: ProgressAddress) -> 
     if digest and (unchanged := read_index(recipe.out, digest)) is not None and is_whole(unchanged):
         return unchanged
     folder, groups = found_folder(recipe.out), groups_of(recipe.out, listing)
+    listing.close()  # what it holds would be held while the graph runs
     index = _read(recipe, groups, folder, readers, listing.digits, progress)
     remove_parts(recipe.out)
     write_index(index, "" if index.rejected.keys() & set(PASSING.to_pylist()) else digest)

@@ -30,6 +30,8 @@ from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.spill import Spill
 from florenz.pipeline.workers.errors import WorkerError
 from florenz.stores.files import Entry
+from florenz.stores.schemes.local import list_names
+from florenz.stores.walking import names_below
 
 STEMS = ("a", "b", "-", "a b", ".hidden", "x.y", "line\nbreak", os.fsdecode(b"caf\xe9"), "%41")
 SUFFIXES = (".jpg", ".JPG", ".png", ".json", ".JSON", ".txt", ".tar", ".parquet", ".md", "", ".partial", ".jpg.json")
@@ -131,6 +133,31 @@ def test_a_path_longer_than_the_system_takes_is_told_as_ever(tmp_path: Path) -> 
         below = deeper
     os.close(below)
     with pytest.raises(TooLarge, match=r"folders above it.*\[limits\] folder_depth"):
+        Listing(str(tmp_path), Limits())
+
+
+def test_linked_folders_are_listed_under_the_same_names_as_ever(tmp_path: Path) -> None:
+    for name in ("m/1.jpg", "m/below/2.jpg", "z/3.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for link, target in (("a", "z"), ("n", "m/below"), ("m/up", ".."), ("m/below/across", "../../z"), ("dead", "no")):
+        (tmp_path / link).symlink_to(target)
+    (tmp_path / "round").symlink_to("round")
+    assert sorted(names_below(str(tmp_path))) == sorted(list_names(str(tmp_path)))
+    assert sorted(names_below(str(tmp_path)))[:2] == ["a/3.jpg", "dead"]
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pictures(tmp_path / "locked", 1)
+    scan = os.scandir
+
+    def refused(path: str) -> object:
+        if path.startswith(str(tmp_path / "locked")):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr("florenz.stores.walking.os.scandir", refused)
+    with pytest.raises(ValueError, match="can't list .*/locked.*: make it readable, or name the files"):
         Listing(str(tmp_path), Limits())
 
 
