@@ -79,7 +79,7 @@ class Listing:
             listed_at = time.time()
             for entry in listed(source, limits):
                 if entry.name.endswith(only):
-                    stem = entry.name.rpartition(".")[0]
+                    stem = entry.name.rpartition(".")[0]  # one for all of which `_stem` says the same, and faster
                     by_stem.add(hash(stem) % BUCKETS, (entry.name, entry.size, stamp_of(entry, listed_at)))
             for bucket in range(BUCKETS):
                 for row in _paired(by_stem.rows(bucket)):
