@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from florenz.pipeline.known_sources import IMAGES_OF_A_TAR
+from florenz.pipeline.listing import IMAGES_OF_A_TAR
 from florenz.pipeline.ranges import digits_for
 
 SIZES = (10**7, 10**9, 10**11)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import tempfile
 import time
 from pathlib import Path
 
 from florenz.images import folders
 from florenz.images.proof import Proof
-from florenz.images.sources import list_sources
 from florenz.pipeline import hashing, index
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.recipe import load_recipe
 
 GOAL_S_PER_MILLION = 60.0
@@ -35,6 +36,11 @@ def sound(data: bytes) -> Proof:
     return Proof()
 
 
+def computed_s() -> float:
+    """Of this process, all threads."""
+    return sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=100_000)
@@ -50,11 +56,16 @@ def main() -> None:
         for what in ("first", "unchanged", "one changed"):
             if what == "one changed":
                 (Path(name) / "images" / "0000" / "0000000.jpg").write_bytes(os.urandom(4096))
-            started = time.monotonic()
-            found = index.build_index(recipe, list_sources(recipe.images.source), None)
+            started, computed = time.monotonic(), computed_s()
+            found = index.build_index(recipe, listing_of(recipe), None)
             seconds.append(time.monotonic() - started)
             assert len(found.images) == count, (what, len(found.images))
-            print(f"{what}: {seconds[-1]:.2f} s for {count} images", flush=True)
+            computing, peak = computed_s() - computed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+            print(
+                f"{what}: {seconds[-1]:.2f} s for {count} images, {computing:.2f} of them computing, "
+                f"at most {peak} MiB so far",
+                flush=True,
+            )
     per_million = seconds[1] * 1e6 / count
     print(f"bench-rerun: {per_million:.1f} s for a million unchanged images (goal {GOAL_S_PER_MILLION:.0f})")
 

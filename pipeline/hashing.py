@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, islice
+from itertools import islice
 
 from florenz.images import sources as images
 from florenz.images.decoding import BadImage
@@ -15,9 +15,10 @@ from florenz.images.proof import prove
 from florenz.images.references import parse_uri, uri_of
 from florenz.images.sidecars import about_text
 from florenz.images.size import size_of
-from florenz.images.sources import ImageRef, SourceFile
+from florenz.images.sources import ImageRef
 from florenz.limits.table import Limits
 from florenz.pipeline.known_sources import LIKENESS, SIZE, Row, silent
+from florenz.pipeline.listing import Listing, unpacked_files
 from florenz.pipeline.packing import pack, unpack
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.pipeline.ranges import range_of
@@ -26,7 +27,7 @@ from florenz.stores import files
 READS_IN_FLIGHT = 16  # in an object store each image is a request
 MAX_BATCH = 64
 Listed = tuple[str, str, str, str]  # URI; reason and detail of what is no image; the URI of an image's sidecar
-Batch = tuple[str, str, bytes]  # path and stamp of a file, and packed `Listed` of what is in it
+FoundIn = tuple[str, str, Listed]  # path and stamp of a file, and one of what is in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,25 +46,37 @@ class Measure:
         return size, likeness_of(data, max_pixels=self.max_pixels, max_side_ratio=self.max_side_ratio)
 
 
-def references(source: SourceFile | str, count: int | None, limits: Limits) -> Iterator[Batch]:
-    """What is in a file, or in all of a source, in batches: a huge tar is hashed by many."""
-    if isinstance(source, str):
-        everything = images.read_refs(source, max_images=count, limits=limits)
-        for path, found in groupby(map(_listed, everything), key=lambda listed: listed[0].partition("?")[0]):
-            yield from ((path, "", pack(batch)) for batch in _batches(found))
-        return
-    path, in_it = uri_of(source.path), map(_listed, images.read_source(source, limits))
-    is_empty = True
-    for batch in _batches(in_it):
-        is_empty = False
-        yield path, source.stamp, pack(batch)
-    if is_empty:
-        yield path, source.stamp, pack([("", "", "", "")])  # so that it is known to hold nothing
+def references(sources: bytes | str, count: int | None, limits: Limits) -> Iterator[bytes]:
+    """What is in some files (`packed_files`), or in all of a source, in packs of `FoundIn`: a huge tar is hashed by
+    many.
+    """
+    found = _in_files(sources, limits) if isinstance(sources, bytes) else _first_in(sources, count, limits)
+    while batch := list(islice(found, MAX_BATCH)):
+        yield pack(batch)
 
 
-def _batches(listed: Iterator[Listed]) -> Iterator[list[Listed]]:
-    while batch := list(islice(listed, MAX_BATCH)):
-        yield batch
+def _in_files(packed: bytes, limits: Limits) -> Iterator[FoundIn]:
+    for source in unpacked_files(packed):
+        path, is_empty = uri_of(source.path), True
+        for found in images.read_source(source, limits):
+            is_empty = False
+            yield path, source.stamp, _listed(found)
+        if is_empty:
+            yield path, source.stamp, ("", "", "", "")  # so that it is known to hold nothing
+
+
+def _first_in(source: str, count: int | None, limits: Limits) -> Iterator[FoundIn]:
+    """All of a source in sorted order, a tar's members and a Parquet file's rows as they stand; the first N images."""
+    num_images = 0
+    with Listing(source, limits) as listing:
+        for file in listing.in_order():
+            path = uri_of(file.path)
+            for found in images.read_source(file, limits):
+                if isinstance(found, ImageRef):
+                    num_images += 1
+                    if count is not None and num_images > count:
+                        return
+                yield path, "", _listed(found)
 
 
 def _listed(found: ImageRef | images.Reject) -> Listed:
@@ -73,7 +86,7 @@ def _listed(found: ImageRef | images.Reject) -> Listed:
 
 
 def rows_of(
-    batches: Sequence[Batch],
+    batches: Sequence[bytes],
     known: Mapping[str, str],
     removed: Collection[str],
     max_bytes: int,
@@ -87,7 +100,7 @@ def rows_of(
     Requests to an object store are under way together, reads from a disk are not. measure: what to
     find out about images.
     """
-    listed = [(path, stamp, one) for path, stamp, packed in batches for one in unpack([packed])]
+    listed: list[FoundIn] = list(unpack(batches))
     look = partial(_row, known=known, removed=removed, max_bytes=max_bytes, limits=limits, measure=measure)
     if any(files.local_path(parse_uri(path)[0]) is None for path, _, _ in listed) and len(listed) > 1:
         with ThreadPoolExecutor(READS_IN_FLIGHT) as pool:
@@ -101,7 +114,7 @@ def rows_of(
 
 
 def _row(
-    listed: tuple[str, str, Listed],
+    listed: FoundIn,
     known: Mapping[str, str],
     removed: Collection[str],
     max_bytes: int,

@@ -23,7 +23,6 @@ import pyarrow as pa
 from apache_beam.pvalue import AsSingleton
 
 from florenz.filters.image_size import ImageRules
-from florenz.images.sources import SourceFile
 from florenz.pipeline.copies import judged
 from florenz.pipeline.hashing import Measure, references, rows_of
 from florenz.pipeline.image_index import (
@@ -48,17 +47,17 @@ from florenz.pipeline.known_sources import (
     SIZE,
     Group,
     Row,
-    digits_of_groups,
     found_folder,
     found_path,
     groups_of,
     kept_files,
     known_or_changed,
-    listing_of,
     read_found,
+    readers_of,
     write_found,
 )
 from florenz.pipeline.likenesses import NEAR_FIELDS, find_near
+from florenz.pipeline.listing import Listing, remove_parts
 from florenz.pipeline.packing import PackByKey, unpack
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.proofs import MAX_VERDICTS, proofs_path, read_proofs, write_proofs
@@ -70,11 +69,11 @@ from florenz.pipeline.unwanted import sifted
 from florenz.pipeline.workers.given import given
 from florenz.stores import files
 
-MAX_TOGETHER = 64  # files, or batches of what is in a tar
+MAX_TOGETHER = 64  # batches of what is in files
 
 
-def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: ProgressAddress) -> Index:
-    """Run the graph over those files that are new or changed, of those that `images.list_sources` found."""
+def build_index(recipe: Recipe, listing: Listing, progress: ProgressAddress) -> Index:
+    """Run the graph over those files that are new or changed, of those that `listing_of` found, which is used up."""
     if recipe.images.limit is not None:
         # "The first N in sorted order" is a sequence: one worker lists the references, hashing is still spread out.
         folder = files.join(recipe.out, "ledger", "found-some")
@@ -82,19 +81,24 @@ def build_index(recipe: Recipe, source_files: Sequence[SourceFile], progress: Pr
         write_index(index, "")
         _remove_but(files.list_files(folder), ())
         return index
-    listing = listing_of(source_files, rules=f"{recipe.images.max_bytes} {recipe.limits}")
-    later = _print_of(read_tombstones(recipe.out)) + _print_of_rules(recipe.filters.images)
-    rules = f"{listing.digest()} {recipe.images.keeps_damaged} {recipe.image_source}{later}"
-    digest = rules.encode("utf-8", "surrogateescape").hex() if listing.is_stamped else ""
+    readers = readers_of(f"{recipe.images.max_bytes} {recipe.limits}")
+    digest = _digest(recipe, listing, readers) if listing.is_stamped else ""
     if digest and (unchanged := read_index(recipe.out, digest)) is not None and is_whole(unchanged):
         return unchanged
-    folder, digits = found_folder(recipe.out), digits_of_groups(source_files)
-    groups = groups_of(recipe.out, source_files, digits)
-    index = _read(recipe, groups, folder, listing.readers, digits, progress)
+    folder, groups = found_folder(recipe.out), groups_of(recipe.out, listing)
+    listing.close()  # what it holds would be held while the graph runs
+    index = _read(recipe, groups, folder, readers, listing.digits, progress)
+    remove_parts(recipe.out)
     write_index(index, "" if index.rejected.keys() & set(PASSING.to_pylist()) else digest)
     _remove_but(filter(files.exists, [index_path_before(recipe.out)]), ())
     _remove_but(kept_files(recipe.out), [found_path(folder, group.name) for group in groups])
     return index
+
+
+def _digest(recipe: Recipe, listing: Listing, readers: str) -> str:
+    later = _print_of(read_tombstones(recipe.out)) + _print_of_rules(recipe.filters.images)
+    rules = f"{listing.digest(readers)} {recipe.images.keeps_damaged} {recipe.image_source}{later}"
+    return rules.encode("utf-8", "surrogateescape").hex()
 
 
 def _print_of(removed: Collection[str]) -> str:
@@ -209,11 +213,11 @@ def _write_parts(found: Any, recipe: Recipe, folder: str, result: str) -> None:
     )
 
 
-def expected_images(recipe: Recipe, source_files: Sequence[SourceFile]) -> int | None:
+def expected_images(recipe: Recipe, listing: Listing) -> int | None:
     """How many there are to read, for the progress bar; None where tars or Parquet files would have to be opened."""
-    if any(file.kind != "file" for file in source_files):
+    if listing.num_archives:
         return None
-    return len(source_files) if recipe.images.limit is None else min(recipe.images.limit, len(source_files))
+    return listing.num_files if recipe.images.limit is None else min(recipe.images.limit, listing.num_files)
 
 
 def _known_or_changed(

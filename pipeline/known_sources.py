@@ -10,10 +10,9 @@ Files are kept in groups, by the hash of their path, so that no process holds wh
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -22,9 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from florenz.images.references import uri_of
-from florenz.images.sources import SourceFile
 from florenz.pipeline.assemble.code import code_checksum
-from florenz.pipeline.ranges import digits_for, overlap, range_of
+from florenz.pipeline.listing import Listing, Part, packed_files
 from florenz.stores import files
 from florenz.stores.tables import read_table
 
@@ -42,65 +40,41 @@ Row = tuple[str, ...]  # as FOUND
 KEY = FOUND.get_field_index("key")
 _READERS = ("florenz.images.sources", "florenz.images.proof")
 PASSING = pa.array(["unreadable_file", "unreadable_source"])
-IMAGES_OF_A_TAR = 1000  # guessed, before any is opened: it decides the number of groups and nothing else
 _PRINT = b"florenz_readers"
 CHANGED = "changed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
-    """The files of a source as they were listed. stamps: quoted path -> stamp, in the order of the paths."""
-
-    stamps: Mapping[str, str]
-    readers: str
-
-    @property
-    def is_stamped(self) -> bool:
-        return all(self.stamps.values())
-
-    def digest(self) -> str:
-        """Stands for all that decides what is found, as long as all files have stamps."""
-        digest = hashlib.sha256(self.readers.encode())
-        for path, stamp in self.stamps.items():
-            digest.update(f"\n{path}\t{stamp}".encode())
-        return digest.hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Group:
-    """Some files of a source, all whose paths' hashes begin with `name`. kept: where what was found in them may lie."""
+    """Some files of a source, all whose paths' hashes begin with `name`. part: in which they stand. kept: where what
+    was found in them may lie.
+    """
 
     name: str
-    files: tuple[SourceFile, ...]
+    part: Part
     kept: tuple[str, ...] = ()
 
 
-def listing_of(sources: Sequence[SourceFile], *, rules: str) -> Listing:
-    """rules: all of the recipe that decides what is found in a file."""
-    return Listing(
-        stamps={uri_of(source.path): source.stamp for source in sources},
-        readers=f"{code_checksum(_READERS)} {rules}",
-    )
+def readers_of(rules: str) -> str:
+    """All that decides what is found in a file. rules: what of it stands in the recipe."""
+    return f"{code_checksum(_READERS)} {rules}"
 
 
-def digits_of_groups(sources: Sequence[SourceFile]) -> int:
-    return digits_for(sum(1 if source.kind == "file" else IMAGES_OF_A_TAR for source in sources))
-
-
-def groups_of(out: str, sources: Sequence[SourceFile], digits: int) -> list[Group]:
+def groups_of(out: str, listing: Listing) -> list[Group]:
     """All files, in groups; each with what earlier runs left, which may have had fewer groups, or more."""
-    members: dict[str, list[SourceFile]] = defaultdict(list)
-    for source in sources:
-        members[range_of(uri_of(source.path), digits)].append(source)
-    kept = kept_files(out)
-    return [
-        Group(
-            name=name,
-            files=tuple(found),
-            kept=tuple(path for path in kept if path == _path_before(out) or overlap(_name_of(path), name)),
-        )
-        for name, found in sorted(members.items())
-    ]
+    digits, before = listing.digits, _path_before(out)
+    everywhere: list[tuple[int, str]] = []
+    by_start: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for number, path in enumerate(kept_files(out)):
+        if path == before:
+            everywhere.append((number, path))
+        else:
+            by_start[_name_of(path)[:digits]].append((number, path))
+    groups = []
+    for name, part in listing.write_parts(out, digits):
+        kept = everywhere + [found for length in range(digits + 1) for found in by_start.get(name[:length], ())]
+        groups.append(Group(name=name, part=part, kept=tuple(path for _, path in sorted(kept))))
+    return groups
 
 
 def kept_files(out: str) -> list[str]:
@@ -119,11 +93,12 @@ def found_path(folder: str, group: str) -> str:
 def known_or_changed(
     group: Group, readers: str, removed: Collection[str], needed: Collection[str] = ()
 ) -> Iterator[object]:
-    """(group, row) for what is known of its files; under CHANGED each file that has to be read. removed: keys.
+    """(group, row) for what is known of its files; under CHANGED, packed, those that have to be read. removed: keys.
 
     needed: of LATER; a file with an image of which that is not known has to be read as well.
     """
-    stamps = {uri_of(source.path): source.stamp for source in group.files if source.stamp}
+    listed = [(uri_of(source.path), source) for source in group.part.files()]
+    stamps = {uri: source.stamp for uri, source in listed if source.stamp}
     known: set[str] = set()
     for path in group.kept:
         rows = _rows_of(path, readers, stamps, needed)
@@ -131,9 +106,8 @@ def known_or_changed(
             if row[0] not in known:
                 yield group.name, row if row[KEY] not in removed else silent(row[0], row[1])
         known |= {row[0] for row in rows}
-    for source in group.files:
-        if uri_of(source.path) not in known:
-            yield beam.pvalue.TaggedOutput(CHANGED, source)
+    changed = [source for uri, source in listed if uri not in known]
+    yield from (beam.pvalue.TaggedOutput(CHANGED, some) for some in packed_files(changed))
 
 
 def silent(path: str, stamp: str) -> Row:

@@ -7,11 +7,9 @@ or the recipe's ([plan]).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from florenz.images.folders import SourceFile
 from florenz.languages.codes import NAMES
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.makers import Maker, Makers
@@ -28,7 +26,6 @@ from florenz.pipeline.rates import (
     share_beside,
 )
 from florenz.pipeline.recipe import Recipe
-from florenz.stores import files
 
 MACHINES = (1, 2, 8, 100)
 CHARS_OF_STYLE = 80.0  # of an answer of which nothing is known
@@ -290,7 +287,7 @@ def plan(recipe: Recipe, say: Callable[[str], None], *, sample: int = 0) -> None
 
             assembling = assembly_rate(assembly_of(recipe, this.makers), index, this.answers, set(keys))
         missing = missing_by_model(this.survey(index), this.makers, measured, recipe.plan, assembling)
-        image_bytes = _image_bytes(this.source_files())
+        image_bytes = this.image_bytes
         tell(
             say,
             images=index.num_images,
@@ -311,9 +308,3 @@ def _first_lacking(found: Survey, recipe: Recipe, answers: CurrentAnswers, numbe
             break
         keys += sorted({task.key for task in missing(work, recipe.out, answers)})
     return keys[:number]
-
-
-def _image_bytes(sources: Sequence[SourceFile]) -> int:
-    """Of the files that images are read from; those in a store in the network are not asked for their size here."""
-    paths = [local for file in sources if (local := files.local_path(file.path)) is not None]
-    return sum(os.path.getsize(path) for path in paths)

@@ -13,8 +13,6 @@ from dataclasses import replace
 from functools import partial
 
 from florenz.exports.index import num_positions
-from florenz.images.folders import SourceFile
-from florenz.images.sources import list_sources
 from florenz.pipeline import preflight, scenes
 from florenz.pipeline.answers import busy
 from florenz.pipeline.answers.alt_texts import take_alt_texts
@@ -45,6 +43,7 @@ from florenz.pipeline.gpus import takes_its_gpu
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.index import build_index, expected_images
 from florenz.pipeline.jobs.logs import local_log, progress_log
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.loads import model_load
 from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
 from florenz.pipeline.rates import Measurement, note_rate
@@ -94,6 +93,7 @@ class Run:
         self.asked = {"captions": 0, "translations": 0} | ({"rephrasings": 0} if recipe.rephrasers else {})
         self.asked |= {"scores": 0} if recipe.scorers else {}
         self.asked |= {"candidates": 0} if asking_again(recipe.scorers) else {}
+        self.image_bytes = 0  # of the files that images are read from, where they lie on this machine
         self.reads_images_again = False
         self.ahead: LearnedAhead | None = None  # of a translator that works beside a captioner
         self.has_room_beside = False  # for a translator beside a captioner that is loaded
@@ -107,13 +107,6 @@ class Run:
             for number, translator in enumerate((*recipe.translators, *recipe.rephrasers), 1)
             if languages_of(translator, recipe.languages)
         ]
-
-    def source_files(self) -> list[SourceFile]:
-        """OUT is taken literally, whatever stands in its name; what the user gave as IMAGES may be a glob."""
-        if not self.recipe.images.is_playground:
-            return list_sources(self.recipe.image_source, self.recipe.limits)
-        drawn = list_sources(files.join(self.recipe.out, "images"), self.recipe.limits)
-        return [file for file in drawn if file.path.endswith(".jpg")]
 
     def fit(self, index: Index) -> None:
         """From now on the ledger is written for ranges as the index has them."""
@@ -208,11 +201,13 @@ def read_images(this: Run, expect: Callable[[int | None], None] = lambda images:
         expect(recipe.images.num_scenes)
         with this.step("draw", recipe.images.num_scenes) as progress:
             scenes.draw(recipe, partial(advance, progress, "draw"), may_replace=this.may_replace)
-    sources = this.source_files()
-    number = expected_images(recipe, sources)
-    expect(number)
-    with this.step("read", number) as progress:
-        index = build_index(recipe, sources, progress)
+    with listing_of(recipe) as listing:
+        if files.local_path(recipe.image_source) is not None:
+            this.image_bytes = listing.num_bytes
+        number = expected_images(recipe, listing)
+        expect(number)
+        with this.step("read", number) as progress:
+            index = build_index(recipe, listing, progress)
     _check_images(this, index)
     this.fit(index)
     take_alt_texts(recipe, index, this.answers)

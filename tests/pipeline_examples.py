@@ -13,7 +13,6 @@ from typing import Any
 from PIL import Image
 
 from florenz.captioners.florence2 import Settings as Captioner
-from florenz.images.sources import list_sources
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
 from florenz.pipeline.answers.makers import Maker, Makers
@@ -24,6 +23,7 @@ from florenz.pipeline.assemble.rejects import Reject
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.image_settings import Images
 from florenz.pipeline.index import build_index
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.recipe import Recipe, Translator
 from florenz.shards.manifest import Manifest, read_manifest, shard_path
 from florenz.shards.settings import ShardSettings
@@ -142,7 +142,7 @@ def assemble(recipe: Recipe) -> tuple[str, Index]:
 
 
 def index_of(recipe: Recipe) -> Index:
-    return build_index(recipe, list_sources(recipe.images.source), None)
+    return build_index(recipe, listing_of(recipe), None)
 
 
 def rejects_of(index: Index) -> list[Reject]:

@@ -25,11 +25,12 @@ from benchmarks.hostile.damaged_jpegs import damaged, photo_like, scan_of
 from florenz.images import proof
 from florenz.images.decoding import is_whole_baseline
 from florenz.images.proof import prove
-from florenz.images.sources import key_of, list_sources
+from florenz.images.sources import key_of
 from florenz.limits.table import Limits
 from florenz.pipeline import hashing
 from florenz.pipeline.image_settings import Images
 from florenz.pipeline.index import build_index
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.proofs import proofs_path, read_proofs, write_proofs
 
 LIMITS = list(Limits.__dataclass_fields__)
@@ -196,7 +197,7 @@ def pictures(tmp_path: Path) -> Path:
 
 def index_with(tmp_path: Path, folder: Path, **images: object):
     recipe = recipe_for(tmp_path / "out", images=Images(source=str(folder), **images))
-    return build_index(recipe, list_sources(str(folder)), None)
+    return build_index(recipe, listing_of(recipe), None)
 
 
 def test_a_damaged_picture_is_a_reject_with_its_key(tmp_path: Path, pictures: Path) -> None:

@@ -17,10 +17,10 @@ from pipeline_examples import (
     published_pictures,
 )
 
-from florenz.images.sources import list_sources
 from florenz.pipeline.assemble.build import assembly_of, damage_of, is_assembled, publish, read_summary
 from florenz.pipeline.assemble.graph import rejects_path, summary_path
 from florenz.pipeline.index import build_index
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.recipe import Recipe
 from florenz.shards.manifest import ManifestError, read_manifest
 from florenz.shards.verify import main as verify_main
@@ -146,7 +146,7 @@ def test_a_manifest_damaged_anywhere_is_refused_by_all_readers_and_published_ane
     assert "manifest.json" in said_by_verify(out, capsys)
     with pytest.raises(ManifestError):
         stream_to_its_end(out)
-    index = build_index(made, list_sources(made.images.source), None)
+    index = build_index(made, listing_of(made), None)
     publish(made, build, read_summary(made.out, build), index, {})
     assert path.read_bytes() == whole
 
@@ -183,7 +183,7 @@ def test_rejects_and_summary_damaged_anywhere_are_found_and_written_again(
             assert not is_assembled(str(out), build)
         path.write_bytes(whole)
     flip(path, len(whole) // 2)
-    assert assemble(made)[0] == build == name_of(made, build_index(made, list_sources(made.images.source), None))
+    assert assemble(made)[0] == build == name_of(made, build_index(made, listing_of(made), None))
     assert path.read_bytes() == whole and assembly_of(made, makers_for(made)).out == made.out
 
 

@@ -32,7 +32,6 @@ from pipeline_examples import (
     write_pictures,
 )
 
-from florenz.images.sources import list_sources
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.assemble import build as build_module
 from florenz.pipeline.assemble.books import KEPT, BooksError, imbalances, total
@@ -41,6 +40,7 @@ from florenz.pipeline.assemble.graph import rejects_path, run_assembly, summary_
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.assemble.texts import Place
 from florenz.pipeline.index import build_index
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.packing import pack
 from florenz.pipeline.recipe import Recipe
 from florenz.shards.manifest import read_manifest, shard_path
@@ -216,7 +216,7 @@ def test_a_caption_that_nobody_asked_for_stops_the_build_before_it_is_published(
 def test_a_picture_that_changed_since_it_was_captioned_is_dropped_while_writing(tmp_path: Path, pictures: Path) -> None:
     recipe = recipe_for(tmp_path / "out", pictures)
     write_ledger(recipe, KEYS)
-    index = build_index(recipe, list_sources(recipe.images.source), None)
+    index = build_index(recipe, listing_of(recipe), None)
     (pictures / "005.jpg").write_bytes(jpeg_of(99))
     (pictures / "006.jpg").unlink()
     build = name_of(recipe, index)
@@ -278,7 +278,7 @@ def test_the_summary_is_there_only_when_all_else_is(tmp_path: Path, pictures: Pa
 def test_the_build_is_named_after_all_that_decides_its_bytes(tmp_path: Path, pictures: Path) -> None:
     recipe = recipe_for(tmp_path / "out", pictures)
     write_ledger(recipe, KEYS)
-    index = build_index(recipe, list_sources(recipe.images.source), None)
+    index = build_index(recipe, listing_of(recipe), None)
 
     def name(recipe: Recipe) -> str:
         return name_of(recipe, index)
@@ -305,7 +305,7 @@ def test_the_build_is_named_after_all_that_decides_its_bytes(tmp_path: Path, pic
 
 def test_mended_code_makes_another_build(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = recipe_for(tmp_path / "out", pictures)
-    index = build_index(recipe, list_sources(recipe.images.source), None)
+    index = build_index(recipe, listing_of(recipe), None)
     before = name_of(recipe, index)
     assert before == name_of(recipe, index)
     monkeypatch.setattr(build_module, "code_checksum", lambda: "another")

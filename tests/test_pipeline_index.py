@@ -8,16 +8,16 @@ import pytest
 from pipeline_examples import jpeg_of, key_of, recipe_for, rejects_of, write_pictures
 
 from florenz.images import folders
-from florenz.images.sources import list_sources
 from florenz.pipeline.copies import Picture, unique
 from florenz.pipeline.image_index import Index, part_path, parts_folder, read_index
 from florenz.pipeline.image_settings import Images
 from florenz.pipeline.index import build_index, expected_images
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.recipe import Recipe
 
 
 def index_of(recipe: Recipe) -> Index:
-    return build_index(recipe, list_sources(recipe.images.source), None)
+    return build_index(recipe, listing_of(recipe), None)
 
 
 @pytest.fixture
@@ -75,12 +75,11 @@ def test_the_first_count_images_are_taken_in_the_order_of_names(tmp_path: Path) 
 
 def test_how_many_there_are_to_read_is_known_where_no_file_holds_several(tmp_path: Path, pictures: Path) -> None:
     recipe = recipe_for(tmp_path / "out", pictures)
-    sources = list_sources(str(pictures))
-    assert expected_images(recipe, sources) == index_of(recipe).num_found
+    assert expected_images(recipe, listing_of(recipe)) == index_of(recipe).num_found
     first_two = recipe_for(tmp_path / "out", images=Images(source=str(pictures), count=2))
-    assert expected_images(first_two, sources) == 2
+    assert expected_images(first_two, listing_of(first_two)) == 2
     (pictures / "more.tar").touch()
-    assert expected_images(recipe, list_sources(str(pictures))) is None
+    assert expected_images(recipe, listing_of(recipe)) is None
 
 
 def test_a_member_of_a_tar_and_the_file_outside_are_one_picture(tmp_path: Path) -> None:

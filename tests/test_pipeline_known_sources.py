@@ -20,16 +20,16 @@ from pipeline_examples import jpeg_of, key_of, recipe_for, rejects_of, write_pic
 from benchmarks.stand_in_stores import StandInStore
 from florenz.images import folders
 from florenz.images import sources as images
-from florenz.images.sources import list_sources
 from florenz.pipeline import index as index_module
 from florenz.pipeline.image_index import Index, index_path
 from florenz.pipeline.image_settings import Images
 from florenz.pipeline.index import build_index
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.recipe import Recipe
 
 
 def index_of(recipe: Recipe) -> Index:
-    return build_index(recipe, list_sources(recipe.images.source), None)
+    return build_index(recipe, listing_of(recipe), None)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from benchmarks.stand_in_server import StandInServer
 from florenz.captioners.contract import CaptionerSettings
 from florenz.captioners.florence2 import Settings as Captioner
 from florenz.captioners.vision_chat import Settings as VisionSettings
-from florenz.images.folders import SourceFile
+from florenz.images import listing
 from florenz.languages import identification as language_id
 from florenz.limits.table import Limits
 from florenz.pipeline import gpus, preflight
@@ -24,6 +24,7 @@ from florenz.pipeline.recipe import Recipe, Translator
 from florenz.pipeline.run import Run
 from florenz.pipeline.serving import Serving
 from florenz.recipes.recipe_file import RecipeError
+from florenz.stores.files import Entry
 from florenz.stores.publication import Publication
 from florenz.translators.settings import TranslatorSettings
 
@@ -123,13 +124,13 @@ def test_a_link_to_nothing_does_not_hide_that_the_disk_is_too_small(
 
 def test_images_are_listed_once(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     listed: list[str] = []
-    list_sources = preflight.images.list_sources
+    list_entries = listing.listed
 
-    def noted(source: str, limits: Limits) -> list[SourceFile]:
+    def noted(source: str, limits: Limits) -> Iterator[Entry]:
         listed.append(source)
-        return list_sources(source, limits)
+        return list_entries(source, limits)
 
-    monkeypatch.setattr(preflight.images, "list_sources", noted)
+    monkeypatch.setattr(listing, "listed", noted)
     preflight.check(recipe)
     assert listed == [recipe.images.source]
 

@@ -26,11 +26,11 @@ from pipeline_examples import (
 )
 
 from benchmarks.stand_in_stores import StandInStore
-from florenz.images.sources import list_sources
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.assemble.books import imbalances
 from florenz.pipeline.assemble.build import is_assembled, kept_manifest_path, read_summary
 from florenz.pipeline.index import build_index
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.removal import remove
 from florenz.pipeline.remove import main
@@ -176,7 +176,7 @@ def test_a_removed_image_does_not_come_back(recipe: Recipe) -> None:
     write_ledger(recipe, keys)  # answers for them, from anywhere
     (Path(recipe.images.source) / "again.jpg").write_bytes(jpeg_of(0))
     try:
-        assert not set(build_index(recipe, list_sources(recipe.images.source), None).images) & set(keys)
+        assert not set(build_index(recipe, listing_of(recipe), None).images) & set(keys)
     finally:
         (Path(recipe.images.source) / "again.jpg").unlink()
 
@@ -202,7 +202,7 @@ def test_a_tombstone_alone_keeps_an_image_out(recipe: Recipe) -> None:
     """A removal that was killed at once: what the next run reads still holds the image."""
     key = chosen(recipe)[0]
     Path(tombstones_path(recipe.out)).write_text(f"{key}\n")
-    assert key not in build_index(recipe, list_sources(recipe.images.source), None).images
+    assert key not in build_index(recipe, listing_of(recipe), None).images
 
 
 class Killed(BaseException):
@@ -351,7 +351,7 @@ def test_no_dataset_and_a_damaged_tombstone_are_one_line(
     assert main([recipe.out, f"KEYS={tmp_path / 'keys'}"]) == 1
     assert "is damaged" in capsys.readouterr().err
     with pytest.raises(ValueError, match="is damaged"):
-        build_index(recipe, list_sources(recipe.images.source), None)
+        build_index(recipe, listing_of(recipe), None)
 
 
 def test_the_german_text_of_another_image_stays(recipe: Recipe) -> None:

@@ -19,7 +19,6 @@ from apache_beam.runners.dataflow.internal.apiclient import DataflowApplicationC
 from google.protobuf import json_format
 from pipeline_examples import answers_for, makers_for, recipe_for
 
-from florenz.images.sources import SourceFile
 from florenz.pipeline.answers.graphs import run_captioning, run_translation
 from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
 from florenz.pipeline.assemble.build import assembly_of
@@ -27,10 +26,12 @@ from florenz.pipeline.assemble.graph import run_assembly
 from florenz.pipeline.image_index import Index, IndexPart
 from florenz.pipeline.index import build_index
 from florenz.pipeline.jobs.settings import BeamSettings, DataflowSettings
+from florenz.pipeline.listing import listing_of
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners import dataflow
 from florenz.pipeline.runners.contract import Running
 from florenz.pipeline.workers.given import given
+from florenz.stores.files import Entry
 
 OUT = "gs://some-bucket/florenz"
 KEY = "sk-do-not-send-me"
@@ -130,10 +131,13 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"florenz.stores.files.{read_it}", absent)
     monkeypatch.setattr("florenz.stores.files.list_files", lambda folder: [])
     monkeypatch.setattr("florenz.stores.files.exists", lambda path: False)
+    monkeypatch.setattr("florenz.stores.files.atomic_write", lambda path: io.BytesIO())
+    entry = Entry(name="gs://some-bucket/photos/a.jpg", size=1, modified=0.0, stamp="1")
+    monkeypatch.setattr("florenz.pipeline.listing.listed", lambda source, limits: iter([entry]))
 
 
 def read(recipe: Recipe) -> None:
-    build_index(recipe, [SourceFile(path="gs://some-bucket/photos/a.jpg", kind="file")], None)
+    build_index(recipe, listing_of(recipe), None)
 
 
 def caption(recipe: Recipe) -> None:

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from florenz.images.folders import SourceFile
 from florenz.pipeline.answers.ranges import RangeWork
 from florenz.pipeline.jobs.settings import BeamSettings
+from florenz.pipeline.known_sources import Group
+from florenz.pipeline.listing import Part
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.runners import contract
 from florenz.pipeline.runners.contract import Facts, Running
@@ -35,6 +37,7 @@ ITEMS = st.recursive(
         | st.frozensets(TEXTS, max_size=3)
         | st.builds(RangeWork, range=TEXTS, listed=st.dictionaries(TEXTS, st.lists(TEXTS, max_size=2), max_size=2))
         | st.builds(SourceFile, path=TEXTS, kind=st.just("tar"))
+        | st.builds(Group, name=TEXTS, part=st.builds(Part, path=TEXTS, sha256=TEXTS), kept=st.tuples(TEXTS))
     ),
     max_leaves=8,
 )
