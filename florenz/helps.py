@@ -37,7 +37,7 @@ kill.
   DATA    the OUT of a dataset
   OUT     where the trainings go
   REPORT  the Markdown file that the figures are written into
-  RUNS    folders of trainings that are done, instead of a list""",
+  RUNS    folders of trainings that are done: none is started, and the list says what they are""",
     "law": """usage: florenz law LIST|RUN... [NAME=value ...]
 
 Fits the power law of size and samples through a list of trainings, or through any that are done.

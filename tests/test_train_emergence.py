@@ -136,6 +136,10 @@ def test_the_command_reports_folders_that_are_named(tmp_path: Path, capsys: pyte
     page = tmp_path / "page.md"
     assert emergence.main([f"RUNS={folders[0]},{folders[1]}", f"REPORT={page}"]) == 0
     assert "2 runs in" in capsys.readouterr().out and "| v | 1 |" in page.read_text()
+    described = tmp_path / "list.toml"
+    described.write_text('base = "no.toml"\n[variants.v]\nabout = "without verbs"\n[variants.w]\nabout = "never run"\n')
+    assert emergence.main([str(described), f"RUNS={folders[0]},{folders[1]}", f"REPORT={page}"]) == 0
+    assert "| v | without verbs | 2 |" in page.read_text() and "never run" not in page.read_text()
     for words, message in [
         (["OUTT=x"], "unknown variable OUTT: did you mean 'OUT'?"),
         (["a.toml", "b.toml"], "usage"),

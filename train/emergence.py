@@ -3,7 +3,8 @@
 Runs a list of trainings (configs/emergence.toml: the default recipe, and controls that must fail), and writes what they
 scored into a document: means over seeds with 95% intervals, and a row for every run. DATA: the dataset, instead of the
 recipe's. OUT: below which the runs lie (data/emergence). REPORT: the document (docs/emergence.md); only what stands
-between its two marks is written anew. RUNS=folder,folder: no list, only the report of trainings that are finished.
+between its two marks is written anew. RUNS=folder,folder: nothing is trained, only the report of trainings that are
+finished is written; the list says what those that it names are.
 
 The same command again goes on where a kill stopped it, and skips what is done.
 
@@ -179,6 +180,8 @@ def _run(path: str, variables: Mapping[str, str]) -> int:
     failed = []
     if "RUNS" in variables:
         folders = [Path(folder) for folder in variables["RUNS"].split(",")]
+        if path != LIST or Path(LIST).exists():
+            _, variants = read_list(path)  # for what it says of those that it names
     else:
         settings, variants = read_list(path)
         out = variables.get("OUT", OUT)
