@@ -329,7 +329,14 @@ def test_a_letter_of_another_script_that_looks_the_same_is_told(language, whole,
     ],
 )
 def test_other_letters_of_two_scripts_are_left_alone(text, why):
-    assert check_mixed_letters(translation(text, "kk"), FilterSettings()).keep, why
+    assert check_mixed_letters(translation(text, "tt"), FilterSettings()).keep, why
+
+
+def test_kazakh_and_mongolian_are_left_alone_as_people_mix_letters_there():
+    kept = {
+        one: check_mixed_letters(translation("Бұл cурет", one), FilterSettings()).keep for one in ("kk", "mn", "tt")
+    }
+    assert kept == {"kk": True, "mn": True, "tt": False}
 
 
 def test_capitals_that_look_the_same_are_told_in_a_word_of_capitals():
