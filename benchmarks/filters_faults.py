@@ -18,6 +18,7 @@ Pair = tuple[str, str]
 Maker = Callable[[Pair, str, random.Random, Sequence[Pair]], str | None]
 MAIN = ("de", "fr", "es", "ru", "zh", "cs", "it", "pl", "pt", "nl", "tr", "uk", "ja", "th", "ar", "sv")
 SPACED = tuple(language for language in MAIN if language not in ("zh", "ja", "th"))
+LOOK_ALIKE = tuple(language for language in SPACED if language != "ar")
 ACCENTED = ("de", "fr", "es", "cs", "pl", "pt", "tr", "sv", "it", "ru", "uk", "zh", "ja", "ar")
 
 
@@ -274,6 +275,34 @@ def _more_in_brackets(pair: Pair, language: str, rng: random.Random, others: Seq
     return begin + left + opening + rng.choice(words) + closing + _joiner(language) + end
 
 
+# Pairs that look alike in most fonts.
+_LATIN_LOOKS, _CYRILLIC_LOOKS = "aceiopxyABCEHIKMOPTX", "асеіорхуАВСЕНІКМОРТХ"
+_LOOK_ALIKE = str.maketrans(_LATIN_LOOKS + _CYRILLIC_LOOKS, _CYRILLIC_LOOKS + _LATIN_LOOKS)
+
+
+def _look_alike(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
+    """One letter of a word of four letters and more is the other script's."""
+    places = [
+        place
+        for word in re.finditer(r"[^\W\d_]{4,}", pair[1])
+        for place in range(*word.span())
+        if pair[1][place].translate(_LOOK_ALIKE) != pair[1][place]
+    ]
+    if not places:
+        return None
+    place = rng.choice(places)
+    return pair[1][:place] + pair[1][place].translate(_LOOK_ALIKE) + pair[1][place + 1 :]
+
+
+def _word_twice(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
+    words = pair[1].split()
+    places = [place for place, word in enumerate(words) if word.isalpha()]
+    if not places:
+        return None
+    place = rng.choice(places)
+    return " ".join([*words[: place + 1], *words[place:]])
+
+
 FAULTS: tuple[Fault, ...] = (
     Fault(name="whole text twice", goal=99, languages=MAIN, make=_twice),
     Fault(name="a word four times, zh ja th", goal=95, languages=("zh", "ja", "th"), make=_four_times),
@@ -293,6 +322,8 @@ FAULTS: tuple[Fault, ...] = (
         name="a word left in English, other scripts", goal=None, languages=tuple(_OWN_SCRIPTS), make=make_english_word
     ),
     Fault(name="more in brackets", goal=None, languages=MAIN, make=_more_in_brackets),
+    Fault(name="a letter of another script", goal=90, languages=LOOK_ALIKE, make=_look_alike),
+    Fault(name="a word twice", goal=None, languages=SPACED, make=_word_twice),
     # What was caught before any of these were looked for; it must not be lost.
     Fault(name="second half left in English", goal=None, languages=MAIN, make=_second_half),
     Fault(name="first half left in English", goal=None, languages=MAIN, make=_first_half),

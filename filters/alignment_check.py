@@ -4,7 +4,7 @@ What `alignment.py` learns says how well each word is explained, and `evidence.p
 from which score on a pair passes is a quantile of the run's own. Those may hold bad ones, so their share is estimated
 first: other shuffled pairs show how bad ones score, half of them below their median, where good ones hardly ever lie.
 Catches another image's caption, and a refusal or remark in any wording.
-Measured (`make bench-filters`): see docs/filters.md. Cost: about 60 microseconds a text.
+Measured (`make bench-filters`): see docs/filters.md. Cost: about 70 microseconds a text.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ TEXT_CHECKS: tuple[tuple[str, str], ...] = (
     ("repetition", "repetition"),
     ("added_brackets", "added_brackets"),
     ("foreign_word", "foreign_word"),
+    ("mixed_letters", "mixed_letters"),
 )
 """(reason, file): `filters/<file>.py` holds `check_<reason>(candidate, settings) -> Verdict`, and where that pays
 `may_be_<reason>(columns, settings)`, which says whom the check need not be asked about (`columns.py`)."""

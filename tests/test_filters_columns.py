@@ -22,7 +22,7 @@ PIECES = st.lists(
     st.one_of(st.text(st.characters(), max_size=6), st.sampled_from(
         ["the ", "Ein Hund ", "A dog ", "Note: ", "(", ")", "[", "/", "**", "<b>", "<s>", "www.", "1.", "two ", "3 ",
          "zwei ", "ab", "ab", "a ", "\n", "\x85", "Ã¼", "Â©", "ﬁ", "的", "的", "ß", "'", "-", "ʼ", "www", "\ud800",
-         "（", "）", "公园", "собака ", "में"])),
+         "（", "）", "公园", "собака ", "сoбака", "Hаus", "में"])),
     max_size=8,
 ).map("".join)  # fmt: skip
 

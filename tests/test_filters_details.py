@@ -32,13 +32,16 @@ EXAMPLES = {
     "repetition": translation("Ein rotes Auto parkt parkt parkt parkt parkt neben einem Haus."),
     "added_brackets": translation("Ein rotes Auto (car) parkt neben einem alten Haus."),
     "foreign_word": translation("Ein rotes Auto parkt neben einem 老的 Haus."),
+    "mixed_letters": translation("Ein rotes Аuto parkt neben einem alten Haus."),  # a Cyrillic А
     "wrong_language": translation(CAPTIONS["fr"]),
     "mixed_language": translation("Ein rotes Auto parkt heute next to an alten Haus."),
     "cut_word": translation("Das rot Schiff liegt am alt Was.", source="The red ship lies by the old water."),
     "untranslated_word": translation(
         "Das rot Schiff liegt am old Wasser.", source="The red ship lies by the old water."
     ),
-    "misaligned": translation("Der Kellner bringt allen Gästen heute die Suppe an ihren Tisch."),
+    "misaligned": translation(
+        "Der Kellner bringt allen Gästen die Suppe.", source="The red car stands by the old wall 7."
+    ),
 }
 
 

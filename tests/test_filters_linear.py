@@ -16,7 +16,7 @@ WORST = {
     "line ends": "\n", "spaces": " ", "hashes": "#", "tabs and hashes": "\t#", "stars": "*", "brackets": "(",
     "quotes": '"', "letters": "a", "two letters": "ab", "words": "the ", "slashes": "a/", "pipes": "|", "digits": "1",
     "separated": "1,", "accents": "Ã", "misread": "Ã¼", "angle": "<a ", "ampersand": "&a", "han": "中",
-    "colon": "in German", "note": "note ",
+    "colon": "in German", "note": "note ", "twins": "Hаus ",
     "underscores": "_", "backticks": "`a ", "braces": '{"',
 }  # fmt: skip
 MAX_RATIO = 12  # of four times the text; squares give 16, and a fixed cost or a cache makes ratios small
@@ -28,6 +28,7 @@ SLOWEST = {
     "copied_source": ["misread"], "length_ratio": ["han"], "said_twice": ["words"], "alternatives": ["slashes"],
     "number_conflict": ["separated"], "copied_tail": ["words"], "copied_head": ["words"],
     "repetition": ["misread", "slashes"], "added_brackets": ["brackets"], "foreign_word": ["han"],
+    "mixed_letters": ["twins", "misread"],
     "wrong_language": ["separated"], "mixed_language": ["words"], "misaligned": ["words"],
     "cut_word": ["words"], "untranslated_word": ["words"],
 }  # fmt: skip

@@ -10,6 +10,7 @@ from florenz.filters.chat_markup import check_chat_markup
 from florenz.filters.copied_head import check_copied_head
 from florenz.filters.foreign_word import check_foreign_word
 from florenz.filters.mixed_language import copied_run
+from florenz.filters.mixed_letters import check_mixed_letters
 from florenz.filters.settings import FilterSettings
 
 
@@ -195,7 +196,7 @@ def test_a_word_of_two_letters_four_times_is_a_loop(text):
 @pytest.mark.parametrize("language", PAIR_LANGUAGES)
 def test_new_checks_keep_human_translations(language):
     new = {"said_twice", "mojibake", "alternatives", "markup", "number_conflict", "copied_tail", "copied_head"}
-    new |= {"added_brackets", "foreign_word"}
+    new |= {"added_brackets", "foreign_word", "mixed_letters"}
     pairs = sentence_pairs(language, MANY)
     reasons = [verdict.reason for verdict in FilterChain()([translation(t, language, source=e) for e, t in pairs])]
     assert sum(reason in new for reason in reasons) <= 3
@@ -294,3 +295,49 @@ def test_captions_may_quote_any_script_and_any_brackets():
     assert check_added_brackets(caption, FilterSettings()).keep
     remark = translation("A red car stands there. (It is next to a house.)", "en", source="")
     assert check_added_brackets(remark, FilterSettings()).keep
+
+
+@pytest.mark.parametrize(
+    ("language", "whole", "letter", "twin", "script"),
+    [
+        ("de", CAPTIONS["de"], "a", "а", "cyrillic"),
+        ("de", CAPTIONS["de"], "o", "ο", "greek"),
+        ("ru", CAPTIONS["ru"], "а", "a", "latin"),
+        ("el", "Ένα κόκκινο αυτοκίνητο δίπλα σε ένα παλιό σπίτι.", "ο", "o", "latin"),
+    ],
+)
+def test_a_letter_of_another_script_that_looks_the_same_is_told(language, whole, letter, twin, script):
+    place = whole.index(letter, 5)
+    mixed = whole[:place] + twin + whole[place + 1 :]
+    verdict = check_mixed_letters(translation(mixed, language), FilterSettings())
+    assert verdict.reason == "mixed_letters" and script in verdict.detail
+    word = next(word for word in mixed.split() if twin in word).strip(".")
+    assert repr(word) in verdict.detail
+    assert reason_of(translation(mixed, language)) == "mixed_letters" and reason_of(translation(whole, language)) == ""
+    assert check_mixed_letters(translation(mixed, language, source=f"It says {word}."), FilterSettings()).keep
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Мен Twitterді ашып отырмын", "a name with an ending"),
+        ("Ол PCға отырды", "an acronym with an ending"),
+        ("Бiр әйел", "a keyboard's i"),
+        ("ол kо деді", "two letters"),
+        ("ein Widerstand von 5kΩ und 3µm", "units"),
+        ("das Wort und слово, Haus-дом", "words beside each other"),
+    ],
+)
+def test_other_letters_of_two_scripts_are_left_alone(text, why):
+    assert check_mixed_letters(translation(text, "tt"), FilterSettings()).keep, why
+
+
+def test_kazakh_and_mongolian_are_left_alone_as_people_mix_letters_there():
+    kept = {
+        one: check_mixed_letters(translation("Бұл cурет", one), FilterSettings()).keep for one in ("kk", "mn", "tt")
+    }
+    assert kept == {"kk": True, "mn": True, "tt": False}
+
+
+def test_capitals_that_look_the_same_are_told_in_a_word_of_capitals():
+    assert not check_mixed_letters(translation("ЭТО MOСКВА", "ru"), FilterSettings()).keep
