@@ -7,8 +7,8 @@ has it. It asks the vocabularies of the tables that `alignment.py` learns, and i
 translator always leaves in English is taken for a word of the language, and so is a word of the language that looks the
 same ("am", "die"). Names may stay, and so may anything if the source quotes something.
 
-German, 10,000 pairs: 55% of single words are caught (2% by `misaligned`) and no good text is lost; 30,000 pairs: 72%,
-and 4 in 10,000 (`.venv/bin/python -m benchmarks.filters_learned`). What is missed are rare words.
+German, 10,000 pairs: 55% of single words are caught and no good text is lost; 30,000 pairs: 72%, and 4 in 10,000
+(`.venv/bin/python -m benchmarks.filters_learned`). What is missed are rare words.
 Cost: nothing for a text that shares no word with its source, a few microseconds else.
 """
 

@@ -1,7 +1,8 @@
 """Importing large libraries, of which Python's collector would look at every object again and again.
 
 torch, transformers and Beam are a million objects that live as long as the process. While they are made, nothing is
-garbage; afterwards each full collection would go through all of them. Of a default run's 60 CPU seconds this was 3.
+garbage; afterwards each full collection would go through all of them (docs/notes.md has what that takes). For imports
+alone: what a model holds in a cycle has to be found when the model goes.
 """
 
 from __future__ import annotations

@@ -100,8 +100,7 @@ def _caption_with(
         if this.workers_are.is_on_this_machine:
             started = time.monotonic()
             try:
-                with importing_libraries():  # each kind of captioner its own
-                    loaded = load_captioner(captioner)
+                loaded = load_captioner(captioner)
             except CaptionerError as problem:
                 raise RecipeError([str(problem)]) from problem
             note_start(this, this.makers.captioners[styles[0]].fingerprint, time.monotonic() - started)

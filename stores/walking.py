@@ -14,7 +14,7 @@ from florenz.stores.schemes.local import system_path
 def names_below(folder: str) -> Iterator[str]:
     """Names relative to the folder, those that `list_names` gives, in any order.
 
-    Linked folders are followed, each real folder once and under the same name as there. None if there is no folder.
+    Linked folders are followed, each real folder once and under the same name as there. Nothing if there is no folder.
     `WriteError` below a pinned folder that is gone; OSError for a folder that can't be read.
     """
     root = system_path(folder)

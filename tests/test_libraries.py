@@ -63,3 +63,18 @@ def test_a_run_imports_so() -> None:
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["2", "True", "False"], said.stderr
+
+
+def test_a_captioner_imports_so_and_is_itself_looked_at() -> None:
+    """What a model holds in a cycle must be found when the model goes, or a translator lacks that memory."""
+    script = (
+        "import gc, sys\n"
+        "from florenz.captioners.florence2 import Settings, load\n"
+        "captioner = load(Settings(model='playground/models/captioner'))\n"
+        "import torch\n"
+        "seen = gc.get_objects()\n"
+        "is_there = any(isinstance(one, torch.nn.Module) for one in seen)\n"
+        "print(gc.isenabled(), any(one is vars(torch) for one in seen), is_there)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["True", "False", "True"], said.stderr

@@ -9,6 +9,7 @@ from typing import Any
 from florenz.captioners.contract import Captioner
 from florenz.captioners.florence2.settings import Settings
 from florenz.captioners.florence2.tasks import TASK_OF_STYLE
+from florenz.libraries import importing_libraries
 from florenz.recipes.fingerprints import decided_since
 from florenz.recipes.kinds import KindError, need_packages
 from florenz.stores.models import ModelProblem, fingerprint_of_model, local_model, read_config
@@ -59,6 +60,7 @@ def problems(settings: Settings) -> Iterator[str]:
 
 
 def load(settings: Settings) -> Captioner:
-    from florenz.captioners.florence2.model import Florence  # torch and transformers
+    with importing_libraries():
+        from florenz.captioners.florence2.model import Florence  # torch and transformers
 
     return Florence(settings)
