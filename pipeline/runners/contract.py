@@ -45,6 +45,9 @@ class Facts:
     shares_memory: bool = False
     """They are threads of the launcher: a model that it has loaded is loaded for them too."""
 
+    holds_shuffle: bool = False
+    """What is shuffled stands in the launcher's memory, until the step that gets it has ended."""
+
     may_share_folders: bool = False
     """They may have folders of the launcher's machine mounted under the same absolute paths."""
 
