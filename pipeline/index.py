@@ -63,7 +63,7 @@ from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.proofs import MAX_VERDICTS, proofs_path, read_proofs, write_proofs
 from florenz.pipeline.ranges import digits_for, range_of
 from florenz.pipeline.recipe import Recipe
-from florenz.pipeline.runners.contract import graph, workers_progress
+from florenz.pipeline.runners.contract import graph, packs_waiting, workers_progress
 from florenz.pipeline.tombstones import drop_rows, read_tombstones
 from florenz.pipeline.unwanted import sifted
 from florenz.pipeline.workers.given import given
@@ -131,7 +131,7 @@ def _read(
     )
     _remove_but(filter(files.exists, [index_path(out)]), ())  # its parts are about to change
     result = files.join(out, "ledger", "images", "parts.new.json")
-    with graph(running, "read", progress) as pipeline:
+    with packs_waiting(running) as waiting, graph(running, "read", progress) as pipeline:
         removed = AsSingleton(pipeline | "removed images" >> given([read_tombstones(out)], running))
         looked = (
             pipeline
@@ -161,16 +161,16 @@ def _read(
         )
         # Packed before they meet: what meets is held by the in-process runner, of which each row would be 400 bytes.
         packed = (
-            looked["known"] | "pack known by file" >> beam.ParDo(PackByKey()),
-            new | "pack new by file" >> beam.ParDo(PackByKey()),
+            looked["known"] | "pack known by file" >> beam.ParDo(PackByKey(waiting)),
+            new | "pack new by file" >> beam.ParDo(PackByKey(waiting)),
         )
         found = (
             packed
             | beam.Flatten()
             | "by file" >> beam.GroupByKey()
-            | "keep" >> beam.MapTuple(partial(_keep, folder=folder, readers=readers))
+            | "keep" >> beam.MapTuple(partial(_keep, folder=folder, readers=readers, waiting=waiting))
         )
-        _write_parts(found, recipe, folder, result)
+        _write_parts(found, recipe, folder, result, waiting)
     index = _noted_parts(out, result)
     _remove_but(files.list_files(parts_folder(out)), [part_path(out, part.range) for part in index.parts])
     if index.num_images + len(known) <= MAX_VERDICTS:
@@ -178,7 +178,7 @@ def _read(
     return index
 
 
-def _write_parts(found: Any, recipe: Recipe, folder: str, result: str) -> None:
+def _write_parts(found: Any, recipe: Recipe, folder: str, result: str, waiting: str) -> None:
     """The rest of the graph: from what was kept by file to parts by range of keys, which are noted in `result`."""
     rules = recipe.filters.images
     digits_of_keys = (
@@ -188,12 +188,14 @@ def _write_parts(found: Any, recipe: Recipe, folder: str, result: str) -> None:
         | "digits" >> beam.Map(digits_for)
     )
     ranged = partial(beam.FlatMap, _found, digits=AsSingleton(digits_of_keys), folder=folder)
-    packed = found | "found" >> ranged() | "pack by key" >> beam.ParDo(PackByKey())
+    packed = found | "found" >> ranged() | "pack by key" >> beam.ParDo(PackByKey(waiting))
     if rules is not None and rules.max_hash_distance is not None:
         # Apart: Flink's fuser loses a collection that a Flatten and another step both read.
         compared = found | "found, to compare" >> ranged()
-        near = find_near(compared, rules, AsSingleton(digits_of_keys), keeps_damaged=recipe.images.keeps_damaged)
-        packed_near = near | "pack near by key" >> beam.ParDo(PackByKey())
+        near = find_near(
+            compared, rules, AsSingleton(digits_of_keys), keeps_damaged=recipe.images.keeps_damaged, waiting=waiting
+        )
+        packed_near = near | "pack near by key" >> beam.ParDo(PackByKey(waiting))
         packed = (packed, packed_near) | "with near ones" >> beam.Flatten()
     _ = (
         packed
@@ -206,6 +208,7 @@ def _write_parts(found: Any, recipe: Recipe, folder: str, result: str) -> None:
                 source=recipe.image_source,
                 keeps_damaged=recipe.images.keeps_damaged,
                 wanted=rules,
+                waiting=waiting,
             )
         )
         | "all parts" >> beam.combiners.ToList()
@@ -243,8 +246,8 @@ def forget_images(out: str, keys: Collection[str]) -> int:
     return dropped
 
 
-def _keep(group: str, packs: Iterable[bytes], folder: str, readers: str) -> tuple[str, int]:
-    return group, write_found(folder, group, map(tuple, unpack(packs)), readers)
+def _keep(group: str, packs: Iterable[bytes], folder: str, readers: str, waiting: str) -> tuple[str, int]:
+    return group, write_found(folder, group, map(tuple, unpack(packs, waiting)), readers)
 
 
 def _found(kept: tuple[str, int], digits: int, folder: str) -> Iterator[tuple[str, Row]]:
@@ -256,9 +259,15 @@ def _found(kept: tuple[str, int], digits: int, folder: str) -> Iterator[tuple[st
 
 
 def _written(
-    its_range: str, packs: Iterable[bytes], out: str, source: str, keeps_damaged: bool, wanted: ImageRules | None
+    its_range: str,
+    packs: Iterable[bytes],
+    out: str,
+    source: str,
+    keeps_damaged: bool,
+    wanted: ImageRules | None,
+    waiting: str,
 ) -> IndexPart:
-    unpacked = list(unpack(packs))
+    unpacked = list(unpack(packs, waiting))
     near = [row for row in unpacked if len(row) == NEAR_FIELDS]
     found = [row for row in unpacked if len(row) > NEAR_FIELDS]
     rows = pa.table(

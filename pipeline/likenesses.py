@@ -27,16 +27,16 @@ _KEY, _REASON, _DETAIL, _SIZE, _LIKENESS = (
 
 
 def find_near(
-    found: beam.PCollection, rules: ImageRules, digits: AsSingleton, *, keeps_damaged: bool
+    found: beam.PCollection, rules: ImageRules, digits: AsSingleton, *, keeps_damaged: bool, waiting: str
 ) -> beam.PCollection:
-    """(range, `Near`). found: (range, row of FOUND without path and stamp)."""
+    """(range, `Near`). found: (range, row of FOUND without path and stamp). waiting: where packs wait."""
     assert rules.max_hash_distance is not None
     return (
         found
         | "groups of likeness" >> beam.FlatMap(_grouped, rules=rules, keeps_damaged=keeps_damaged)
-        | "pack by likeness" >> beam.ParDo(PackByKey())
+        | "pack by likeness" >> beam.ParDo(PackByKey(waiting))
         | "by likeness" >> beam.GroupByKey()
-        | "compare" >> beam.FlatMap(_near, max_distance=rules.max_hash_distance)
+        | "compare" >> beam.FlatMap(_near, max_distance=rules.max_hash_distance, waiting=waiting)
         | "under its range" >> beam.Map(lambda near, digits: (range_of(near[0], digits), near), digits=digits)
     )
 
@@ -51,5 +51,5 @@ def _grouped(ranged: tuple[str, Row], rules: ImageRules, keeps_damaged: bool) ->
         yield from ((band, (row[_KEY], row[_LIKENESS])) for band in bands_of(row[_LIKENESS]))
 
 
-def _near(group: tuple[str, Iterable[bytes]], max_distance: int) -> Iterator[Near]:
-    return near_duplicates(dict(unpack(group[1])), max_distance)
+def _near(group: tuple[str, Iterable[bytes]], max_distance: int, waiting: str) -> Iterator[Near]:
+    return near_duplicates(dict(unpack(group[1], waiting)), max_distance)

@@ -2,7 +2,8 @@
 
 An engine spends more on an element than on what is in it: the in-process runner keeps about a kilobyte for each that it
 groups, of a hundred bytes. Rows that go the same way are put together before they are shuffled, and taken apart by who
-gets them; an image then costs some 50 bytes.
+gets them; an image then costs some 50 bytes. That runner holds packs several times over, so those of a large run wait on
+a disk meanwhile (`workers/waiting_packs.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
+from florenz.pipeline.workers.waiting_packs import laid_down, picked_up
+
 MAX_ROWS = 1 << 16  # held by one worker's step, some 30 MB
 
 
@@ -25,18 +28,22 @@ def pack(rows: Sequence[Any]) -> bytes:
     return zlib.compress(json.dumps(rows).encode("utf-8", "surrogatepass"), 1)
 
 
-def unpack(packs: Iterable[bytes]) -> Iterator[Any]:
-    """The rows of several packs, in no order that means anything."""
+def unpack(packs: Iterable[bytes], folder: str = "") -> Iterator[Any]:
+    """The rows of several packs, in no order that means anything. folder: that of `PackByKey`."""
     for one in packs:
-        yield from json.loads(zlib.decompress(one).decode("utf-8", "surrogatepass"))
+        yield from json.loads(zlib.decompress(picked_up(one, folder)).decode("utf-8", "surrogatepass"))
 
 
 class PackByKey(beam.DoFn):  # type: ignore[misc]
-    """(key, row) -> (key, pack), where GroupByKey follows."""
+    """(key, row) -> (key, pack), where GroupByKey follows.
 
-    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+    folder: where packs wait (`runners.contract.packs_waiting`), all but the last ones of each bundle; "": they travel
+    themselves.
+    """
+
+    def __init__(self, folder: str = "", max_rows: int | None = None) -> None:
         super().__init__()
-        self._max_rows = max_rows
+        self._folder, self._max_rows = folder, max_rows or MAX_ROWS
 
     def start_bundle(self) -> None:
         self._rows: dict[Any, list[Any]] = defaultdict(list)
@@ -47,15 +54,15 @@ class PackByKey(beam.DoFn):  # type: ignore[misc]
         self._rows[key].append(row)
         self._number += 1
         if self._number >= self._max_rows:
-            yield from self._packs()
+            keys, packs = self._taken()
+            yield from zip(keys, laid_down(packs, self._folder) if self._folder else packs, strict=True)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         window = GlobalWindow()
-        for key_and_pack in self._packs():
+        for key_and_pack in zip(*self._taken(), strict=True):
             yield WindowedValue(key_and_pack, window.max_timestamp(), (window,))
 
-    def _packs(self) -> Iterator[tuple[Any, bytes]]:
+    def _taken(self) -> tuple[list[Any], list[bytes]]:
         rows = self._rows
         self.start_bundle()
-        for key, of_key in rows.items():
-            yield key, pack(of_key)
+        return list(rows), [pack(of_key) for of_key in rows.values()]

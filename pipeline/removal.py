@@ -27,6 +27,7 @@ from florenz.pipeline.assemble.rejects import iter_rejects, leave_out
 from florenz.pipeline.index import forget_images
 from florenz.pipeline.report import write_report_again
 from florenz.pipeline.tombstones import add_tombstones
+from florenz.pipeline.workers.waiting_packs import remove_packs
 from florenz.reports import judging
 from florenz.reports.page import NAME as PAGE
 from florenz.reports.page import write_page
@@ -82,6 +83,7 @@ def remove(out: str, keys: Collection[str]) -> Removal:
         summaries = {build: read_summary(out, build) for build in (*kept_builds, manifest.build)}
         files.remove_partials(out)
         remove_working_folders(out)
+        remove_packs(out)  # they hold what sidecars say
         remove_others(out, ())  # they hold texts
         gone = add_tombstones(out, keys)
         listed = forget_images(out, gone)

@@ -2,13 +2,12 @@
 
 import hashlib
 import io
-import itertools
 import random
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import webdataset
@@ -34,15 +33,14 @@ from pipeline_examples import (
     write_pictures,
 )
 
+from florenz.pipeline import packing
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.assemble import build as build_module
-from florenz.pipeline.assemble import graph as graph_module
 from florenz.pipeline.assemble.books import KEPT, BooksError, imbalances, total
 from florenz.pipeline.assemble.build import EmptyBuild, assembly_of, publish, read_summary
 from florenz.pipeline.assemble.graph import rejects_path, run_assembly, summary_path
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.assemble.texts import Place
-from florenz.pipeline.assemble.work import Shard, WrittenShard, placed, written
 from florenz.pipeline.index import build_index
 from florenz.pipeline.listing import listing_of
 from florenz.pipeline.packing import pack
@@ -114,39 +112,25 @@ def test_what_waits_for_the_plan_of_shards_is_the_names_of_ranges(
     assert not any(b"CoveredRange" in data for data in held_by_beam)
 
 
-def test_shards_are_written_in_turns_where_the_launcher_holds_what_is_shuffled(
-    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+def test_packs_of_a_large_run_wait_on_the_disk_and_nobody_sees_it(
+    tmp_path: Path, pictures: Path, held_by_beam: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same bytes; and no reference of a turn is made before the shards of the last one are written."""
-    events: list[tuple[str, int]] = []
-
-    def placed_noted(*arguments: Any) -> Any:
-        events.append(("place", arguments[-2]))
-        return placed(*arguments)
-
-    def written_noted(shard: Shard, *arguments: Any) -> WrittenShard:
-        events.append(("write", shard[1] % 3))
-        return written(shard, *arguments)
-
-    def publish_in(name: str) -> None:
+    def publish_in(name: str) -> int:
+        """How many packs the runner was given that lie on the disk."""
+        held_by_beam.clear()
         recipe = recipe_for(tmp_path / name, pictures)
+        left = tmp_path / name / "ledger" / "packs" / "left"  # by a run that was killed
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"?")
         write_ledger(recipe, KEYS)
         published(recipe)
+        assert not list(left.parent.iterdir())
+        return sum(len(re.findall(rb"@[0-9a-f]{12} \d+ \d+", data)) for data in held_by_beam)
 
-    publish_in("whole")
-    monkeypatch.setattr(graph_module, "placed", placed_noted)
-    monkeypatch.setattr(graph_module, "written", written_noted)
-    monkeypatch.setattr(graph_module, "IMAGES_OF_A_TURN", 5)
-    publish_in("turns")
-    assert [turn for turn, _ in itertools.groupby(turn for _, turn in events)] == [0, 1, 2]
-    for turn, of_turn in itertools.groupby(events, key=lambda event: event[1]):
-        steps = [step for step, _ in itertools.groupby(step for step, _ in of_turn)]
-        assert steps == ["place", "write"], turn
-    assert bytes_of(tmp_path / "turns") == bytes_of(tmp_path / "whole")
-
-
-def test_the_more_images_the_more_turns_up_to_sixteen() -> None:
-    assert [graph_module._num_turns(number) for number in (1, 2**17, 2**17 + 1, 10**6, 10**8)] == [1, 1, 2, 8, 16]
+    assert publish_in("small") == 0
+    monkeypatch.setattr(packing, "MAX_ROWS", 3)
+    assert publish_in("large") > 2 * NUM_PICTURES / 3, "by file, by range and by shard"
+    assert bytes_of(tmp_path / "small") == bytes_of(tmp_path / "large")
 
 
 def test_where_an_images_texts_lie_is_some_30_bytes() -> None:

@@ -1,7 +1,9 @@
 """Ranges hold every key once, and packs lose nothing on their way."""
 
 import hashlib
+import secrets
 from collections import Counter
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -10,6 +12,8 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from florenz.pipeline.packing import PackByKey, pack, unpack
 from florenz.pipeline.ranges import MAX_IMAGES, digits_for, overlap, range_of, ranges_of
+from florenz.pipeline.workers.waiting_packs import laid_down, packs_folder, picked_up, remove_packs
+from florenz.stores import files
 
 
 @pytest.mark.parametrize(("images", "digits"), [(0, 1), (65_536, 1), (65_537, 2), (10**6, 2), (10**8, 4), (10**11, 7)])
@@ -33,13 +37,26 @@ def test_packs_hold_their_rows_also_what_is_no_text() -> None:
     assert list(unpack([pack(rows[:1]), pack(rows[1:])])) == rows
 
 
-def test_many_rows_of_few_keys_become_few_elements() -> None:
+@pytest.mark.parametrize("waits", [False, True])
+def test_many_rows_of_few_keys_become_few_elements(tmp_path: Path, waits: bool) -> None:
+    folder = packs_folder(str(tmp_path)) if waits else ""
     with TestPipeline() as pipeline:
         packed = (
             pipeline
             | beam.Create([(number % 3, number) for number in range(100)], reshuffle=False)
-            | beam.ParDo(PackByKey(max_rows=40))
+            | beam.ParDo(PackByKey(folder, max_rows=40))
             | beam.GroupByKey()
-            | beam.MapTuple(lambda key, packs: (key, sorted(unpack(packs))))
+            | beam.MapTuple(lambda key, packs: (key, sorted(unpack(packs, folder))))
         )
         assert_that(packed, equal_to([(key, list(range(key, 100, 3))) for key in range(3)]))
+    assert len(files.list_files(packs_folder(str(tmp_path)))) == (2 if waits else 0)
+
+
+def test_what_says_where_a_pack_lies_is_short_whatever_the_pack(tmp_path: Path) -> None:
+    folder = packs_folder(str(tmp_path))
+    packs = [pack([secrets.token_hex(1000)]) for _ in range(100)]
+    where = laid_down(packs, folder)
+    assert [picked_up(one, folder) for one in where] == packs
+    assert max(map(len, where)) < 32 and picked_up(packs[0], folder) == packs[0]
+    remove_packs(str(tmp_path))
+    assert not list(tmp_path.rglob("*.*")) and not files.list_files(str(tmp_path))

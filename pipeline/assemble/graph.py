@@ -46,15 +46,12 @@ from florenz.pipeline.assemble.work import (
 from florenz.pipeline.image_index import Index, read_range
 from florenz.pipeline.packing import PackByKey, unpack
 from florenz.pipeline.progress import ProgressAddress, advance, count
-from florenz.pipeline.runners.contract import Running, facts_of, graph, workers_progress
+from florenz.pipeline.runners.contract import Running, graph, packs_waiting, workers_progress
 from florenz.pipeline.workers.given import given
 from florenz.shards.plan import SPLITS, Counted, Plan, Rules
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 from florenz.stores.seals import sealed
-
-IMAGES_OF_A_TURN = 1 << 17  # some 25 MB of the launcher, where it holds what is shuffled
-MOST_TURNS = 16  # each looks at all images once
 
 
 def summary_path(out: str, build: str) -> str:
@@ -79,7 +76,7 @@ def run_assembly(
     remove_working_folders(assembly.out)
     keep_table(assembly.out, assembly.concepts_table, assembly.concepts)
     keep_lists(assembly.out, assembly.filters.toxicity, assembly.word_lists)
-    with graph(running, "assemble", progress) as pipeline:
+    with packs_waiting(running) as waiting, graph(running, "assemble", progress) as pipeline:
         ranges = pipeline | "ranges" >> given(work, running)
         texts = ranges | "texts to learn" >> beam.FlatMap(partial(_texts, answers=answers, assembly=assembly))
         tables = learn_tables(texts, assembly.filters, assembly.out, is_on=is_on, ahead=ahead)
@@ -94,8 +91,7 @@ def run_assembly(
             num_images=index.num_images,
             progress=telling,
         )
-        num_turns = _num_turns(index.num_images) if facts_of(running).holds_shuffle else 1
-        shards = _shards(covered, rules_of(assembly, index.num_images), assembly, num_turns)
+        shards = _shards(covered, rules_of(assembly, index.num_images), assembly, waiting)
         infos = shards | "infos" >> beam.Map(lambda shard: shard.info) | "all infos" >> beam.combiners.ToList()
         # Apart, and not flattened into one: Flink's fuser loses a collection that a Flatten and another step both read.
         _ = (
@@ -116,45 +112,23 @@ def run_assembly(
     remove_working_folders(assembly.out)
 
 
-def _num_turns(num_images: int) -> int:
-    return min(MOST_TURNS, -(-num_images // IMAGES_OF_A_TURN))
-
-
 def _shards(
-    covered: beam.PCollection[CoveredRange], rules: Rules, assembly: Assembly, num_turns: int
+    covered: beam.PCollection[CoveredRange], rules: Rules, assembly: Assembly, waiting: str
 ) -> beam.PCollection[WrittenShard]:
-    """Planned from counts, then written, each from references to its images' texts, in `num_turns` one after the other:
-    a turn's references are gone from memory when those of the next one meet their shards.
-    """
+    """Planned from counts, then written, each from references to its images' texts. waiting: where packs wait."""
     plan = AsSingleton(
         covered
         | "counts" >> beam.Map(lambda one: one.counted)
         | "add up counts" >> beam.CombineGlobally(Counted.added)
         | "plan shards" >> beam.Map(Plan, rules)
     )
-    names = covered | "names of ranges" >> beam.Map(lambda one: one.range)  # what waits; counts would be large
-    turns = [_written_in_turn(names, plan, assembly, 0, num_turns, None)]
-    for turn in range(1, num_turns):
-        is_over = AsSingleton(turns[-1] | f"turn {turn} is over" >> beam.combiners.Count.Globally())
-        turns.append(_written_in_turn(names, plan, assembly, turn, num_turns, is_over))
-    return turns[0] if num_turns == 1 else turns | "all turns" >> beam.Flatten()
-
-
-def _written_in_turn(
-    names: beam.PCollection[str],
-    plan: AsSingleton,
-    assembly: Assembly,
-    turn: int,
-    num_turns: int,
-    before: AsSingleton | None,
-) -> beam.PCollection[WrittenShard]:
-    of_turn = f" {turn + 1}" if num_turns > 1 else ""
     return (
-        names
-        | f"place{of_turn}" >> beam.FlatMap(_placed, plan, assembly, turn, num_turns, before)
-        | f"pack by shard{of_turn}" >> beam.ParDo(PackByKey())
-        | f"by shard{of_turn}" >> beam.GroupByKey()
-        | f"write{of_turn}" >> beam.Map(_written, plan=plan, assembly=assembly)
+        covered
+        | "names of ranges" >> beam.Map(lambda one: one.range)  # all that waits for the plan: its counts are large
+        | "place" >> beam.FlatMap(placed, plan=plan, assembly=assembly)
+        | "pack by shard" >> beam.ParDo(PackByKey(waiting))
+        | "by shard" >> beam.GroupByKey()
+        | "write" >> beam.Map(_written, plan=plan, assembly=assembly, waiting=waiting)
     )
 
 
@@ -199,16 +173,11 @@ def _covered(
     return cover_range(work.range, here.all(), chain, tables, assembly, num_images, done)
 
 
-def _placed(
-    its_range: str, plan: Plan, assembly: Assembly, turn: int, num_turns: int, before: int | None
-) -> Iterator[tuple[Shard, Place]]:
-    """before: shards of the turn before this one; that it is there means that they are written."""
-    return placed(its_range, plan, assembly, turn, num_turns)
-
-
-def _written(shard_and_places: tuple[Shard, Iterable[bytes]], plan: Plan, assembly: Assembly) -> WrittenShard:
+def _written(
+    shard_and_places: tuple[Shard, Iterable[bytes]], plan: Plan, assembly: Assembly, waiting: str
+) -> WrittenShard:
     shard, packs = shard_and_places
-    return written(shard, (Place(*place) for place in unpack(packs)), plan, assembly)
+    return written(shard, (Place(*place) for place in unpack(packs, waiting)), plan, assembly)
 
 
 def _add_tallies(tallies: Iterable[Tally]) -> Tally:

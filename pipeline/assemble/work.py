@@ -195,22 +195,17 @@ def rules_of(assembly: Assembly, num_images: int) -> Rules:
     )
 
 
-def placed(
-    its_range: str, plan: Plan, assembly: Assembly, turn: int = 0, num_turns: int = 1
-) -> Iterator[tuple[Shard, Place]]:
+def placed(its_range: str, plan: Plan, assembly: Assembly) -> Iterator[tuple[Shard, Place]]:
     """Each image of a range under its shard, or the two that it may be in; one of val also under the shard of what is
     withheld from training, where its rank counts even if nothing of it is withheld.
-
-    turn: of `num_turns`, each of which has some of the shards.
     """
     for place in read_places(working_folder(assembly.out, assembly.build), its_range):
         image = plan.rules.drawn(place.key)
         split = plan.split_of(image)
         for index in plan.shards_of(image):
-            if index % num_turns == turn:
-                yield (split, index), place
-                if split == "val" and assembly.held_out:
-                    yield (HELDOUT, index), place
+            yield (split, index), place
+            if split == "val" and assembly.held_out:
+                yield (HELDOUT, index), place
 
 
 def written(shard: Shard, places: Iterable[Place], plan: Plan, assembly: Assembly) -> WrittenShard:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from florenz.pipeline.jobs.settings import ROOM, BeamSettings, DataflowSettings
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.workers.lists import remove_lists
+from florenz.pipeline.workers.waiting_packs import packs_folder, remove_packs
 from florenz.recipes.kinds import load_kind
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Facts:
     """They are threads of the launcher: a model that it has loaded is loaded for them too."""
 
     holds_shuffle: bool = False
-    """What is shuffled stands in the launcher's memory, until the step that gets it has ended."""
+    """What is shuffled stands in the launcher's memory until the step that gets it has ended."""
 
     may_share_folders: bool = False
     """They may have folders of the launcher's machine mounted under the same absolute paths."""
@@ -96,6 +97,17 @@ def _with_lists(opened: AbstractContextManager[beam.Pipeline], out: str) -> Iter
     with opened as pipeline:
         yield pipeline
     remove_lists(out)
+
+
+@contextlib.contextmanager
+def packs_waiting(running: Running) -> Iterator[str]:
+    """Where the packs of a graph that is run in this block wait; "" for a runner that shuffles elsewhere."""
+    if not facts_of(running).holds_shuffle:
+        yield ""
+        return
+    remove_packs(running.out)
+    yield packs_folder(running.out)
+    remove_packs(running.out)
 
 
 def workers_progress(running: Running, progress: ProgressAddress) -> ProgressAddress:
