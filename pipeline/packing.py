@@ -2,8 +2,8 @@
 
 An engine spends more on an element than on what is in it: the in-process runner keeps about a kilobyte for each that it
 groups, of a hundred bytes. Rows that go the same way are put together before they are shuffled, and taken apart by who
-gets them; an image then costs some 50 bytes. That runner holds packs several times over, so those of a large run wait on
-a disk meanwhile (`workers/waiting_packs.py`).
+gets them; an image then costs some 50 bytes. That runner holds packs several times over, so those of a large run wait
+on a disk meanwhile (`workers/waiting_packs.py`).
 """
 
 from __future__ import annotations
