@@ -63,7 +63,7 @@ class RunnerKind(Protocol):
     def graph(self, running: Running, step: str, progress: ProgressAddress) -> AbstractContextManager[beam.Pipeline]:
         """A pipeline that has been run, to its end, when the block ends.
 
-        step: read, caption, translate or assemble. An error in the block runs nothing.
+        step: read, caption, translate, again, rephrase, score or assemble. An error in the block runs nothing.
 
         Raises:
             What the code in the graph raised, as `jobs.errors` says. KeyboardInterrupt: the job is cancelled, or its

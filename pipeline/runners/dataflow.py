@@ -1,8 +1,8 @@
 """RUNNER=DataflowRunner PROJECT=... REGION=...: Google Cloud's engine; [dataflow] says what its workers are.
 
-Each graph is a job of its own: reading and assembling on plain workers, captioning and translating on workers with a
-GPU, where the one step that asks a model carries the hint for it. So no GPU waits for tars. A job's workers run the
-images of `containers/`, and nothing is installed at their start.
+Each graph is a job of its own: reading and assembling on plain workers, captioning, translating and scoring on workers
+with a GPU, where the one step that asks a model carries the hint for it. So no GPU waits for tars. A job's workers run
+the images of `containers/`, and nothing is installed at their start.
 
 Has never been run on the real service: what is sent to it is tested (`tests/test_pipeline_runners_dataflow.py`).
 """
@@ -26,7 +26,7 @@ from florenz.stores import files
 if TYPE_CHECKING:
     import apache_beam as beam
 
-GPU_STEPS = ("caption", "translate", "rephrase")
+GPU_STEPS = ("caption", "translate", "again", "rephrase", "score")
 CONSOLE = "https://console.cloud.google.com/dataflow/jobs"
 
 
