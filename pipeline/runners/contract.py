@@ -84,7 +84,7 @@ def facts_of(running: Running) -> Facts:
 def graph(running: Running, step: str, progress: ProgressAddress = None) -> AbstractContextManager[beam.Pipeline]:
     """`RunnerKind.graph` of the runner that the recipe names."""
     if facts_of(running).is_on_this_machine:
-        return runner_of(running).graph(running, step)  # its workers tell the launcher's socket themselves
+        return runner_of(running).graph(running, step, None)  # its workers tell the launcher's socket themselves
     return _with_lists(runner_of(running).graph(running, step, progress), running.out)
 
 
