@@ -19,6 +19,7 @@ from apache_beam.runners.dataflow.internal.apiclient import DataflowApplicationC
 from google.protobuf import json_format
 from pipeline_examples import answers_for, makers_for, recipe_for
 
+from benchmarks.stand_in_stores import StandInStore
 from florenz.captioners.vision_chat.settings import Settings as VisionChatSettings
 from florenz.pipeline.answers.graphs import run_captioning, run_scoring, run_translation
 from florenz.pipeline.answers.questions import CaptionTask, ScoreTask, TranslationTask
@@ -33,10 +34,12 @@ from florenz.pipeline.runners import dataflow
 from florenz.pipeline.runners.contract import Running
 from florenz.pipeline.workers.given import given
 from florenz.scorers.metricx import Settings as MetricXSettings
+from florenz.stores import files
 from florenz.stores.files import Entry
 
 OUT = "gs://some-bucket/florenz"
 KEY = "sk-do-not-send-me"
+LOOKED_AT = files.exists  # in the other tests nobody knows anything of a bucket
 REPOSITORY = "europe-west4-docker.pkg.dev/some-project/florenz"
 
 
@@ -279,6 +282,20 @@ def test_what_is_missing_is_told_in_one_line_each(monkeypatch: pytest.MonkeyPatc
     local = Running(out="data/out", beam=recipe().beam, dataflow=recipe().dataflow)
     (no_bucket,) = dataflow.problems(local)
     assert "'data/out'" in no_bucket and "OUT=gs://" in no_bucket
+
+
+def test_a_bucket_for_what_is_staged_that_is_not_there_is_told(
+    gs_store: StandInStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("florenz.stores.files.exists", LOOKED_AT)
+
+    def with_temp(temp: str) -> list[str]:
+        settings = replace(recipe().dataflow, temp=temp)
+        return list(dataflow.problems(Running(out=OUT, beam=recipe().beam, dataflow=settings)))
+
+    assert with_temp(f"{gs_store.bucket}/temp") == []
+    (line,) = with_temp("gs://no-such-bucket/temp")
+    assert line.startswith("[dataflow] temp: ") and "there is no such bucket" in line
 
 
 def test_missing_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
