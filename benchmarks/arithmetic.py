@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from florenz.pipeline.listing import IMAGES_OF_A_TAR
 from florenz.pipeline.ranges import digits_for
+from florenz.stores.range_reader import LARGE_BYTES
 
 SIZES = (10**7, 10**9, 10**11)
 LANGUAGES, STYLES = 5, 1
@@ -53,8 +54,9 @@ def steps(number: int) -> Iterator[Step]:
     shards = number / images_per_shard(number)
     answers = number * STYLES
     cpu = number * CPU_MS / 1e3 / 3600
+    windows = number * IMAGE_BYTES / LARGE_BYTES  # of a walk over a tar's headers
     yield Step(
-        "read", puts=ranges + groups, gets=2 * number + groups, written=number * 2 * INDEX_ROW_BYTES,
+        "read", puts=ranges + groups, gets=number + windows + groups, written=number * 2 * INDEX_ROW_BYTES,
         objects=ranges + groups, cpu_hours=cpu * 0.05,
     )  # fmt: skip
     batches = number / BATCH + ranges

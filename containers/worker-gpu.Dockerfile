@@ -1,4 +1,4 @@
-# Workers of the steps that ask a model: caption, translate. From the folder of the checkout:
+# Workers of the steps that ask a model: caption, translate, score. From the folder of the checkout:
 #
 #   docker build -f containers/worker-gpu.Dockerfile -t REGION-docker.pkg.dev/PROJECT/florenz/worker-gpu:0.1.0 .
 #

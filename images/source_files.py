@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from florenz.images.bad_image import BadImage
 from florenz.limits.errors import excess
-from florenz.stores.files import open_read
+from florenz.stores.files import open_read, read_ranges
 
 # What is wrong with one file. Anything else (no network, too many open files) is an error of the run and not caught.
 _FILE_FAULTS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -29,10 +29,23 @@ def file_faults() -> Iterator[None]:
 
 def open_file(path: str) -> BinaryIO:
     """The file, to be read under `file_faults`. Raises BadImage `unreadable_file` for a pipe, socket or device."""
+    _check_is_regular(path)
+    return open_read(path)
+
+
+def read_piece(path: str, offset: int, size: int) -> bytes:
+    """These bytes of the file, fewer where it ends, under `file_faults`. In a store it is one request, where opening
+    the file would bring its beginning first. Raises as `open_file`.
+    """
+    _check_is_regular(path)
+    (piece,) = read_ranges(path, [(offset, size)])
+    return piece
+
+
+def _check_is_regular(path: str) -> None:
     local = local_name(path)
     if local is not None and not stat.S_ISREG(os.stat(local).st_mode):  # opening a named pipe would wait for ever
         raise BadImage("unreadable_file", "not a regular file")
-    return open_read(path)
 
 
 def local_name(path: str) -> str | None:

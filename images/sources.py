@@ -12,9 +12,9 @@ from florenz.images.bad_image import BadImage
 from florenz.images.folders import SourceFile, list_sources, read_file
 from florenz.images.parquet import cell_bytes, read_parquet
 from florenz.images.parquet_about import cell_about
-from florenz.images.references import Cell, ImageRef, Reject, parse_uri, uri_of
+from florenz.images.references import Cell, ImageRef, Member, Reject, parse_uri, uri_of
 from florenz.images.sidecars import NOTHING, About, parse_sidecar
-from florenz.images.source_files import check_bytes, file_faults, open_file
+from florenz.images.source_files import check_bytes, file_faults, open_file, read_piece
 from florenz.images.tars import read_tar
 from florenz.limits.table import Limits
 
@@ -63,16 +63,27 @@ def read_image_bytes(ref: ImageRef, *, max_bytes: int, limits: Limits = DEFAULTS
     if isinstance(inner, Cell):
         data = cell_bytes(path, inner, max_bytes, limits)
     else:
-        with file_faults(), open_file(path) as file:
-            size = inner.size if inner else file.seek(0, os.SEEK_END)
-            check_bytes(size, max_bytes)
-            file.seek(inner.offset if inner else 0)
-            data = file.read(size)
+        size, data = _member_bytes(path, inner, max_bytes) if inner else _file_bytes(path, max_bytes)
         if len(data) != size:
             raise BadImage("unreadable_file", f"{len(data)} of {size} bytes left: it has changed since it was listed")
     if not data:
         raise BadImage("empty_file")
     return data
+
+
+def _member_bytes(path: str, member: Member, max_bytes: int) -> tuple[int, bytes]:
+    """How many there should be, and those that are there."""
+    check_bytes(member.size, max_bytes)
+    with file_faults():
+        return member.size, read_piece(path, member.offset, member.size)
+
+
+def _file_bytes(path: str, max_bytes: int) -> tuple[int, bytes]:
+    with file_faults(), open_file(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        check_bytes(size, max_bytes)
+        file.seek(0)
+        return size, file.read(size)
 
 
 def read_about(ref: ImageRef, limits: Limits = DEFAULTS) -> About:

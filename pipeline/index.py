@@ -253,8 +253,7 @@ def _keep(group: str, packs: Iterable[bytes], folder: str, readers: str, waiting
 def _found(kept: tuple[str, int], digits: int, folder: str) -> Iterator[tuple[str, Row]]:
     """What was kept of a group, under the ranges of its keys. Not handed on by the step before: it would be held."""
     group, _ = kept
-    table = read_found(folder, group).select(FOUND.names[2:])
-    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+    for row in read_found(folder, group):
         yield range_of(row[1] or row[0], digits), row
 
 

@@ -5,7 +5,8 @@ object). A change within the step of a file's clock would not show there, so a f
 was listed has no stamp and is read again by the next run, as git does with its index. Nor is believed what may pass: a
 file that could not be read. Another limit, or another version of the code that reads, makes all of it unknown.
 
-Files are kept in groups, by the hash of their path, so that no process holds what is in all of them.
+Files are kept in groups, by the hash of their path, so that no process holds what is in all of them. One group may hold
+a huge tar with all of its members: its rows are written and read some at a time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import io
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import apache_beam as beam
 import pyarrow as pa
@@ -24,7 +26,7 @@ from florenz.images.references import uri_of
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.listing import Listing, Part, packed_files
 from florenz.stores import files
-from florenz.stores.tables import read_table
+from florenz.stores.tables import read_in_pieces, read_schema
 
 SIZE, LIKENESS = "size", "likeness"
 LATER = (SIZE, LIKENESS)  # made another way, it takes another name: what is kept under the old one is then made anew
@@ -42,6 +44,7 @@ _READERS = ("florenz.images.sources", "florenz.images.proof")
 PASSING = pa.array(["unreadable_file", "unreadable_source"])
 _PRINT = b"florenz_readers"
 CHANGED = "changed"
+ROWS_AT_ONCE = 1 << 16  # some 60 MB; a huge tar has millions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +104,12 @@ def known_or_changed(
     stamps = {uri: source.stamp for uri, source in listed if source.stamp}
     known: set[str] = set()
     for path in group.kept:
-        rows = _rows_of(path, readers, stamps, needed)
-        for row in rows:
+        here: set[str] = set()
+        for row in _rows_of(path, readers, stamps, needed):
+            here.add(row[0])
             if row[0] not in known:
                 yield group.name, row if row[KEY] not in removed else silent(row[0], row[1])
-        known |= {row[0] for row in rows}
+        known |= here
     changed = [source for uri, source in listed if uri not in known]
     yield from (beam.pvalue.TaggedOutput(CHANGED, some) for some in packed_files(changed))
 
@@ -116,43 +120,63 @@ def silent(path: str, stamp: str) -> Row:
 
 
 def write_found(folder: str, group: str, rows: Iterable[Row], readers: str) -> int:
-    """Keep what all files of a group hold; how many of it may be images."""
-    columns = zip(*sorted(set(rows)), strict=True)  # a file has one silent row, however much of it was removed
-    table = pa.table(dict(zip(FOUND.names, columns, strict=True)), schema=FOUND.with_metadata({_PRINT: readers}))
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    """Keep what all files of a group hold, in order as far as rows are held at once; how many of it may be images."""
+    num_images, told, rows = 0, set[Row](), iter(rows)
+    schema, buffer = FOUND.with_metadata({_PRINT: readers}), io.BytesIO()
+    with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+        while some := set(islice(rows, ROWS_AT_ONCE)):
+            new = sorted(some - told)
+            columns = {name: [row[number] for row in new] for number, name in enumerate(FOUND.names)}
+            table = pa.table(columns, schema=schema)
+            writer.write_table(table)
+            num_images += pc.sum(pc.not_equal(table["key"], "")).as_py() or 0
+            told |= {row for row in some if row == silent(*row[:2])}  # one for a file, however much was removed from it
     with files.atomic_write(found_path(folder, group)) as file:
         file.write(buffer.getbuffer())
-    return pc.sum(pc.not_equal(table["key"], "")).as_py() or 0
+    return num_images
 
 
-def read_found(folder: str, group: str) -> pa.Table:
-    """Rows of FOUND in which something was found."""
-    table = read_table(files.read_bytes(found_path(folder, group)))
-    return table.filter(pc.not_equal(table["source"], ""))
+def read_found(folder: str, group: str) -> Iterator[Row]:
+    """Rows of FOUND in which something was found, without path and stamp."""
+    for table in read_in_pieces(files.read_bytes(found_path(folder, group)), ROWS_AT_ONCE):
+        found = table.filter(pc.not_equal(table["source"], "")).select(FOUND.names[2:])
+        yield from zip(*(column.to_pylist() for column in found.columns), strict=True)
 
 
-def _rows_of(path: str, readers: str, stamps: Mapping[str, str], needed: Collection[str]) -> list[Row]:
+def _rows_of(path: str, readers: str, stamps: Mapping[str, str], needed: Collection[str]) -> Iterator[Row]:
     """Those of files that have not changed, and of which nothing is said that may pass."""
     try:
-        table = read_table(files.read_bytes(path))
+        content = files.read_bytes(path)
+        if (read_schema(content).metadata or {}).get(_PRINT) != readers.encode():
+            return
+        # Gone through twice: a file is known by all of its rows or by none, and so is one in which a part is damaged.
+        passing = {path for table in _pieces(content) for path in _passing(table, needed)}
     except (FileNotFoundError, pa.ArrowException, OSError):
-        return []
-    if (table.schema.metadata or {}).get(_PRINT) != readers.encode():
-        return []
-    for name in set(LATER) - set(table.column_names):
-        table = table.append_column(name, pa.array([""] * table.num_rows, pa.string()))
-    if set(table.column_names) != set(FOUND.names):
-        return []
-    table = table.select(FOUND.names)
-    current = pa.array([stamps.get(path, "") for path in table["path"].to_pylist()], pa.string())
+        return
+    for table in _pieces(content):
+        current = pa.array([stamps.get(path, "") for path in table["path"].to_pylist()], pa.string())
+        is_known = pc.and_(pc.equal(table["stamp"], current), pc.not_equal(current, ""))
+        of_passing = pc.is_in(table["path"], value_set=pa.array(passing, pa.string()))
+        table = table.filter(pc.and_(is_known, pc.invert(of_passing)))
+        yield from zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def _pieces(content: bytes) -> Iterator[pa.Table]:
+    """As FOUND has it, of earlier versions too; nothing of what is another table."""
+    for table in read_in_pieces(content, ROWS_AT_ONCE):
+        for name in set(LATER) - set(table.column_names):
+            table = table.append_column(name, pa.array([""] * table.num_rows, pa.string()))
+        if set(table.column_names) == set(FOUND.names):
+            yield table.select(FOUND.names)
+
+
+def _passing(table: pa.Table, needed: Collection[str]) -> list[str]:
+    """Paths of files of which something is said that may pass, or not all is that is needed."""
     is_passing = pc.is_in(table["reason"], value_set=PASSING)
     for name in needed:
         is_passing = pc.or_(is_passing, pc.and_(pc.not_equal(table["key"], ""), pc.equal(table[name], "")))
-    passing = pc.unique(table.filter(is_passing)["path"])
-    is_known = pc.and_(pc.equal(table["stamp"], current), pc.not_equal(current, ""))
-    table = table.filter(pc.and_(is_known, pc.invert(pc.is_in(table["path"], value_set=passing))))
-    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    found: list[str] = pc.unique(table.filter(is_passing)["path"]).to_pylist()
+    return found
 
 
 def _name_of(path: str) -> str:

@@ -269,9 +269,19 @@ def _ranges_of(bucket: Any, key: str, starts: Sequence[int], lengths: Sequence[i
     wanted = [number for number, length in enumerate(lengths) if length]
     pieces = [b""] * len(lengths)
     if wanted:
-        found = obstore.get_ranges(
-            bucket, key, starts=[starts[number] for number in wanted], lengths=[lengths[number] for number in wanted]
-        )
+        try:
+            found = obstore.get_ranges(
+                bucket,
+                key,
+                starts=[starts[number] for number in wanted],
+                lengths=[lengths[number] for number in wanted],
+            )
+        except GenericError as problem:
+            if not is_out_of_range(problem):
+                raise
+            if len(wanted) == 1:
+                return pieces  # it begins where the file has ended
+            return [_ranges_of(bucket, key, [at], [size])[0] for at, size in zip(starts, lengths, strict=True)]
         for number, piece in zip(wanted, found, strict=True):
             pieces[number] = bytes(piece)
     return pieces

@@ -1,7 +1,8 @@
 """An object as a seekable file: one request brings a window, and windows grow while they are read one after the other.
 
-A walk over the headers of a tar costs a small request for each member, reading a shard from its start soon a request
-for every 8 MiB. All of them ask for the version that was opened, so that nobody reads half of one and half of another.
+A short way forward is read too: while a megabyte comes, a request has hardly begun. So a walk over the headers of a tar
+costs a request for every 8 MiB, as reading a shard from its start does, and one for each member where members are
+large. All of them ask for the version that was opened, so that nobody reads half of one and half of another.
 """
 
 import io
@@ -12,6 +13,7 @@ from typing import Any
 FIRST_BYTES = 1 << 18  # most images fit, and are then one request
 SMALL_BYTES = 1 << 16
 LARGE_BYTES = 1 << 23
+NEAR_BYTES = 1 << 20  # what a store sends in some 20 ms, in which it also answers a request
 
 
 class RangeReader(io.RawIOBase):
@@ -59,7 +61,8 @@ class RangeReader(io.RawIOBase):
         return have + self._fetch(start, self._size) if start < self._size else have
 
     def _move(self, wanted: int) -> None:
-        is_sequel = self._at == self._start + len(self._window)
+        way = self._at - self._start - len(self._window)
+        is_sequel = 0 <= way <= NEAR_BYTES
         self._next_bytes = min(2 * self._next_bytes, LARGE_BYTES) if is_sequel else SMALL_BYTES
         end = min(self._at + max(wanted, self._next_bytes), self._size)
         self._window, self._start = memoryview(self._fetch(self._at, end)), self._at

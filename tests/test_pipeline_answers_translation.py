@@ -11,6 +11,7 @@ from typing import Any
 import apache_beam as beam
 import pytest
 from pipeline_examples import recipe_for
+from servers_examples import fake
 
 from benchmarks.stand_in_server import STUCK_S, Fault, Request, StandInServer, answer, die
 from florenz.pipeline.answers import translation
@@ -21,6 +22,7 @@ from florenz.pipeline.answers.questions import TranslationTask
 from florenz.pipeline.recipe import Recipe, Translator
 from florenz.translators.endpoint import ServerError
 from florenz.translators.settings import TranslatorSettings
+from florenz.translators.shared_server import SharedServer
 
 LANGUAGES, STYLES = ("de", "fr"), ("short", "detailed")
 
@@ -159,6 +161,40 @@ def test_a_server_of_the_worker_s_own_is_asked_before_its_first_answer_is_kept(
         server.try_answer = "Ein Hund."
         run_translation(recipe, beam.Create(tasks(8)), (), None)
         assert len(in_the_ledger(recipe)) == 8
+
+
+DIES_ONCE = """
+import os, sys
+from benchmarks.stand_in_server import StandInServer
+is_first = not os.path.exists(sys.argv[2])
+print("start", file=open(sys.argv[2], "a"))
+server = StandInServer("org/m", port=int(sys.argv[1]))
+server.rule = lambda request: (lambda request: os._exit(1)) if is_first and request.number > 3 else None
+server.start(); server.wait()
+"""
+
+
+def test_a_server_of_the_worker_s_own_that_dies_is_started_again_and_no_answer_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process under the guard, which the launcher has never heard of."""
+    found: list[SharedServer] = []
+
+    def own(settings: TranslatorSettings) -> SharedServer:
+        command = fake(DIES_ONCE, str(tmp_path / "starts"))
+        found.append(SharedServer(settings, folder=tmp_path / "machine", command=command))
+        return found[-1]
+
+    monkeypatch.setattr(translation, "SharedServer", own)
+    recipe, asked = recipe_with(tmp_path / "out", [], prompts_per_request=20), tasks(400)
+    try:
+        run_translation(recipe, beam.Create(asked), (), None)
+    finally:
+        for server in found:
+            server.stop()
+    assert (tmp_path / "starts").read_text() == "start\nstart\n"
+    answers = in_the_ledger(recipe)
+    assert answers.keys() == right_answers(asked).keys() and None not in answers.values()
 
 
 def test_endpoints_and_one_endpoint_exclude_each_other() -> None:

@@ -3,16 +3,22 @@
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 import pytest
+from apache_beam.portability import common_urns
 from pipeline_examples import jpeg_of, key_of, recipe_for, rejects_of, write_pictures
 
 from florenz.images import folders
+from florenz.images.folders import list_sources
 from florenz.pipeline.copies import Picture, unique
+from florenz.pipeline.hashing import references
 from florenz.pipeline.image_index import Index, part_path, parts_folder, read_index
 from florenz.pipeline.image_settings import Images
 from florenz.pipeline.index import build_index, expected_images
-from florenz.pipeline.listing import listing_of
+from florenz.pipeline.listing import listing_of, packed_files
+from florenz.pipeline.packing import unpack
 from florenz.pipeline.recipe import Recipe
 
 
@@ -108,6 +114,40 @@ def test_the_in_process_runner_holds_no_row_by_itself(tmp_path: Path, held_by_be
     assert index_of(recipe_for(tmp_path / "out", folder)).num_found == number
     assert 10 * number < sum(map(len, held_by_beam)) < 200 * number
     assert not any(data.count(b"member=") > 1 for data in held_by_beam)
+
+
+def test_the_members_of_one_tar_are_read_by_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker finds them, and hands them on, 64 together, to whoever is free: behind a shuffle of its own."""
+    path, number = tmp_path / "pictures" / "all.tar", 150
+    path.parent.mkdir()
+    with tarfile.open(path, "w") as tar:
+        for one in range(number):
+            info = tarfile.TarInfo(f"{one:03}.jpg")
+            info.size = len(jpeg_of(one))
+            tar.addfile(info, io.BytesIO(jpeg_of(one)))
+    recipe = recipe_for(tmp_path / "out", path)
+    (source,) = list_sources(str(path))
+    packs = list(references(*packed_files([source]), count=None, limits=recipe.limits))
+    assert [len(list(unpack([pack]))) for pack in packs] == [64, 64, 22]
+
+    built: list[beam.Pipeline] = []
+    run = beam.Pipeline.run
+
+    def noted(pipeline: beam.Pipeline, *arguments: Any, **more: Any) -> Any:
+        built.append(pipeline)
+        return run(pipeline, *arguments, **more)
+
+    monkeypatch.setattr(beam.Pipeline, "run", noted)
+    assert index_of(recipe).num_images == number
+    steps = built[0].to_runner_api().components.transforms.values()
+    made_by = {output: step for step in steps for output in step.outputs.values() if not step.subtransforms}
+    (before,) = [set(step.inputs.values()) for step in steps if step.unique_name == "read"]
+    (hashing,) = [step for step in steps if step.unique_name.endswith("hash and prove") and step.inputs]
+    kinds, at = [], next(one for one in hashing.inputs.values() if "known verdicts" not in made_by[one].unique_name)
+    while at not in before:
+        kinds.append(made_by[at].spec.urn)
+        at = next(iter(made_by[at].inputs.values()))
+    assert common_urns.primitives.GROUP_BY_KEY.urn in kinds
 
 
 def test_a_rerun_forgets_pictures_that_are_gone(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import grpc
 import pytest
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 from pipeline_examples import ROOT
@@ -41,14 +42,14 @@ class Engine(PipelineRunner):  # type: ignore[misc]
 
 
 @contextmanager
-def job(engine: Engine, timeout_s: float | None = None, **more: Any) -> Iterator[None]:
+def job(engine: Engine, timeout_s: float | None = None, log: Path = Path("/dev/null"), **more: Any) -> Iterator[None]:
     where = remote_graph(
         engine,
         [],
         step="caption",
         progress=None,
         timeout_s=timeout_s,
-        log=Path("/dev/null"),
+        log=log,
         say_where=lambda result: None,
         **more,
     )
@@ -104,6 +105,30 @@ def test_what_an_engines_own_library_raises_is_told_too() -> None:
     engine = Engine(Quota("quota exceeded"))
     with pytest.raises(JobError, match="failed: quota exceeded"), job(engine, engine_errors=(Quota,)):
         pass
+
+
+def test_what_breaks_off_when_the_job_server_ends_goes_to_the_log_and_all_else_to_the_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads of workers in this process read on until then."""
+
+    class Broken(grpc.RpcError):
+        pass
+
+    def fail(fault: Exception) -> None:
+        raise fault
+
+    shown: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", shown.append)
+    for number in range(2):  # one graph after the other
+        with job(Engine(PipelineState.DONE), log=tmp_path / f"jobs-{number}.log"):
+            pass
+        for fault in (Broken("socket closed"), KeyError("ours")):
+            thread = threading.Thread(target=fail, args=(fault,))
+            thread.start()
+            thread.join()
+        assert "Broken: socket closed" in (tmp_path / f"jobs-{number}.log").read_text()
+    assert [one.exc_type for one in shown] == [KeyError, KeyError]
 
 
 def test_a_job_server_that_ends_at_once_is_told_with_its_words(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import io
 import os
 import shutil
 import tarfile
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from benchmarks.stand_in_stores import StandInStore
 from florenz.images import folders
 from florenz.images import sources as images
 from florenz.pipeline import index as index_module
+from florenz.pipeline import known_sources
 from florenz.pipeline.image_index import Index, index_path
 from florenz.pipeline.image_settings import Images
 from florenz.pipeline.index import build_index
@@ -125,6 +128,84 @@ def test_a_rewrite_in_place_of_the_same_size_is_seen_though_its_time_is_put_back
     after = path.stat()
     assert (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
     assert key_of(other) in index_of(recipe).images
+
+
+@pytest.fixture
+def _few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_sources, "ROWS_AT_ONCE", 1)
+
+
+def test_a_tar_with_more_in_it_than_is_held_at_once_is_known_like_any_other(
+    recipe: Recipe, looked: list[str], _settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fresh(recipe)
+    monkeypatch.setattr(known_sources, "ROWS_AT_ONCE", 1)
+    assert index_of(recipe).parts == whole.parts
+    kept = known_sources.kept_files(recipe.out)
+    assert max(pq.ParquetFile(path).num_row_groups for path in kept) > 1, "one with several pieces"
+    looked.clear()
+    (Path(recipe.images.source) / "new.jpg").write_bytes(jpeg_of(22))
+    assert len(index_of(recipe).images) == len(whole.images) + 1 and len(looked) == 1
+    looked.clear()
+    monkeypatch.setattr(known_sources, "ROWS_AT_ONCE", 1 << 16)
+    (Path(recipe.images.source) / "new.jpg").unlink()
+    assert index_of(recipe).parts == whole.parts and looked == []
+
+
+@pytest.mark.usefixtures("_settled", "_few_at_once")
+def test_a_tar_that_breaks_is_read_again_with_all_that_stands_before_the_break(
+    recipe: Recipe, looked: list[str]
+) -> None:
+    """What was kept of it lies in several pieces, and the last of them says that it may pass."""
+    path = Path(recipe.images.source) / "long.tar"
+    with tarfile.open(path, "w") as tar:
+        for number in range(30, 37):
+            info = tarfile.TarInfo(f"{number}.jpg")
+            info.size = len(jpeg_of(number))
+            tar.addfile(info, io.BytesIO(jpeg_of(number)))
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"36.jpg")])
+    assert len(index_of(recipe).images) == 6 + 6
+    looked.clear()
+    index_of(recipe)
+    assert sorted({Path(uri.partition("?")[0]).name for uri in looked}) == ["long.tar"] and len(looked) == 6
+
+
+def test_a_piece_that_is_damaged_makes_all_of_its_files_unknown(
+    recipe: Recipe, looked: list[str], _settled: None, _few_at_once: None
+) -> None:
+    first = index_of(recipe)
+    for path in map(Path, known_sources.kept_files(recipe.out)):
+        file = pq.ParquetFile(path)
+        column = file.metadata.row_group(file.num_row_groups - 1).column(0)
+        content = bytearray(path.read_bytes())
+        at, size = column.dictionary_page_offset or column.data_page_offset, column.total_compressed_size
+        content[at : at + size] = bytes(size)
+        path.write_bytes(content)
+    looked.clear()
+    (Path(recipe.images.source) / "new.md").write_text("no image either")  # or nothing would be looked at
+    assert index_of(recipe).num_images == first.num_images and len(looked) == 7
+
+
+def test_what_is_held_of_a_tar_does_not_grow_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_sources, "ROWS_AT_ONCE", 500)
+
+    def peak_of(number: int) -> int:
+        def rows() -> Iterator[known_sources.Row]:
+            for one in range(number):
+                yield "a.tar", "stamp", f"a.tar?member={one:06}", f"{one:032x}", "", "", "about" * 20, "", ""
+
+        tracemalloc.start()
+        try:
+            assert known_sources.write_found(str(tmp_path), "0", rows(), "readers") == number
+            written = tracemalloc.get_traced_memory()[1]
+            tracemalloc.reset_peak()
+            assert sum(1 for _ in known_sources.read_found(str(tmp_path), "0")) == number
+            return max(written, tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+
+    assert peak_of(10_000) < 2 * peak_of(1_000)
 
 
 def test_a_file_that_was_written_just_now_is_read_by_the_next_run_too(recipe: Recipe, looked: list[str]) -> None:

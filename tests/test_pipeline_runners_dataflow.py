@@ -19,8 +19,10 @@ from apache_beam.runners.dataflow.internal.apiclient import DataflowApplicationC
 from google.protobuf import json_format
 from pipeline_examples import answers_for, makers_for, recipe_for
 
-from florenz.pipeline.answers.graphs import run_captioning, run_translation
-from florenz.pipeline.answers.questions import CaptionTask, TranslationTask
+from benchmarks.stand_in_stores import StandInStore
+from florenz.captioners.vision_chat.settings import Settings as VisionChatSettings
+from florenz.pipeline.answers.graphs import run_captioning, run_scoring, run_translation
+from florenz.pipeline.answers.questions import CaptionTask, ScoreTask, TranslationTask
 from florenz.pipeline.assemble.build import assembly_of
 from florenz.pipeline.assemble.graph import run_assembly
 from florenz.pipeline.image_index import Index, IndexPart
@@ -31,10 +33,13 @@ from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.runners import dataflow
 from florenz.pipeline.runners.contract import Running
 from florenz.pipeline.workers.given import given
+from florenz.scorers.metricx import Settings as MetricXSettings
+from florenz.stores import files
 from florenz.stores.files import Entry
 
 OUT = "gs://some-bucket/florenz"
 KEY = "sk-do-not-send-me"
+LOOKED_AT = files.exists  # in the other tests nobody knows anything of a bucket
 REPOSITORY = "europe-west4-docker.pkg.dev/some-project/florenz"
 
 
@@ -105,12 +110,18 @@ def recipe(**changes: Any) -> Recipe:
     values: dict[str, Any] = {
         "dataflow": DataflowSettings(project="some-project", region="europe-west4"),
         "beam": BeamSettings(runner="DataflowRunner", options=("--no_auth",)),
+        "scorers": {"quality": MetricXSettings(model="org/scorer", score_token_id=1)},
     }
     return recipe_for(OUT, "gs://some-bucket/photos", **{**values, **changes})  # type: ignore[arg-type]
 
 
 TASKS = [CaptionTask(key="0" * 32, source="gs://some-bucket/photos/a.jpg", styles=("short",))]
 QUESTIONS = [TranslationTask(key="0" * 32, style="short", language="de", source_text="A red car.")]
+SCORES = [
+    ScoreTask(
+        key="0" * 32, source=TASKS[0].source, style="short", language="de", source_text="A cat.", text="Eine Katze."
+    )
+]
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +129,7 @@ def fingerprints(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of models that nobody has."""
     monkeypatch.setattr("florenz.pipeline.answers.graphs.style_fingerprints", lambda settings: {"short": "c" * 16})
     monkeypatch.setattr("florenz.pipeline.answers.graphs.translator_fingerprint", lambda *_: "t" * 16)
+    monkeypatch.setattr("florenz.pipeline.answers.graphs.score_fingerprint", lambda settings: "s" * 16)
 
 
 @pytest.fixture(autouse=True)
@@ -144,8 +156,20 @@ def caption(recipe: Recipe) -> None:
     run_captioning(recipe, given(TASKS, recipe.running), None)
 
 
-def translate(recipe: Recipe) -> None:
-    run_translation(recipe, given(QUESTIONS, recipe.running), recipe.translator.running_servers, None)
+def translate(recipe: Recipe, step: str = "translate") -> None:
+    run_translation(recipe, given(QUESTIONS, recipe.running), recipe.translator.running_servers, None, step=step)
+
+
+def again(recipe: Recipe) -> None:
+    translate(recipe, "again")
+
+
+def rephrase(recipe: Recipe) -> None:
+    translate(recipe, "rephrase")
+
+
+def score(recipe: Recipe) -> None:
+    run_scoring(recipe, "quality", given(SCORES, recipe.running), None)
 
 
 def assemble(recipe: Recipe) -> None:
@@ -155,7 +179,9 @@ def assemble(recipe: Recipe) -> None:
     run_assembly(assembly, index, answers_for(recipe), None, recipe.running)
 
 
-STEPS = {step.__name__: step for step in (read, caption, translate, assemble)}
+STEPS = {step.__name__: step for step in (read, caption, translate, again, rephrase, score, assemble)}
+# Job -> its step that asks a model.
+ASKING = {"caption": "caption", "score": "score"} | dict.fromkeys(("translate", "again", "rephrase"), "translate")
 
 
 @pytest.fixture(params=STEPS)
@@ -172,7 +198,7 @@ def test_each_step_is_a_job_of_its_own_with_its_image_machine_and_threads(step: 
     submit(step, recipe())
     (job,) = requests.jobs
     assert job.name.startswith(f"florenz-{step}-") and dict(job.labels) == {"florenz-step": step}
-    needs_model = step in ("caption", "translate")
+    needs_model = step in ASKING
     kind, threads, disk, most = ("gpu", 2, 200, 8) if needs_model else ("cpu", 8, 50, 100)
     image = f"{REPOSITORY}/worker-{kind}:0.1.0"
     pool = requests.pool
@@ -190,16 +216,23 @@ def test_the_steps_that_ask_a_model_have_a_gpu_and_no_other_step_has(step: str, 
     submit(step, recipe())
     gpu = {"accelerator": "type:nvidia-l4;count:1;machine_type:g2-standard-8;install-nvidia-driver"}
     hints = requests.hints()
-    asking = {name: found for name, found in hints.items() if name.split("/")[0] == step and step != "read"}
+    asking = {name: found for name, found in hints.items() if name.split("/")[0] == ASKING.get(step)}
     others = {name: found for name, found in hints.items() if name not in asking}
     assert all(found == {} for found in others.values()) and len(others) > 2
-    assert bool(asking) == (step in ("caption", "translate"))
+    assert bool(asking) == (step in ASKING)
     assert all(found == gpu for found in asking.values())
 
 
-def test_translating_at_a_named_endpoint_needs_no_gpu(requests: Requests) -> None:
-    there = replace(recipe().translator, endpoint="http://10.0.0.5:8000/v1")
-    submit("translate", recipe(translator=there))
+ENDPOINT = "http://10.0.0.5:8000/v1"
+THERE = {
+    "caption": {"captioner": VisionChatSettings(model="org/sees", endpoint=ENDPOINT)},
+    "translate": {"translator": replace(recipe().translator, endpoint=ENDPOINT)},
+}
+
+
+@pytest.mark.parametrize("step", THERE)
+def test_asking_at_a_named_endpoint_needs_no_gpu(step: str, requests: Requests) -> None:
+    submit(step, recipe(**THERE[step]))
     assert all(found == {} for found in requests.hints().values())
 
 
@@ -249,6 +282,20 @@ def test_what_is_missing_is_told_in_one_line_each(monkeypatch: pytest.MonkeyPatc
     local = Running(out="data/out", beam=recipe().beam, dataflow=recipe().dataflow)
     (no_bucket,) = dataflow.problems(local)
     assert "'data/out'" in no_bucket and "OUT=gs://" in no_bucket
+
+
+def test_a_bucket_for_what_is_staged_that_is_not_there_is_told(
+    gs_store: StandInStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("florenz.stores.files.exists", LOOKED_AT)
+
+    def with_temp(temp: str) -> list[str]:
+        settings = replace(recipe().dataflow, temp=temp)
+        return list(dataflow.problems(Running(out=OUT, beam=recipe().beam, dataflow=settings)))
+
+    assert with_temp(f"{gs_store.bucket}/temp") == []
+    (line,) = with_temp("gs://no-such-bucket/temp")
+    assert line.startswith("[dataflow] temp: ") and "there is no such bucket" in line
 
 
 def test_missing_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
 from engines.worker_pool import ROOT, worker_pool
 
+from florenz.pipeline.assemble.code import ENTRIES, import_closure
 from florenz.pipeline.jobs.settings import BeamSettings
 from florenz.pipeline.runners.contract import Running, graph
 from florenz.pipeline.workers import agreement
@@ -73,6 +74,24 @@ def test_a_file_that_changes_changes_the_code(monkeypatch: pytest.MonkeyPatch, t
     agreement.code_of_florenz.cache_clear()
     assert agreement.code_of_florenz() != before
     agreement.code_of_florenz.cache_clear()
+
+
+def test_all_that_workers_import_is_compared() -> None:
+    graphs = ("index", "answers.graphs", "answers.each_range", "assemble.graph")
+    closure = import_closure((*ENTRIES, *(f"florenz.pipeline.{graph}" for graph in graphs)))
+    assert {module.split(".")[1] for module in closure} <= set(agreement.ROOMS)
+
+
+def test_all_that_lies_in_a_room_beside_its_code_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But what tells of it."""
+    read: set[Path] = set()
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.add(path), read_bytes(path))[1])
+    agreement.code_of_florenz.cache_clear()
+    agreement.code_of_florenz()
+    lie_there = {path for room in agreement.ROOMS for path in (ROOT / room).rglob("*") if path.is_file()}
+    missed = {path.name for path in {path.resolve() for path in lie_there} - {path.resolve() for path in read}}
+    assert {name for name in missed if not name.endswith((".pyc", ".md"))} == set()
 
 
 @pytest.fixture

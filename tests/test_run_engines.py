@@ -4,11 +4,14 @@ The captioner is the real tiny one, loaded at the workers. In vLLM's place there
 started by the workers themselves: one for their machine.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from engines.worker_pool import worker_pool
 from pipeline_examples import MODELS, ROOT, bytes_of, write_pictures
 from test_pipeline_main import FAKE_VLLM, PLAYGROUND
 
+from benchmarks.stand_in_server import Request, StandInServer, hang
 from florenz.shards.manifest import read_manifest
 from florenz.shards.verify import verify
 
@@ -55,11 +59,26 @@ def recipe(folder: Path, more: str = "") -> Path:
     return folder / "recipe.toml"
 
 
+def command_of(recipe: Path, *variables: str) -> list[str]:
+    return [sys.executable, "-m", "pipeline", str(recipe), "LANGS=de,fr", *variables]
+
+
 def run(recipe: Path, *variables: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "pipeline", str(recipe), "LANGS=de,fr", *variables]
+    command = command_of(recipe, *variables)
     return subprocess.run(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ENDED_WITHIN_S
     )
+
+
+@contextlib.contextmanager
+def started(recipe: Path, *variables: str) -> "Iterator[subprocess.Popen[str]]":
+    """A run that goes on beside the test, and not beyond it."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command_of(recipe, *variables), cwd=ROOT, text=True, **streams) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def beam_section(pool: str, *more: str) -> str:
@@ -113,6 +132,39 @@ def test_a_job_whose_workers_never_answer_ends_with_the_time_limit_and_the_next_
     assert done.stderr.count("\n") == 2, done.stderr
     done = run(recipe(tmp_path, beam_section(pool)), *variables)
     assert done.returncode == 0, done.stderr
+
+
+def test_workers_that_die_and_a_job_that_is_cancelled_leave_all_that_was_answered(tmp_path: Path, pool: str) -> None:
+    """Prism does not notice that its workers have died in the middle of a step; its user does, and presses Ctrl-C."""
+    write_pictures(tmp_path / "pictures", NUM_PICTURES)
+    out, is_asked = tmp_path / "out", threading.Event()
+
+    def note_and_hang(request: Request) -> None:
+        is_asked.set()
+        hang(request)
+
+    with StandInServer(str(MODELS / "translator")) as translator:
+        variables = [f"IMAGES={tmp_path / 'pictures'}", f"OUT={out}", "RUNNER=PrismRunner"]
+        variables.append(f"ENDPOINT={translator.endpoint}")
+        engine = recipe(tmp_path, beam_section(pool))
+        translator.rule = lambda request: note_and_hang
+        with started(engine, *variables) as launcher:
+            assert is_asked.wait(ENDED_WITHIN_S / 4) and launcher.poll() is None
+            job_servers = psutil.Process(launcher.pid).children(recursive=True)
+            ours = psutil.Process().children(recursive=True)  # the pool's among them
+            workers = [one for one in ours if "SdkHarness(" in " ".join(one.cmdline())]
+            assert job_servers and workers
+            for worker in workers:
+                worker.kill()
+            launcher.send_signal(signal.SIGINT)
+            _, errors = launcher.communicate(timeout=ENDED_WITHIN_S / 4)
+        assert launcher.returncode == 130 and errors.count("\n") == 1, errors
+        assert "what was answered is kept: run the same command to go on" in errors
+        assert psutil.wait_procs(job_servers, timeout=60)[1] == []
+        translator.recover()
+        done = run(engine, *variables)
+    assert done.returncode == 0 and "asked      0 captions, 24 translations" in done.stdout, done.stdout + done.stderr
+    assert verify(str(out)).problems == ()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """What goes wrong between us and an object store: retried, or said in one line; never half, twice or for ever."""
 
+import io
+import random
 import subprocess
 import sys
+import tarfile
 import uuid
 from pathlib import Path
 
@@ -9,6 +12,9 @@ import pytest
 from object_stores import way_into
 
 from benchmarks.stand_in_stores import Faults, StandInStore
+from florenz.images.folders import SourceFile
+from florenz.images.references import ImageRef
+from florenz.images.sources import read_image_bytes, read_source
 from florenz.stores import files, objects
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -170,3 +176,28 @@ def test_a_forked_process_is_told_instead_of_waiting_for_ever(folder: str, objec
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     assert subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, timeout=120).returncode == 7
+
+
+@pytest.mark.parametrize(("num_bytes", "most"), [(63_000, 8), (400_000, 9), (3_000_000, 13)])
+def test_a_tar_costs_a_request_for_each_window_or_large_member_and_each_picture_one(
+    folder: str, object_store: StandInStore, num_bytes: int, most: int
+) -> None:
+    """Members are passed over, short ones by reading on: 12 MB are fewer windows than members."""
+    contents = [
+        b"\xff\xd8\xff\xe0" + random.Random(number).randbytes(num_bytes) for number in range(12_000_000 // num_bytes)
+    ]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for number, content in enumerate(contents):
+            info = tarfile.TarInfo(f"{number:06}.jpg")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    path = files.join(folder, "a.tar")
+    way_into(object_store).put(path, buffer.getvalue())
+    object_store.order()
+    refs = [found for found in read_source(SourceFile(path=path, kind="tar")) if isinstance(found, ImageRef)]
+    assert len(refs) == len(contents) and object_store.seen()["GET"] <= most
+    object_store.order()
+    for number in (len(refs) - 1, 1, 0):
+        assert read_image_bytes(refs[number], max_bytes=1 << 30) == contents[number]
+    assert object_store.seen()["GET"] == 3

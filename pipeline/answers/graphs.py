@@ -150,7 +150,7 @@ def run_captioning(
         progress=workers_progress(recipe.running, progress),
     )
     own = partial(_in_own_styles, prefix=settings.prefix)
-    asking = beam.ParDo(caption).with_resource_hints(**facts_of(recipe.running).gpu_hints)
+    asking = _asking(caption, recipe, settings.running_servers)
     with graph(recipe.running, "caption", progress) as pipeline:
         _ = pipeline | "captions" >> tasks | "own styles" >> beam.Map(own) | "caption" >> asking
 
@@ -186,9 +186,7 @@ def run_translation(
         step=step,
         feed=feed,
     )
-    asking = beam.ParDo(translate)
-    if not endpoints:  # the model is at the worker; named endpoints need no GPU there
-        asking = asking.with_resource_hints(**facts_of(recipe.running).gpu_hints)
+    asking = _asking(translate, recipe, endpoints)
     with graph(recipe.running, step, progress) as pipeline:
         _ = pipeline | "translations" >> tasks | "translate" >> asking
 
@@ -218,6 +216,12 @@ def run_scoring(
         budget=budget,
         digits=digits,
     )
-    asking = beam.ParDo(score).with_resource_hints(**facts_of(recipe.running).gpu_hints)
+    asking = _asking(score, recipe)
     with graph(recipe.running, "score", progress) as pipeline:
         _ = pipeline | "texts" >> tasks | "score" >> asking
+
+
+def _asking(step: beam.DoFn, recipe: Recipe, endpoints: Sequence[str] = ()) -> beam.PTransform:
+    """A step that asks a model: on a GPU of the worker, unless it is asked at named endpoints."""
+    asking = beam.ParDo(step)
+    return asking if endpoints else asking.with_resource_hints(**facts_of(recipe.running).gpu_hints)

@@ -76,7 +76,11 @@ def remote_graph(
 
 @contextlib.contextmanager
 def _thread_errors_to(log: Path) -> Iterator[None]:
-    """Not back to the screen after an error: such threads end later than the job, and the process after them."""
+    """Not back to the screen after an error, and never for a connection that broke: such threads end later than the
+    job, and those of workers in this process when their job server ends.
+    """
+    import grpc
+
     before = threading.excepthook
 
     def note(arguments: threading.ExceptHookArgs) -> None:
@@ -85,9 +89,13 @@ def _thread_errors_to(log: Path) -> Iterator[None]:
             with log.open("a") as file:
                 traceback.print_exception(arguments.exc_value, file=file)
 
+    def note_broken(arguments: threading.ExceptHookArgs) -> None:
+        is_broken = issubclass(arguments.exc_type, grpc.RpcError)
+        (note if is_broken else before)(arguments)
+
     threading.excepthook = note
     yield
-    threading.excepthook = before
+    threading.excepthook = note_broken
 
 
 def _wait(result: PipelineResult, step: str, progress: ProgressAddress, timeout_s: float | None) -> None:

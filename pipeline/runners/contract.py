@@ -67,7 +67,8 @@ class RunnerKind(Protocol):
     def graph(self, running: Running, step: str, progress: ProgressAddress) -> AbstractContextManager[beam.Pipeline]:
         """A pipeline that has been run, to its end, when the block ends.
 
-        step: read, caption, translate or assemble. An error in the block runs nothing.
+        step: read, caption, translate, again, rephrase, score or assemble. An error in the block runs nothing.
+        progress: who is to be told what Beam's metrics say.
 
         Raises:
             What the code in the graph raised, as `jobs.errors` says. KeyboardInterrupt: the job is cancelled, or its
@@ -86,8 +87,9 @@ def facts_of(running: Running) -> Facts:
 
 def graph(running: Running, step: str, progress: ProgressAddress = None) -> AbstractContextManager[beam.Pipeline]:
     """`RunnerKind.graph` of the runner that the recipe names."""
-    opened = runner_of(running).graph(running, step, progress)
-    return opened if facts_of(running).is_on_this_machine else _with_lists(opened, running.out)
+    if facts_of(running).is_on_this_machine:
+        return runner_of(running).graph(running, step, None)  # its workers tell the launcher's socket themselves
+    return _with_lists(runner_of(running).graph(running, step, progress), running.out)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """RUNNER=DataflowRunner PROJECT=... REGION=...: Google Cloud's engine; [dataflow] says what its workers are.
 
-Each graph is a job of its own: reading and assembling on plain workers, captioning and translating on workers with a
-GPU, where the one step that asks a model carries the hint for it. So no GPU waits for tars. A job's workers run the
-images of `containers/`, and nothing is installed at their start.
+Each graph is a job of its own: reading and assembling on plain workers, captioning, translating and scoring on workers
+with a GPU, where the one step that asks a model carries the hint for it. So no GPU waits for tars. A job's workers run
+the images of `containers/`, and nothing is installed at their start.
 
 Has never been run on the real service: what is sent to it is tested (`tests/test_pipeline_runners_dataflow.py`).
 """
@@ -26,7 +26,7 @@ from florenz.stores import files
 if TYPE_CHECKING:
     import apache_beam as beam
 
-GPU_STEPS = ("caption", "translate", "rephrase")
+GPU_STEPS = ("caption", "translate", "again", "rephrase", "score")
 CONSOLE = "https://console.cloud.google.com/dataflow/jobs"
 
 
@@ -50,7 +50,7 @@ def problems(running: Running) -> Iterator[str]:
         yield "DataflowRunner needs a region: give REGION=europe-west4 or another"
     if not temp_folder(running).startswith("gs://"):
         yield f"DataflowRunner needs OUT in a bucket, got {running.out!r}: give OUT=gs://bucket/folder"
-    elif problem := _bucket_problem(running):
+    elif problem := _bucket_problem(running) or _temp_problem(settings.temp):
         yield problem
     if "--no_auth" not in running.beam.options and (problem := _credentials_problem()):
         yield problem
@@ -139,6 +139,15 @@ def _bucket_problem(running: Running) -> str | None:
     if re.fullmatch(r"[a-z0-9][a-z0-9._\-]{1,61}[a-z0-9]", bucket):
         return None
     return f"DataflowRunner: {bucket!r} is no bucket's name: give OUT=gs://bucket/folder"
+
+
+def _temp_problem(temp: str) -> str | None:
+    """Of a bucket beside OUT's, which every run looks at: one that is not there would show when all is packed."""
+    try:
+        _ = temp and files.exists(temp)
+    except (files.StoreError, files.StoreUnavailable) as problem:
+        return f"[dataflow] temp: {problem}"
+    return None
 
 
 def _credentials_problem() -> str | None:

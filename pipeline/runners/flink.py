@@ -33,14 +33,26 @@ def facts(running: Running) -> Facts:
 
 
 def problems(running: Running) -> Iterator[str]:
-    yield from option_problems(running.beam, engine_has_more=True)
+    found = [*option_problems(running.beam, engine_has_more=True), *_missing(running)]
+    yield from found
+    if not found:  # the jar is some 100 MB; for a run that is refused anyway nobody should wait for it
+        try:
+            _jar(running)
+        except JobServerError as problem:
+            yield f"FlinkRunner: {problem}"
+
+
+def _missing(running: Running) -> Iterator[str]:
     if shutil.which("java") is None:
         yield "FlinkRunner: Beam's job server needs Java, and there is no java on the PATH: install a JRE (11 or later)"
     master, jar = running.beam.flink_master, running.beam.flink_jar
     if not master:
         yield "FlinkRunner needs a cluster: give FLINK_MASTER=host:port, its REST interface (port 8081)"
-    elif not master.startswith("[") and (problem := _master_problem(_url(master))):
-        yield f"FLINK_MASTER {master!r} {problem}: start the cluster, or name another"
+    elif not master.startswith("["):
+        try:
+            _version_of(master)
+        except JobServerError as problem:
+            yield str(problem)
     if jar and not os.path.isfile(jar):
         yield f"FLINK_JAR {jar!r} is no file: name Beam's job server, beam-runners-flink-1.19-job-server-2.x.jar"
 
@@ -58,13 +70,13 @@ def graph(running: Running, step: str, progress: ProgressAddress = None) -> Iter
 
 
 def _jar(running: Running) -> str:
-    """The job server's jar, on this machine."""
+    """The job server's jar, on this machine; Beam downloads it once. Raises JobServerError."""
     if running.beam.flink_jar:
         return running.beam.flink_jar
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
 
-    server = FlinkJarJobServer(PipelineOptions(list(running.beam.options)))
+    server = FlinkJarJobServer(PipelineOptions([*_of_its_version(running), *running.beam.options]))
     try:
         return str(server.local_jar(server.path_to_jar()))
     except (OSError, RuntimeError) as problem:
@@ -72,14 +84,36 @@ def _jar(running: Running) -> str:
         raise JobServerError(f"Beam's job server for Flink can't be downloaded ({problem}): {advice}") from problem
 
 
-def _url(master: str) -> str:
-    return master if "://" in master else f"http://{master}"
+def _of_its_version(running: Running) -> list[str]:
+    """Which Flink the job server is for: the cluster's, where the recipe does not say. Beam would take its newest."""
+    from apache_beam.options.pipeline_options import FlinkRunnerOptions
+
+    master, known = running.beam.flink_master, FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
+    if master.startswith("[") or running.beam.option("flink_version"):
+        return []
+    version = _version_of(master)
+    minor = ".".join(version.split(".")[:2])
+    if minor not in known:
+        advice = "name another cluster, or a job server for it as FLINK_JAR"
+        raise JobServerError(
+            f"{master} runs Flink {version}, and Beam has job servers for {', '.join(known)}: {advice}"
+        )
+    return [f"--flink_version={minor}"]
 
 
-def _master_problem(url: str) -> str | None:
+def _version_of(master: str) -> str:
+    """As the cluster says it. Raises JobServerError."""
+    url, advice = master if "://" in master else f"http://{master}", "start the cluster, or name another"
     try:
         with httpx.Client(trust_env=False, timeout=REACHED_WITHIN_S) as http:
             reply = http.get(f"{url}/overview")
+        return str(reply.raise_for_status().json()["flink-version"])
+    except httpx.HTTPStatusError as problem:
+        words = f"HTTP {problem.response.status_code} for /overview"
+        raise JobServerError(f"FLINK_MASTER {master!r} is no Flink ({words}): {advice}") from problem
     except httpx.HTTPError as problem:
-        return f"is out of reach ({type(problem).__name__})"
-    return None if reply.status_code == 200 else f"is no Flink (HTTP {reply.status_code} for /overview)"
+        raise JobServerError(
+            f"FLINK_MASTER {master!r} is out of reach ({type(problem).__name__}): {advice}"
+        ) from problem
+    except (ValueError, LookupError, TypeError) as problem:
+        raise JobServerError(f"FLINK_MASTER {master!r} is no Flink (it tells no version): {advice}") from problem

@@ -97,7 +97,9 @@ def python_minor() -> str:
 
 @cache
 def code_of_florenz() -> str:
-    """12 hex digits over every source file of the rooms that workers use, whatever they were installed by."""
+    """12 hex digits over every source file of the rooms that workers use, whatever they were installed by, and the
+    language ID model that lies among them.
+    """
     digest = hashlib.sha256()
     for room in ROOMS:
         spec = importlib.util.find_spec(f"florenz.{room}")
@@ -105,7 +107,7 @@ def code_of_florenz() -> str:
             continue  # a worker that lacks it has another checksum
         (folder,) = spec.submodule_search_locations
         for path in sorted(Path(folder).rglob("*")):
-            if path.suffix in (".py", ".toml"):
+            if path.suffix in (".py", ".toml", ".ftz"):
                 digest.update(f"{room}/{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 

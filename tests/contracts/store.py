@@ -302,6 +302,9 @@ class StoreSuite:
         assert (
             self.store.read_ranges(path, [(2_999_998, 10)]) == [content[-2:]] and self.store.read_ranges(path, []) == []
         )
+        behind = [(3_000_000, 5), (0, 3), (9_000_000, 1)]
+        assert self.store.read_ranges(path, behind) == [b"", content[:3], b""]
+        assert self.store.read_ranges(path, behind[:1]) == [b""]
         with pytest.raises(FileNotFoundError, match="none.bin"):
             self.store.read_ranges(files.join(folder, "none.bin"), [(0, 1)])
 
