@@ -12,7 +12,6 @@ URI that is not spelled as this module spells it is an error.
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 
@@ -56,7 +55,6 @@ def shown(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-@lru_cache(maxsize=1024)  # one path, of a source or a tar, stands in thousands of references
 def _quoted(text: str) -> str:
     return quote(text.encode("utf-8", "surrogateescape"), safe="/:")
 
