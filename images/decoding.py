@@ -7,6 +7,7 @@ profiles are ignored: the colour error is small, and littlecms is one more C par
 import io
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from PIL import Image, UnidentifiedImageError
 
@@ -58,9 +59,9 @@ def shard_jpeg(
     longer side. is_damaged: what `proof.py` found, which is never passed on as it is. The re-encoded JPEG depends on
     nothing but the arguments and Pillow's version.
     """
-    image, may_go_on = _decode(data, max_pixels, max_side_ratio)
+    image, is_upright_rgb_jpeg = _decode(data, max_pixels, max_side_ratio)
     longest = max(image.size)
-    if may_go_on and not is_damaged and longest <= max_side_px:
+    if is_upright_rgb_jpeg and not is_damaged and longest <= max_side_px and is_whole_baseline(data):
         return ShardImage(jpeg=data, width=image.width, height=image.height, is_original=True)
     if longest > max_side_px:
         width, height = (max(1, round(side * max_side_px / longest)) for side in image.size)
@@ -74,14 +75,14 @@ def shard_jpeg(
 
 
 def _decode(data: bytes, max_pixels: int, max_side_ratio: float) -> tuple[Image.Image, bool]:
-    """The upright RGB image, and whether the file is a whole baseline RGB JPEG whose EXIF already says upright."""
+    """The upright RGB image, and whether the file was an RGB JPEG whose EXIF already said upright."""
     if not data:
         raise BadImage("empty_file")
     kind = sniff(data)
     if kind and kind not in FORMATS:
         raise BadImage("unsupported_format", kind)
-    markers = bytes(segment.marker for segment in segments(data)) if kind == "JPEG" else b""
-    if markers.count(SOS) > MAX_JPEG_SCANS:
+    scans = (segment for segment in segments(data) if segment.marker == SOS)
+    if kind == "JPEG" and next(islice(scans, MAX_JPEG_SCANS, None), None) is not None:
         raise BadImage("broken_image", f"more than {MAX_JPEG_SCANS} JPEG scans")
     was_opened = False
     try:
@@ -103,8 +104,7 @@ def _decode(data: bytes, max_pixels: int, max_side_ratio: float) -> tuple[Image.
     except PILLOW_ERRORS as error:
         raise BadImage(_reason(kind, error, data, was_opened=was_opened), _detail(error)) from error
     upright.info.clear()  # Pillow would write a comment or profile it finds there into the next file
-    is_upright_rgb = opened_as == "JPEG" and mode == "RGB" and orientation == 1
-    return upright, is_upright_rgb and is_whole_baseline(markers)
+    return upright, opened_as == "JPEG" and mode == "RGB" and orientation == 1
 
 
 def _check_sides(image: Image.Image, max_side_ratio: float) -> None:

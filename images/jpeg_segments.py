@@ -40,6 +40,7 @@ def segments(data: bytes) -> Iterator[Segment]:
             return
 
 
-def is_whole_baseline(markers: bytes) -> bool:
-    """Whether a JPEG of segments with these markers has one frame, SOF0 (so 8 bits), and ends with its end marker."""
+def is_whole_baseline(data: bytes) -> bool:
+    """Whether the JPEG has one frame, SOF0 (so 8 bits), and ends with its end marker."""
+    markers = [segment.marker for segment in segments(data)]
     return [marker for marker in markers if marker in FRAMES] == [0xC0] and markers[-1] == EOI

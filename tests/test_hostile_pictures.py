@@ -23,7 +23,7 @@ from pipeline_examples import (
 
 from benchmarks.hostile.damaged_jpegs import damaged, photo_like, scan_of
 from florenz.images import proof
-from florenz.images.decoding import shard_jpeg
+from florenz.images.decoding import is_whole_baseline
 from florenz.images.proof import prove
 from florenz.images.sources import key_of
 from florenz.limits.table import Limits
@@ -279,5 +279,5 @@ def test_verdicts_of_other_checks_or_in_a_damaged_table_are_not_believed(
 
 
 def test_originals_of_sound_pictures_go_on_as_they_are(tmp_path: Path) -> None:
-    assert shard_jpeg(photo_like(random.Random(2)), max_side_px=4096, quality=92, max_pixels=10**8).is_original
+    assert is_whole_baseline(photo_like(random.Random(2)))
     assert proof.PROOF >= 1 and np.asarray(picture()).shape == (240, 320, 3)
