@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
+from florenz.filters.alignment import Pair
 from florenz.filters.alignment_check import AlignmentTable, learn_table
 from florenz.filters.settings import language_and_fingerprint
 from florenz.pipeline.answers.current import CurrentAnswers
@@ -14,9 +14,9 @@ from florenz.pipeline.answers.ranges import work_of
 from florenz.pipeline.assemble.ahead import LearnedAhead
 from florenz.pipeline.assemble.alignment import is_learning, pairs_of
 from florenz.pipeline.assemble.build import assembly_of
-from florenz.pipeline.assemble.work import Assembly, texts_of
+from florenz.pipeline.assemble.work import Assembly
 from florenz.pipeline.beside import MARGIN_BYTES, free_bytes
-from florenz.pipeline.image_index import Index, read_range
+from florenz.pipeline.image_index import Index
 from florenz.pipeline.recipe import Recipe
 
 MAX_IMAGES = 20_000
@@ -40,12 +40,10 @@ def _learned(language: str, assembly: Assembly, index: Index, answers: CurrentAn
     free = free_bytes()
     if language in kept or (free is not None and free < LEARNING_BYTES + MARGIN_BYTES):
         return None
-    # What the images show decides who is captioned, and not what a translation is.
-    alone, pairs = replace(assembly, languages=(language,), concepts=""), []
+    pairs: list[Pair] = []
     for work in work_of(index, answers):
         here = answers.of(work.range, work.listed)
         rows: list[CaptionRow | TranslationRow] = [*here.captions().values(), *here.all_translations(language)]
         answers.ledger.damaged += here.ledger.damaged  # set aside now, so nobody after us could tell
-        for texts in texts_of(read_range(assembly.out, work.range), rows, alone):
-            pairs += [pair for _, pair in pairs_of(texts)]
+        pairs += pairs_of(work.images(assembly.out), rows, [language]).get(language, [])
     return learn_table(pairs, language)

@@ -17,7 +17,7 @@ from florenz.filters.alignment_check import MAX_PAIRS, MIN_PAIRS, NO_TABLES
 from florenz.filters.chain import FilterChain
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ranges import work_of
-from florenz.pipeline.assemble.alignment import is_learning, pairs_of
+from florenz.pipeline.assemble.alignment import is_learning
 from florenz.pipeline.assemble.filtering import ImageTexts
 from florenz.pipeline.assemble.word_lists import lists_of
 from florenz.pipeline.assemble.work import Assembly, covered, picture_of, texts_of
@@ -58,7 +58,8 @@ def learning_s(texts: Sequence[ImageTexts], languages: Sequence[str], num_pairs:
     """
     seconds = 0.0
     for language in languages:
-        pairs = [pair for one in texts for its_language, pair in pairs_of(one) if its_language == language]
+        rows = [row for one in texts for row in one.translations.values() if row.language == language]
+        pairs = [(row.source_text, row.text) for row in rows if row.source_text and row.text]
         if not pairs:
             continue
         started = time.monotonic()

@@ -6,8 +6,10 @@ import random
 import re
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import webdataset
@@ -36,6 +38,8 @@ from pipeline_examples import (
 from florenz.pipeline import packing
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.assemble import build as build_module
+from florenz.pipeline.assemble import graph as graph_module
+from florenz.pipeline.assemble.alignment import pairs_of
 from florenz.pipeline.assemble.books import KEPT, BooksError, imbalances, total
 from florenz.pipeline.assemble.build import EmptyBuild, assembly_of, publish, read_summary
 from florenz.pipeline.assemble.graph import rejects_path, run_assembly, summary_path
@@ -83,6 +87,23 @@ def test_workers_order_and_parts_do_not_change_a_byte(tmp_path: Path, pictures: 
     assert len([name for name in one if name.endswith(".tar")]) >= 5
     assert one == two == again
     assert verify(str(outs[1])).problems == ()
+
+
+@pytest.mark.parametrize("is_worth_it", [False, True])
+def test_answers_are_read_once_more_only_where_a_table_may_be_learned(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, is_worth_it: bool
+) -> None:
+    recipe, asked = recipe_for(tmp_path / "out", pictures), []
+
+    def watched(images: Mapping[str, str], *others: Any) -> Mapping[str, list[tuple[str, str]]]:
+        asked.extend(images)
+        return pairs_of(images, *others)
+
+    write_ledger(recipe, KEYS)
+    monkeypatch.setattr(graph_module, "pairs_of", watched)
+    monkeypatch.setattr(graph_module, "may_learn", lambda *run: is_worth_it)
+    published(recipe)
+    assert sorted(asked) == (sorted(KEYS) if is_worth_it else [])
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,16 @@
 """The run's own pairs -> a word-alignment table for each language that has enough of them, in the graph.
 
 A combiner keeps, of all pairs of a language, those with the smallest hashes: a set that does not depend on order,
-bundles or workers, so neither does what is learned from it. All that decides it is in the build's name already: the
+bundles or workers, so neither does what is learned from it. Pairs travel by ranges: an element for each would cost more
+than all else that is done with it. All that decides it is in the build's name already: the
 answers, the settings, and the code that chooses and learns (`filters/alignment_check.py`); this file only wires.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
 import apache_beam as beam
@@ -25,8 +27,8 @@ from florenz.filters.alignment_check import (
 )
 from florenz.filters.order import LEARNED_CHECKS
 from florenz.filters.settings import FilterSettings, language_and_fingerprint
+from florenz.pipeline.answers.ledger import CaptionRow, TranslationRow
 from florenz.pipeline.assemble.ahead import LearnedAhead
-from florenz.pipeline.assemble.filtering import ImageTexts
 from florenz.pipeline.assemble.kept_tables import keep_pairs, kept_table
 
 Pair = tuple[str, str]
@@ -34,7 +36,7 @@ Chosen = dict[str, Pair]  # by hash
 
 
 class SmallestHashes(beam.CombineFn):  # type: ignore[misc]
-    """Pairs -> at most `limit` of them, each once, those with the smallest hashes."""
+    """Lists of pairs -> at most `limit` of them, each once, those with the smallest hashes."""
 
     def __init__(self, limit: int = MAX_PAIRS) -> None:
         self.limit = limit
@@ -42,8 +44,8 @@ class SmallestHashes(beam.CombineFn):  # type: ignore[misc]
     def create_accumulator(self) -> Chosen:
         return {}
 
-    def add_input(self, accumulator: Chosen, pair: Pair) -> Chosen:
-        accumulator[hash_of_pair(pair)] = pair
+    def add_input(self, accumulator: Chosen, pairs: Iterable[Pair]) -> Chosen:
+        accumulator |= {hash_of_pair(pair): pair for pair in pairs}
         return self._cut(accumulator) if len(accumulator) > 2 * self.limit else accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Chosen]) -> Chosen:
@@ -59,13 +61,28 @@ class SmallestHashes(beam.CombineFn):  # type: ignore[misc]
         return {name: accumulator[name] for name in heapq.nsmallest(self.limit, accumulator)}
 
 
-def pairs_of(texts: ImageTexts) -> Iterator[tuple[str, Pair]]:
-    """language -> (English caption, translation), of one image's answers; what the filters think of them is not asked,
-    since a table stands a few bad ones.
+def pairs_of(
+    images: Collection[str], answers: Iterable[CaptionRow | TranslationRow], languages: Collection[str]
+) -> Mapping[str, list[Pair]]:
+    """Language -> (English caption, translation), of what each language's first translator says about the
+    captions that these images have now. What the filters think of them is not asked, since a table stands a few bad
+    ones. answers: captions come before their translations.
     """
-    for (_, language), row in texts.translations.items():
-        if row.text and row.source_text:
-            yield language, (row.source_text, row.text)
+    captions: dict[tuple[str, str], str | None] = {}
+    found: dict[str, list[Pair]] = defaultdict(list)
+    for row in answers:
+        if isinstance(row, CaptionRow):
+            captions[row.key, row.style] = row.text
+        elif (
+            row.text
+            and row.source_text
+            and row.number == 0
+            and row.language in languages
+            and row.key in images
+            and captions.get((row.key, row.style)) == row.source_text
+        ):
+            found[row.language].append((row.source_text, row.text))
+    return found
 
 
 def is_learning(filters: FilterSettings) -> bool:
@@ -108,13 +125,11 @@ def _learned(
 
 
 def learn_tables(
-    texts: beam.PCollection, filters: FilterSettings, out: str, *, is_on: bool, ahead: LearnedAhead | None = None
+    pairs: beam.PCollection, filters: FilterSettings, out: str, ahead: LearnedAhead | None = None
 ) -> beam.PCollection:
-    """(language, AlignmentTable), for a side input; none where the recipe has it off. ahead: of this process."""
-    gathered = texts if is_on else texts | "no alignment" >> beam.Filter(lambda _: False)
+    """(language, AlignmentTable), for a side input. pairs: language and lists of its pairs. ahead: of this process."""
     return (
-        gathered
-        | "pairs" >> beam.FlatMap(pairs_of)
+        pairs
         | "pairs to learn" >> beam.CombinePerKey(SmallestHashes())
         | "learn" >> beam.FlatMap(partial(_learned, filters=filters, out=out, ahead=ahead))
     )

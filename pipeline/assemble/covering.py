@@ -175,11 +175,12 @@ def _credited(
             scores = told(captions[example.style].scores)
             return replace(example, made_by=makers.captioners[example.style], way=CAPTIONED, scores=scores)
         row, translator = rows[example.style, example.language], makers.translators[example.language][number]
-        example = replace(example, scores=told(row.scores))
+        scores = told(row.scores)
         if row.rephrasing is None:
-            return replace(example, made_by=translator, way=TRANSLATED, notes=row.detail)
+            return replace(example, made_by=translator, way=TRANSLATED, scores=scores, notes=row.detail)
+        maker = makers.rephrasers[example.language]
         notes = "; ".join([f"translated by {translator}", *([row.detail] if row.detail else [])])
-        return replace(example, made_by=makers.rephrasers[example.language], way=REPHRASED, notes=notes)
+        return replace(example, made_by=maker, way=REPHRASED, scores=scores, notes=notes)
 
     return [credited(example) for example in examples]
 

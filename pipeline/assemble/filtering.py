@@ -176,13 +176,14 @@ def _filtered(
     source: str,
 ) -> ImageTexts:
     tally, rejects = Counter(texts.tally), list(texts.rejects)
-    place = relative_uri(texts.source, source)
+    place = relative_uri(texts.source, source) if rules else ""
     captions, identified = {}, {}
     translations: list[dict[tuple[str, str], TranslationRow]] = [{} for _ in range(1 + len(texts.more))]
     for row, verdict in _chosen(judged, tally, rejects, texts.source):
         language = _language(row)
         tally["filter", language, IN] += 1
-        tally.update(booked_by_source(place, language, row.scores, verdict, rules))
+        if rules:
+            tally.update(booked_by_source(place, language, row.scores, verdict, rules))
         if not verdict.keep:
             tally["filter", language, rejected(verdict.reason)] += 1
             rejects.append(_reject(row, "filter", verdict.reason, verdict.detail, texts.source))

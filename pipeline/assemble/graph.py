@@ -12,22 +12,22 @@ import contextlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsSingleton
 
+from florenz.filters.alignment import Pair
 from florenz.filters.alignment_check import AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ranges import RangeWork, work_of
 from florenz.pipeline.assemble.ahead import LearnedAhead
-from florenz.pipeline.assemble.alignment import learn_tables, may_learn
+from florenz.pipeline.assemble.alignment import learn_tables, may_learn, pairs_of
 from florenz.pipeline.assemble.books import Tally, to_json
 from florenz.pipeline.assemble.concepts import keep_table
-from florenz.pipeline.assemble.filtering import ImageTexts
 from florenz.pipeline.assemble.kept_tables import remove_others
 from florenz.pipeline.assemble.rejects import REJECTS, join_rejects
 from florenz.pipeline.assemble.texts import FOLDER, Place, working_folder
@@ -40,10 +40,9 @@ from florenz.pipeline.assemble.work import (
     cover_range,
     placed,
     rules_of,
-    texts_of,
     written,
 )
-from florenz.pipeline.image_index import Index, read_range
+from florenz.pipeline.image_index import Index
 from florenz.pipeline.packing import PackByKey, unpack
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.pipeline.runners.contract import Running, graph, packs_waiting, workers_progress
@@ -78,8 +77,9 @@ def run_assembly(
     keep_lists(assembly.out, assembly.filters.toxicity, assembly.word_lists)
     with packs_waiting(running) as waiting, graph(running, "assemble", progress) as pipeline:
         ranges = pipeline | "ranges" >> given(work, running)
-        texts = ranges | "texts to learn" >> beam.FlatMap(partial(_texts, answers=answers, assembly=assembly))
-        tables = learn_tables(texts, assembly.filters, assembly.out, is_on=is_on, ahead=ahead)
+        learned_from = ranges if is_on else ranges | "no alignment" >> beam.Filter(lambda _: False)
+        pairs = learned_from | "pairs" >> beam.FlatMap(partial(_pairs, answers=answers, assembly=assembly))
+        tables = learn_tables(pairs, assembly.filters, assembly.out, ahead)
         covered = ranges | "filter and cover" >> beam.Map(
             _covered,
             answers=answers,
@@ -152,8 +152,9 @@ def _counted(name: str, outcomes: beam.PCollection[CoveredRange | WrittenShard])
     )
 
 
-def _texts(work: RangeWork, answers: CurrentAnswers, assembly: Assembly) -> Iterator[ImageTexts]:
-    return texts_of(read_range(assembly.out, work.range), answers.of(work.range, work.listed).all(), assembly)
+def _pairs(work: RangeWork, answers: CurrentAnswers, assembly: Assembly) -> Iterable[tuple[str, list[Pair]]]:
+    here = answers.of(work.range, work.listed)
+    return pairs_of(work.images(assembly.out), here.all(), assembly.languages).items()
 
 
 def _covered(

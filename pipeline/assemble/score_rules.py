@@ -66,4 +66,4 @@ def _first_folder(source: str) -> str:
 
 def told(scores: Scores) -> str:
     """As they stand in a sample."""
-    return scores_text({what: score for what, score in scores if score is not None})
+    return scores_text({what: score for what, score in scores if score is not None}) if scores else ""

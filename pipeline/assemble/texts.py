@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from florenz.images.sidecars import about_from, about_text
@@ -21,6 +21,7 @@ from florenz.shards.schema import CAPTION_FIELDS, EXAMPLE_FIELDS, Caption, Examp
 from florenz.stores import files
 
 FOLDER = "assembling"
+_CAPTION_ROW, _EXAMPLE_ROW = attrgetter(*CAPTION_FIELDS), attrgetter(*EXAMPLE_FIELDS)  # `astuple` copies each string
 
 
 class Place(NamedTuple):
@@ -78,9 +79,9 @@ def _pack(image: CoveredImage) -> bytes:
         image.damage,
         image.concepts,
         about_text(image.about),
-        [astuple(one) for one in image.captions],
-        [astuple(one) for one in image.examples],
-        [astuple(one) for one in image.withheld],
+        [_CAPTION_ROW(one) for one in image.captions],
+        [_EXAMPLE_ROW(one) for one in image.examples],
+        [_EXAMPLE_ROW(one) for one in image.withheld],
     ]
     return zlib.compress(json.dumps(record).encode("utf-8", "surrogatepass"), 1)
 

@@ -38,7 +38,7 @@ from florenz.shards.settings import ShardSettings
 from florenz.shards.writer import ShardInfo, write_shard
 
 Shard = tuple[str, int]  # split, shard number in the split
-TOGETHER = 128  # images whose texts are filtered in one call: a thousand texts are asked faster than one at a time
+TOGETHER = 256  # images whose texts are filtered in one call: a thousand texts are asked faster than one at a time
 BUCKETS_OF_A_SHARD = 8  # an eighth of a shard's images is looked at for the next one too
 
 
