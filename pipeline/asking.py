@@ -186,7 +186,8 @@ def _translate_beside(
             if not leaves_memory(asking.serving, free_bytes(), free_on_gpu()):
                 return  # all that is missing will be asked for when the captioner has gone
             was_beside = True
-            feed = captioned.feed(this.ahead.begin) if this.ahead else captioned.feed()
+            languages = dict.fromkeys(language for language, _ in asking.routes)
+            feed = captioned.feed(languages, this.ahead.begin) if this.ahead else captioned.feed(languages)
             load = _translate(this, index, asking, endpoints, most, partial(tasks, feed), feed)
             _note_beside(this, asking, feed, load)
 
