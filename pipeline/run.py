@@ -199,12 +199,14 @@ def read_images(
     this: Run, expect: Callable[[int | None], None] = lambda images: None, meanwhile: Callable[[], None] = lambda: None
 ) -> Index:
     """Steps draw and read. expect: told how many images there will be, None where nobody knows, before they are read.
-    meanwhile: called while another process draws, where one does.
+    meanwhile: called while another process draws, where one does, which is to start what `expect` would have.
 
     Raises RecipeError where there is nothing to use.
     """
     recipe = this.recipe
     if recipe.images.is_playground:
+        if not scenes.are_drawn_apart(recipe):
+            expect(recipe.images.num_scenes)
         with this.step("draw", recipe.images.num_scenes) as progress:
             scenes.draw(recipe, progress, meanwhile, may_replace=this.may_replace)
     with listing_of(recipe) as listing:

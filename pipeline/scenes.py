@@ -21,7 +21,7 @@ from florenz.stores import files
 MODELS = ("playground/models/captioner", "playground/models/translator")
 LANGUAGES = ("de", "fr", "es", "ru", "zh")
 BYTES_OF_A_SCENE = 20_000  # picture and texts
-FEW = 500  # scenes that are drawn while a process starts
+FEW = 1000  # scenes that are drawn in less time than it takes to load what looks at them
 
 
 def warnings(recipe: Recipe) -> Iterator[str]:
@@ -58,10 +58,15 @@ def concepts_table(recipe: Recipe) -> str:
     return files.join(recipe.out, "images", TRUTH)
 
 
+def are_drawn_apart(recipe: Recipe) -> bool:
+    """Whether scenes that are not there yet are drawn by another process."""
+    return recipe.images.num_scenes > FEW and files.local_path(recipe.out) is not None
+
+
 def draw(
     recipe: Recipe, progress: ProgressAddress, meanwhile: Callable[[], None] = lambda: None, *, may_replace: bool
 ) -> None:
-    """Draw what is not there yet below OUT/images. meanwhile: called while another process draws, where that pays.
+    """Draw what is not there yet below OUT/images. meanwhile: called while another process draws.
 
     Raises:
         RecipeError: this world would replace another one, which looks like a slip. What `meanwhile` raises.
@@ -71,7 +76,7 @@ def draw(
         replacement.check_world(recipe, is_another=is_another_world(folder, seed))
     if is_drawn(folder, count=count, seed=seed):
         return
-    if count <= FEW or files.local_path(folder) is None:
+    if not are_drawn_apart(recipe):
         draw_world(folder, count=count, seed=seed, advance=partial(advance, progress, "draw"))
         return
     with drawn_apart(recipe.out, folder, count=count, seed=seed, progress=progress):

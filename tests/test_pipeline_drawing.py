@@ -111,6 +111,14 @@ def test_it_ends_when_the_run_has_gone(tmp_path: Path) -> None:
     assert not (tmp_path / "images" / TRUTH).exists()
 
 
+def test_while_a_few_are_drawn_here_the_server_comes_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, found = tmp_path / "out" / "images", list[bool]()
+    monkeypatch.setattr(Serving, "start", lambda _: found.append(world.exists()))
+    this = Run(world_of(tmp_path / "out", 2), print, may_replace=False, publication=cast(Publication, None))
+    read_images(this, partial(run_module._start_early, this), partial(run_module._load_early, this))
+    assert found == [False, True], "before, and where it has not been started before, when they are to be read"
+
+
 @pytest.mark.parametrize(
     ("cores", "order"), [(2, ["captioner", "server"]), (3, ["server", "captioner", "server"])], ids=str
 )
