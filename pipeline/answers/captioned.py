@@ -136,10 +136,8 @@ class Feed(Here):
             self.num_chars += sum(map(len, texts))
             self._unanswered[language] += len(texts)
             self._num_ranges_found[language] += 1
-            is_answered, is_last = (
-                self._is_newly_answered(language),
-                self._num_ranges_found.total() == len(self.tickets),
-            )
+            is_last = self._num_ranges_found.total() == len(self.tickets)
+            is_answered = self._is_newly_answered(language)
         self._tell(language, is_answered)
         return self.num_found if is_last else None
 
