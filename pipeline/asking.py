@@ -13,10 +13,10 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from florenz.captioners.contract import Captioner, CaptionerSettings, Served
-from florenz.libraries import importing_libraries
+from florenz.captioners.contract import Captioner, CaptionerError, CaptionerSettings, Served
 from florenz.pipeline.answers import busy
 from florenz.pipeline.answers.captioned import Captioned, CaptioningStopped, Feed
+from florenz.pipeline.answers.captioning import forget_captioner, free_on_gpu, load_captioner
 from florenz.pipeline.answers.makers import style_fingerprints, translator_fingerprint
 from florenz.pipeline.answers.ranges import RangeWork
 from florenz.pipeline.answers.reading import check_reading
@@ -89,21 +89,12 @@ def _caption_with(
     """What there is afterwards. may_translate: whether the first translator may begin meanwhile."""
     if this.may_start_early:
         this.servings[0].start()  # it takes longer to come up than a thousand captions take
-    # Imported here: seconds that a rerun need not wait.
-    with importing_libraries():
-        from florenz.pipeline.answers.captioning import CaptionerError, forget_captioner, load_captioner
-
     styles = captioner.told_styles
     endpoints = captioner.running_servers
     loaded: Captioner | None = None
     try:
         if this.workers_are.is_on_this_machine:
-            started = time.monotonic()
-            try:
-                loaded = load_captioner(captioner)
-            except CaptionerError as problem:
-                raise RecipeError([str(problem)]) from problem
-            note_start(this, this.makers.captioners[styles[0]].fingerprint, time.monotonic() - started)
+            loaded = load(this, captioner)
             endpoints = loaded.endpoints if isinstance(loaded, Served) else endpoints
         this.has_room_beside = _is_room_beside(this, captioner, loaded)
         del loaded  # its memory is free where nobody else holds it
@@ -133,6 +124,17 @@ def _caption_with(
     return after
 
 
+def load(this: Run, captioner: CaptionerSettings) -> Captioner:
+    """The captioner, in this process; at once where it was loaded before. Raises RecipeError."""
+    started = time.monotonic()
+    try:
+        loaded = load_captioner(captioner)
+    except CaptionerError as problem:
+        raise RecipeError([str(problem)]) from problem
+    note_start(this, this.makers.captioners[captioner.told_styles[0]].fingerprint, time.monotonic() - started)
+    return loaded
+
+
 def _caption(
     this: Run,
     index: Index,
@@ -142,7 +144,6 @@ def _caption(
     captioned: Captioned | None,
 ) -> None:
     """The graph, with what is noted of it. captioned: told of what is in the ledger. Raises CaptioningStopped."""
-    from florenz.pipeline.answers.captioning import forget_captioner
     from florenz.pipeline.answers.graphs import captions_missing_in, run_captioning
 
     styles = captioner.told_styles
@@ -171,8 +172,6 @@ def _translate_beside(
     this: Run, index: Index, before: Survey, captioner: CaptionerSettings, caption: Callable[[Captioned | None], None]
 ) -> bool:
     """Caption, and translate what is captioned until no more comes. False where there was no memory for both."""
-    from florenz.pipeline.answers.captioning import free_on_gpu
-
     asking = pass_of(this.recipe, this.answers, this.servings[0])
     tasks = asking.tasks_beside
     assert tasks is not None, "the first of all is a translator"
@@ -187,7 +186,8 @@ def _translate_beside(
             if not leaves_memory(asking.serving, free_bytes(), free_on_gpu()):
                 return  # all that is missing will be asked for when the captioner has gone
             was_beside = True
-            feed = captioned.feed(this.ahead.begin) if this.ahead else captioned.feed()
+            languages = dict.fromkeys(language for language, _ in asking.routes)
+            feed = captioned.feed(languages, this.ahead.begin) if this.ahead else captioned.feed(languages)
             load = _translate(this, index, asking, endpoints, most, partial(tasks, feed), feed)
             _note_beside(this, asking, feed, load)
 

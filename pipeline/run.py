@@ -7,6 +7,7 @@ everything else is worked out again. So going on after a crash is running again.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
@@ -16,13 +17,14 @@ from florenz.exports.index import num_positions
 from florenz.pipeline import preflight, scenes
 from florenz.pipeline.answers import busy
 from florenz.pipeline.answers.alt_texts import take_alt_texts
+from florenz.pipeline.answers.captioning import forget_captioner
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.answers.makers import Maker, Makers, makers_of
 from florenz.pipeline.answers.retry import forget_rejected
 from florenz.pipeline.answers.survey import survey
 from florenz.pipeline.answers.surveyed import Survey, may_be_answered
-from florenz.pipeline.asking import ask
+from florenz.pipeline.asking import ask, load
 from florenz.pipeline.assemble import replacement
 from florenz.pipeline.assemble.ahead import LearnedAhead
 from florenz.pipeline.assemble.alignment import is_learning
@@ -45,7 +47,7 @@ from florenz.pipeline.index import build_index, expected_images
 from florenz.pipeline.jobs.logs import local_log, progress_log
 from florenz.pipeline.listing import listing_of
 from florenz.pipeline.loads import model_load
-from florenz.pipeline.progress import ProgressAddress, advance, progress_bar
+from florenz.pipeline.progress import ProgressAddress, progress_bar
 from florenz.pipeline.rates import Measurement, note_rate
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.report import RunFacts, next_command, rejects_of, screen_table, write_report
@@ -68,6 +70,7 @@ from florenz.translators.load import ServerLoad
 
 Say = Callable[[str], None]
 FEW_IMAGES = 20_000  # are drawn or read in less time than a server takes to come up
+BUSY_WHILE_DRAWING = 2  # processes: the one that draws, and this one
 
 
 class Run:
@@ -188,19 +191,24 @@ def opened(recipe: Recipe, say: Say, *, may_replace: bool = False, budget: Budge
         this = Run(recipe, say, may_replace=may_replace, publication=publication, budget=budget)
         for serving in this.servings:
             stack.callback(serving.stop)  # not entered as a context: it starts when it turns out to be needed
+        stack.callback(forget_captioner)  # of a run that was refused when it had been loaded
         yield this
 
 
-def read_images(this: Run, expect: Callable[[int | None], None] = lambda images: None) -> Index:
+def read_images(
+    this: Run, expect: Callable[[int | None], None] = lambda images: None, meanwhile: Callable[[], None] = lambda: None
+) -> Index:
     """Steps draw and read. expect: told how many images there will be, None where nobody knows, before they are read.
+    meanwhile: called while another process draws, where one does, which is to start what `expect` would have.
 
     Raises RecipeError where there is nothing to use.
     """
     recipe = this.recipe
     if recipe.images.is_playground:
-        expect(recipe.images.num_scenes)
+        if not scenes.are_drawn_apart(recipe):
+            expect(recipe.images.num_scenes)
         with this.step("draw", recipe.images.num_scenes) as progress:
-            scenes.draw(recipe, partial(advance, progress, "draw"), may_replace=this.may_replace)
+            scenes.draw(recipe, progress, meanwhile, may_replace=this.may_replace)
     with listing_of(recipe) as listing:
         if files.local_path(recipe.image_source) is not None:
             this.image_bytes = listing.num_bytes
@@ -216,7 +224,7 @@ def read_images(this: Run, expect: Callable[[int | None], None] = lambda images:
 
 def _run(this: Run, retry: str | None) -> RunFacts:
     recipe = this.recipe
-    index = read_images(this, partial(_start_early, this))
+    index = read_images(this, partial(_start_early, this), partial(_load_early, this))
     _tell_of_withheld(recipe, this.say)
     if retry is not None:  # not before: a run that is refused must not have forgotten anything
         retried = forget_rejected(recipe, this.ledger, retry)
@@ -241,13 +249,31 @@ def _tell_of_withheld(recipe: Recipe, say: Say) -> None:
 
 
 def _start_early(this: Run, images: int | None) -> None:
-    """The server of the first translator, if these images are few and the run is OUT's first, which will want it.
+    """The server of the first translator, where `_will_ask`."""
+    if _will_ask(this, images):
+        this.servings[0].start()
+
+
+def _load_early(this: Run) -> None:
+    """The same while another process draws, and the first captioner, which this process has time for by then.
+
+    The captioner first where there are no more cores than that: it is waited for first.
+    """
+    recipe, images = this.recipe, this.recipe.images.num_scenes
+    if len(os.sched_getaffinity(0)) > BUSY_WHILE_DRAWING:
+        _start_early(this, images)
+    if _will_ask(this, images) and this.workers_are.is_on_this_machine and not recipe.captioner.is_read:
+        load(this, recipe.captioner)
+    _start_early(this, images)
+
+
+def _will_ask(this: Run, images: int | None) -> bool:
+    """Whether these images are few and the run is OUT's first, which will want models, and may have them at once.
 
     Later runs ask the ledger first whether anything is missing.
     """
     is_first = images is not None and images <= FEW_IMAGES and not may_be_answered(this.recipe.out)
-    if is_first and this.may_start_early:
-        this.servings[0].start()
+    return is_first and this.may_start_early
 
 
 def _check_images(this: Run, index: Index) -> None:

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from florenz.languages.codes import NAMES
 from florenz.pipeline.assemble import replacement
+from florenz.pipeline.drawing import drawn_apart
+from florenz.pipeline.progress import ProgressAddress, advance
 from florenz.pipeline.recipe import Recipe
 from florenz.pipeline.routing import languages_of
-from florenz.playground.world import TRUTH, draw_world, is_another_world
+from florenz.playground.world import TRUTH, draw_world, is_another_world, is_drawn
 from florenz.stores import files
 
 MODELS = ("playground/models/captioner", "playground/models/translator")
 LANGUAGES = ("de", "fr", "es", "ru", "zh")
 BYTES_OF_A_SCENE = 20_000  # picture and texts
+FEW = 1000  # scenes that are drawn in less time than it takes to load what looks at them
 
 
 def warnings(recipe: Recipe) -> Iterator[str]:
@@ -54,16 +58,29 @@ def concepts_table(recipe: Recipe) -> str:
     return files.join(recipe.out, "images", TRUTH)
 
 
-def draw(recipe: Recipe, advance: Callable[[int], None], *, may_replace: bool) -> None:
-    """Draw what is not there yet below OUT/images. advance: called with the number of pictures drawn.
+def are_drawn_apart(recipe: Recipe) -> bool:
+    """Whether scenes that are not there yet are drawn by another process."""
+    return recipe.images.num_scenes > FEW and files.local_path(recipe.out) is not None
+
+
+def draw(
+    recipe: Recipe, progress: ProgressAddress, meanwhile: Callable[[], None] = lambda: None, *, may_replace: bool
+) -> None:
+    """Draw what is not there yet below OUT/images. meanwhile: called while another process draws.
 
     Raises:
-        RecipeError: this world would replace another one, which looks like a slip.
+        RecipeError: this world would replace another one, which looks like a slip. What `meanwhile` raises.
     """
-    folder = files.join(recipe.out, "images")
+    folder, count, seed = files.join(recipe.out, "images"), recipe.images.num_scenes, recipe.seed
     if not may_replace:
-        replacement.check_world(recipe, is_another=is_another_world(folder, recipe.seed))
-    draw_world(folder, count=recipe.images.num_scenes, seed=recipe.seed, advance=advance)
+        replacement.check_world(recipe, is_another=is_another_world(folder, seed))
+    if is_drawn(folder, count=count, seed=seed):
+        return
+    if not are_drawn_apart(recipe):
+        draw_world(folder, count=count, seed=seed, advance=partial(advance, progress, "draw"))
+        return
+    with drawn_apart(recipe.out, folder, count=count, seed=seed, progress=progress):
+        meanwhile()
 
 
 def _is_tiny(model: str) -> bool:

@@ -36,9 +36,7 @@ def draw_world(folder: str, *, count: int, seed: int, advance: Callable[[int], N
 
     Scenes are those that the captioner was not trained on, so that what it scores is what it can do.
     """
-    truth = files.join(folder, TRUTH)
-    wanted = {"version": str(VERSION), "count": str(count), "seed": str(seed)}
-    if _drawn(truth) == wanted:
+    if is_drawn(folder, count=count, seed=seed):
         return False
     _remove_pictures(folder)
     rows = []
@@ -54,8 +52,8 @@ def draw_world(folder: str, *, count: int, seed: int, advance: Callable[[int], N
         for writing in waiting:
             writing.result()
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows).replace_schema_metadata(wanted), buffer)
-    _write(truth, buffer.getvalue())  # last: its presence means that every picture is there
+    pq.write_table(pa.Table.from_pylist(rows).replace_schema_metadata(_drawn_from(count, seed)), buffer)
+    _write(files.join(folder, TRUTH), buffer.getvalue())  # last: its presence means that every picture is there
     return True
 
 
@@ -105,10 +103,19 @@ def _row(name: str, data: bytes, scene: Scene) -> dict[str, Any]:
     }
 
 
+def is_drawn(folder: str, *, count: int, seed: int) -> bool:
+    """Whether this very world lies there, whole."""
+    return _drawn(files.join(folder, TRUTH)) == _drawn_from(count, seed)
+
+
 def is_another_world(folder: str, seed: int) -> bool:
     """Whether a world of another seed, or of another version, lies in `folder`; its pictures would all go."""
     drawn = _drawn(files.join(folder, TRUTH))
     return bool(drawn) and (drawn.get("version"), drawn.get("seed")) != (str(VERSION), str(seed))
+
+
+def _drawn_from(count: int, seed: int) -> dict[str, str]:
+    return {"version": str(VERSION), "count": str(count), "seed": str(seed)}
 
 
 def _drawn(truth: str) -> dict[str, str]:

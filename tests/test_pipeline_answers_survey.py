@@ -180,6 +180,32 @@ def test_a_run_reads_each_part_once_and_the_next_run_again(recipe: Recipe, index
         assert survey(recipe, index, answers, proved=of_this_run) == first and len(read) == len(parts_in(recipe))
 
 
+def test_a_look_parses_each_part_once_whatever_it_counts(
+    recipe: Recipe, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ledger(recipe, list(index.images))
+    look(recipe, index)  # which merges them first
+    Path(recipe.out, "ledger", "survey.json").unlink()
+    parsed: list[str] = []
+    load = Ledger._load
+    monkeypatch.setattr(Ledger, "_load", lambda ledger, parts, kind: parsed.extend(parts) or load(ledger, parts, kind))
+    look(recipe, index)
+    wanted = [path.name for path in parts_in(recipe)]
+    assert sorted(Path(path).name for path in parsed) == sorted(wanted) and wanted
+
+
+def test_what_is_read_once_stays_as_it_was_first_read(recipe: Recipe, index: Index) -> None:
+    keys = list(index.images)
+    write_ledger(recipe, keys[:5])
+    answers = answers_for(recipe)
+    once = answers.once()
+    before = once.captions(), once.translations("de"), list(once.all_translations("fr"))
+    write_ledger(recipe, keys[5:9])
+    assert (once.captions(), once.translations("de"), list(once.all_translations("fr"))) == before
+    assert len(answers.captions()) == len(answers.once().captions()) == 9 * len(recipe.styles)
+    assert len(answers.once().translations("de")) == 9 * len(recipe.styles) > len(before[1])
+
+
 @pytest.mark.parametrize("kind", ["captions", "translations"])
 def test_a_part_that_goes_or_comes_during_a_run_is_noticed_whatever_was_proved(
     recipe: Recipe, index: Index, looked: list[str], kind: str

@@ -76,13 +76,13 @@ def test_a_smaller_or_another_world_is_refused_before_it_is_drawn(
     draw_world(str(out / "images"), count=9, seed=0)
     world = replace(built, out=str(out), images=Images(source="playground", count=9))
     before = sorted(path.name for path in (out / "images").iterdir())
-    scenes.draw(world, lambda pictures: None, may_replace=False)
+    scenes.draw(world, None, may_replace=False)
     for slip in (replace(world, images=Images(source="playground", count=4)), replace(world, seed=1)):
         with pytest.raises(RecipeError, match="REPLACE=1"):
-            scenes.draw(slip, lambda pictures: None, may_replace=False)
+            scenes.draw(slip, None, may_replace=False)
     monkeypatch.setattr(world_module, "VERSION", world_module.VERSION + 1)  # the same seed draws other scenes
     with pytest.raises(RecipeError, match="REPLACE=1"):
-        scenes.draw(world, lambda pictures: None, may_replace=False)
+        scenes.draw(world, None, may_replace=False)
     assert sorted(path.name for path in (out / "images").iterdir()) == before
 
 

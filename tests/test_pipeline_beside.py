@@ -12,7 +12,7 @@ import pytest
 from florenz.captioners.contract import Captioner
 from florenz.limits.table import Limits
 from florenz.pipeline.answers import captioning
-from florenz.pipeline.answers.captioned import Captioned
+from florenz.pipeline.answers.captioned import Captioned, Feed
 from florenz.pipeline.answers.ranges import RangeWork
 from florenz.pipeline.beside import MARGIN_BYTES, Captioning, free_bytes, leaves_cores, leaves_memory
 from florenz.pipeline.routing import Translator
@@ -32,79 +32,98 @@ def key(of_range: str, number: int = 0) -> str:
     return f"{of_range}{number:031x}"
 
 
+def handed(feed: Feed, number: int = 1) -> list[str]:
+    """What it hands out next: language and range of each, "" for nothing."""
+    found = [feed.next() for _ in range(number)]
+    return [f"{one[0]} {one[1].range}" if one else "" for one in found]
+
+
 def test_ranges_are_handed_on_in_the_order_in_which_they_are_completed() -> None:
     captioned = Captioned(WORK, {"0": 2, "2": 1, "3": 1, "9": 1})
     captioned.note([key("3"), key("0")], [part("3", "a"), part("0", "b")], 1)
     captioned.note([key("0", 1), key("2")], [part("0", "c")], 1)
-    feed = captioned.feed()
-    found = [work for _ in feed.tickets for work in feed.next()]
-    assert [one.range for one in found] == ["1", "3", "0", "2"]
-    assert found[2].listed == {"de": ["part-x"], "en": [part("0", "b"), part("0", "c")]}
-    again = captioned.feed()
-    assert [one.range for one in (*again.next(), *again.next())] == ["1", "3"], "a new graph begins anew"
+    feed = captioned.feed(["de"])
+    found = [one for _ in feed.tickets if (one := feed.next())]
+    assert [one.range for _, one in found] == ["1", "3", "0", "2"]
+    assert found[2][1].listed == {"de": ["part-x"], "en": [part("0", "b"), part("0", "c")]}
+    assert handed(captioned.feed(["de"]), 2) == ["de 1", "de 3"], "a new graph begins anew"
+
+
+def test_of_all_that_is_complete_the_first_language_goes_first() -> None:
+    captioned = Captioned(WORK[:3], {"1": 1, "2": 1})
+    feed = captioned.feed(["fr", "de"])
+    assert handed(feed) == ["fr 0"]
+    captioned.note([key("1")], [], 1)
+    assert handed(feed, 2) == ["fr 1", "de 0"], "the server does not wait for captions while there is something to do"
+    captioned.note([key("2")], [], 1)
+    assert handed(feed, 3) == ["fr 2", "de 1", "de 2"] and len(feed.tickets) == 6
 
 
 def test_a_range_is_waited_for_until_its_last_image_is_in_the_ledger() -> None:
     captioned = Captioned(WORK[:1], {"0": 2})
-    feed = captioned.feed()
+    feed = captioned.feed(["de"])
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(feed.next)
+        waiting = pool.submit(handed, feed)
         captioned.note([key("0")], [], 1)
         with pytest.raises(TimeoutError):
             waiting.result(0.05)
         captioned.note([key("0", 1)], [], 1)
-        assert [one.range for one in waiting.result(HUNG_AFTER_S)] == ["0"]
+        assert waiting.result(HUNG_AFTER_S) == ["de 0"]
 
 
 def test_who_waits_is_told_when_captioning_has_ended_before() -> None:
     captioned = Captioned(WORK[:2], {"0": 1})
-    feed = captioned.feed()
-    assert feed.next()
+    feed = captioned.feed(["de", "fr"])
+    assert handed(feed, 2) == ["de 1", "fr 1"]
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(feed.next)
+        waiting = pool.submit(handed, feed)
         captioned.end()
-        assert waiting.result(HUNG_AFTER_S) == []
+        assert waiting.result(HUNG_AFTER_S) == [""]
 
 
-def test_what_is_left_when_captioning_has_ended_is_handed_on_at_once() -> None:
-    captioned = Captioned(WORK, {"3": 1})
-    feed = captioned.feed()
-    assert [one.range for one in feed.next()] == ["0"]
-    captioned.note([key("3")], [], 1)
+def test_what_is_left_when_captioning_has_ended_goes_language_by_language() -> None:
+    captioned = Captioned(WORK[:3], {"2": 1})
+    feed = captioned.feed(["de", "fr"])
+    assert handed(feed) == ["de 0"]
+    captioned.note([key("2")], [], 1)
     captioned.end()
-    assert [[one.range for one in feed.next()] for _ in range(3)] == [["1", "2", "3"], [], []]
+    assert handed(feed, 6) == ["de 1", "de 2", "fr 0", "fr 1", "fr 2", ""]
 
 
 def test_the_total_is_known_with_the_last_range_and_what_is_asked_again_counts_once() -> None:
     captioned = Captioned(WORK[:2], {})
     for _ in range(2):
-        feed = captioned.feed()
+        feed = captioned.feed(["de", "fr"])
         told = []
         for _ in feed.tickets:
-            (work,) = feed.next()
-            told.append(feed.note_found(work.range, {"de": ["ab"], "fr": ["c"]}))
-        assert told == [None, 4] and (feed.num_found, feed.num_chars) == (4, 6)
+            language, work = feed.next() or pytest.fail("all are complete")
+            told.append(feed.note_found(language, work.range, ["ab"] if language == "de" else ["c"]))
+        assert told == [None, None, None, 4] and (feed.num_found, feed.num_chars) == (4, 6)
     assert captioned.num_asked == 4
 
 
 def test_each_language_is_told_once_when_the_last_of_all_its_texts_is_answered() -> None:
     told: list[str] = []
-    feed = Captioned(WORK[:2], {}).feed(told.append)
-    feed.note_found("0", {"de": ["a"], "fr": ["a", "b"], "es": []})
+    feed = Captioned(WORK[:2], {}).feed(["de", "fr", "es"], told.append)
+    feed.note_found("de", "0", ["a"])
     feed.note_answered("de", 1)
     assert told == [], "another range may have more of it"
-    feed.note_found("1", {"de": [], "fr": ["a"], "es": []})
-    assert sorted(told) == ["de", "es"]
-    feed.note_answered("fr", 2)
-    assert sorted(told) == ["de", "es"]
+    feed.note_found("de", "1", [])
+    assert told == ["de"], "whatever the others lack"
+    for its_range in "01":
+        feed.note_found("fr", its_range, ["a", "b"])
+        feed.note_found("es", its_range, [])
+    assert told == ["de", "es"]
+    feed.note_answered("fr", 3)
+    assert told == ["de", "es"]
     feed.note_answered("fr", 1)
-    assert sorted(told) == ["de", "es", "fr"]
+    assert told == ["de", "es", "fr"]
 
 
 def test_threads_of_this_process_get_the_thing_itself() -> None:
     captioned = Captioned(WORK, {})
     assert pickle.loads(pickle.dumps(captioned)) is captioned
-    feed = captioned.feed()
+    feed = captioned.feed(["de"])
     assert pickle.loads(pickle.dumps([feed]))[0] is feed
 
 
@@ -206,7 +225,7 @@ def test_what_ends_the_captioner_ends_the_block_and_wakes_who_waits() -> None:
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="disk is full"), Captioning(caption, captioned):
-        assert captioned.feed().next() == []
+        assert captioned.feed(["de"]).next() is None
 
 
 def test_what_ends_the_block_stops_the_captioner_which_is_waited_for() -> None:
@@ -231,7 +250,7 @@ def test_of_two_errors_the_first_is_told() -> None:
         raise OSError("the first")
 
     with pytest.raises(OSError, match="the first"), Captioning(caption, captioned) as captioning:
-        assert captioned.feed().next() == []
+        assert captioned.feed(["de"]).next() is None
         with pytest.raises(OSError, match="the first"):
             while True:  # as who waits for a server does
                 captioning.check()

@@ -2,15 +2,16 @@
 
 Captioning goes range by range, in an order that the runner decides. As soon as every answer about a range is in the
 ledger, the range is handed on, so a translator sees the captions that it would have seen later, in all styles: order
-and company decide no question. The ledger remains the only thing that counts; what stands here is lost with the
-process, and the next run finds the same ranges by looking.
+and company decide no question. Of all that is complete the first language goes first: it is done soon after the last
+caption, and what is learned from its texts is learned while others are translated. The ledger remains the only thing
+that counts; what stands here is lost with the process, and the next run finds the same ranges by looking.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from florenz.pipeline.answers.parts import part_range
@@ -38,7 +39,7 @@ class Captioned(Here):
         self._completed = [one for one in work if one.range not in self._lacking]
         self._parts: dict[str, list[str]] = {}
         self._is_stopped = self._is_over = False
-        self._asked: dict[str, int] = {}
+        self._asked: dict[tuple[str, str], int] = {}
 
     @property
     def num_ranges(self) -> int:
@@ -80,82 +81,81 @@ class Captioned(Here):
         """Ask the captioner for no more; what is being answered still gets into the ledger."""
         self._is_stopped = True
 
-    def feed(self, answered: Callable[[str], None] = lambda language: None) -> Feed:
-        """All complete ranges from the first on, for one graph. answered: as in `Feed`."""
-        return Feed(self, answered)
+    def feed(self, languages: Collection[str], answered: Callable[[str], None] = lambda language: None) -> Feed:
+        """All complete ranges from the first on, for one graph that translates into these. answered: as in `Feed`."""
+        return Feed(self, languages, answered)
 
-    def completed(self, number: int) -> list[RangeWork]:
-        """The range that was completed as this one, from 0 on: waited for. Once captioning has ended, it and all that
-        were completed later; none if there are no such.
-        """
+    def completed(self, least: int) -> list[RangeWork]:
+        """The ranges that are complete, in order: waited for until there are so many, or captioning has ended."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_over or len(self._completed) > number)
-            return self._completed[number:] if self._is_over else [self._completed[number]]
+            self._changed.wait_for(lambda: self._is_over or len(self._completed) >= least)
+            return list(self._completed)
 
-    def note_asked(self, its_range: str, questions: int) -> None:
+    def note_asked(self, language: str, its_range: str, questions: int) -> None:
         with self._changed:
-            self._asked.setdefault(its_range, questions)
+            self._asked.setdefault((language, its_range), questions)
 
 
 class Feed(Here):
-    """Hands complete ranges to the steps of one graph, each once.
+    """Hands complete ranges to the steps of one graph, each once for every language, in the order of the languages.
 
     answered: called with each language, once, as soon as all that was found to be translated into it is answered.
     """
 
-    def __init__(self, captioned: Captioned, answered: Callable[[str], None] = lambda language: None) -> None:
+    def __init__(
+        self, captioned: Captioned, languages: Collection[str], answered: Callable[[str], None] = lambda language: None
+    ) -> None:
         super().__init__()
         self._captioned, self._answered = captioned, answered
         self._handing, self._counting = threading.Lock(), threading.Lock()
-        self._next = self.num_found = self.num_chars = 0
-        self._ranges_found, self._told = set[str](), set[str]()
-        self._unanswered: Counter[str] = Counter()
+        self._num_handed = dict.fromkeys(languages, 0)
+        self.num_found = self.num_chars = 0
+        self._num_ranges_found, self._unanswered = Counter[str](), Counter[str]()
+        self._told = set[str]()
 
     @property
     def tickets(self) -> range:
-        """The elements of the graph: as many as ranges."""
-        return range(self._captioned.num_ranges)
+        """The elements of the graph: as many as ranges, for each language."""
+        return range(self._captioned.num_ranges * len(self._num_handed))
 
-    def next(self) -> list[RangeWork]:
-        """Waits for a range. All that are left, once captioning has ended; none: it ended before more were complete."""
+    def next(self) -> tuple[str, RangeWork] | None:
+        """A language, and a range that is to be translated into it: waited for. None: captioning ended before that."""
         with self._handing:
-            found = self._captioned.completed(self._next)
-            self._next += len(found)
-            return found
+            completed = self._captioned.completed(min(self._num_handed.values()) + 1)
+            for language, number in self._num_handed.items():
+                if number < len(completed):
+                    self._num_handed[language] += 1
+                    return language, completed[number]
+            return None
 
-    def note_found(self, its_range: str, texts: Mapping[str, Sequence[str]]) -> int | None:
-        """What is to be translated in a range: language -> texts. Of how many in all, where this was the last range."""
-        number = sum(map(len, texts.values()))
-        self._captioned.note_asked(its_range, number)
+    def note_found(self, language: str, its_range: str, texts: Sequence[str]) -> int | None:
+        """What is to be translated of a range. Of how many in all, where this was the last that was handed out."""
+        self._captioned.note_asked(language, its_range, len(texts))
         with self._counting:
-            self.num_found += number
-            self.num_chars += sum(len(text) for several in texts.values() for text in several)
-            self._unanswered.update({language: len(several) for language, several in texts.items()})
-            self._ranges_found.add(its_range)
-            answered = self._newly_answered()
-        self._tell(answered)
-        return self.num_found if self._is_all_found else None
+            self.num_found += len(texts)
+            self.num_chars += sum(map(len, texts))
+            self._unanswered[language] += len(texts)
+            self._num_ranges_found[language] += 1
+            is_last = self._num_ranges_found.total() == len(self.tickets)
+            is_answered = self._is_newly_answered(language)
+        self._tell(language, is_answered)
+        return self.num_found if is_last else None
 
     def note_answered(self, language: str, texts: int) -> None:
         """So many more are in the ledger."""
         with self._counting:
             self._unanswered[language] -= texts
-            answered = self._newly_answered()
-        self._tell(answered)
+            is_answered = self._is_newly_answered(language)
+        self._tell(language, is_answered)
 
-    @property
-    def _is_all_found(self) -> bool:
-        return len(self._ranges_found) == self._captioned.num_ranges
+    def _is_newly_answered(self, language: str) -> bool:
+        is_all_found = self._num_ranges_found[language] == self._captioned.num_ranges
+        is_new = is_all_found and not self._unanswered[language] and language not in self._told
+        self._told.update([language] if is_new else ())
+        return is_new
 
-    def _newly_answered(self) -> list[str]:
-        if not self._is_all_found:
-            return []
-        new = [one for one, left in self._unanswered.items() if left == 0 and one not in self._told]
-        self._told.update(new)
-        return new
-
-    def _tell(self, languages: Iterable[str]) -> None:
-        for language in languages:
+    def _tell(self, language: str, is_answered: bool) -> None:
+        if is_answered:
             self._answered(language)
 
 

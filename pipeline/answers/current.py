@@ -35,6 +35,10 @@ class CurrentAnswers:
         ledger = Ledger(self._ledger.out, self._ledger.digits, listed)
         return CurrentAnswers(ledger, self._makers, styles=self._styles, within=within)
 
+    def once(self) -> CurrentAnswers:
+        """The same for one look, which needs the same answers for several things: they stay as they were first read."""
+        return _Once(self._ledger, self._makers, styles=self._styles, within=self._within)
+
     def fitted(self, digits: int) -> CurrentAnswers:
         """The same, with a ledger that writes for ranges of so many digits."""
         return CurrentAnswers(Ledger(self._ledger.out, digits), self._makers, styles=self._styles)
@@ -244,6 +248,23 @@ class CurrentAnswers:
                 yield language, row.key, row.style, again.text, again.finish_reason, again.reason, "rephrased"
                 if again.scores:
                     yield language, row.key, row.style, again.scores, "rephrased"
+
+
+class _Once(CurrentAnswers):
+    def __init__(self, ledger: Ledger, makers: Makers, *, styles: Sequence[str], within: str = "") -> None:
+        super().__init__(ledger, makers, styles=styles, within=within)
+        self._captions: dict[tuple[str, str], CaptionRow] | None = None
+        self._translations: dict[tuple[str, int], dict[tuple[str, str, str], TranslationRow]] = {}
+
+    def captions(self) -> dict[tuple[str, str], CaptionRow]:
+        if self._captions is None:
+            self._captions = super().captions()
+        return self._captions
+
+    def translations(self, language: str, number: int = 0) -> dict[tuple[str, str, str], TranslationRow]:
+        if (language, number) not in self._translations:
+            self._translations[language, number] = super().translations(language, number)
+        return self._translations[language, number]
 
 
 def _described(again: Again) -> list[Any]:

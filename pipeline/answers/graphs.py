@@ -8,7 +8,6 @@ captions take: it starts while the first graph runs.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -63,9 +62,7 @@ def translations_as_captioned(
     routes: Collection[tuple[str, int]],
     progress: ProgressAddress,
 ) -> beam.PTransform:
-    """The same beside a captioner, by workers that are threads of this process: each range when it is complete. When
-    captioning has ended, what is left is asked for language by language, so that the first of them is done early.
-    """
+    """The same beside a captioner, by workers that are threads of this process: each range when it is complete."""
     find = partial(_next_translations, feed=feed, out=recipe.out, answers=answers, routes=routes, progress=progress)
     return given(feed.tickets, recipe.running) | "missing translations" >> beam.FlatMap(find)
 
@@ -78,24 +75,15 @@ def _next_translations(
     routes: Collection[tuple[str, int]],
     progress: ProgressAddress,
 ) -> Iterator[TranslationTask]:
-    """Of the range that is complete next, whichever that is, or of all that are left: those are read once for the
-    count and once for each language, since they may be too many to be kept.
-    """
-    several = feed.next()
-    for work in several:
-        found = missing_translations(work, out, answers, routes)
-        texts = defaultdict[str, list[str]](list, {language: [] for language, _ in routes})
-        for task in found:
-            texts[task.language].append(task.source_text)
-        if (in_all := feed.note_found(work.range, texts)) is not None:
-            tell_total(progress, "translate", in_all)
-        if len(several) == 1:
-            yield from found
-    if len(several) > 1:
-        for language in answers.languages:
-            of_language = [route for route in routes if route[0] == language]
-            for work in several if of_language else ():
-                yield from missing_translations(work, out, answers, of_language)
+    """Of one range into one language, whichever the feed hands out next."""
+    if (handed := feed.next()) is None:
+        return
+    language, work = handed
+    found = missing_translations(work, out, answers, [route for route in routes if route[0] == language])
+    in_all = feed.note_found(language, work.range, [task.source_text for task in found])
+    if in_all is not None:
+        tell_total(progress, "translate", in_all)
+    yield from found
 
 
 def rephrasings_missing_in(

@@ -97,7 +97,7 @@ def _are_whole(work: RangeWork) -> bool:
 def _looked(work_and_state: tuple[RangeWork, str], out: str, images: str, answers: CurrentAnswers) -> dict[str, Any]:
     """One range, as a record."""
     work, state = work_and_state
-    here, uris = answers.of(work.range, work.listed), work.images(out)
+    here, uris = answers.of(work.range, work.listed).once(), work.images(out)
     captioned: dict[str, list[int]] = {}
     for row in here.captions().values():
         if row.key in uris:
