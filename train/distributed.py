@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -25,6 +26,9 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
 _GROUPS = itertools.count()  # of this process, as of the other ranks
+# How long ranks wait for one that fetches and writes 45 GB of weights to begin with, or reads a checkpoint through.
+# NCCL's own ten minutes would end them all. Those that wait for a dead one are ended by torchrun, at once.
+PATIENCE = timedelta(hours=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,7 @@ def process_group(place: Place) -> Iterator[None]:
     # A second group would find the first one's addresses in the store, where no rank listens now.
     own = dist.PrefixStore(f"group-{next(_GROUPS)}", _store_of_ranks())
     backend = "nccl" if place.device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=own, rank=place.rank, world_size=place.world_size)
+    dist.init_process_group(backend, store=own, rank=place.rank, world_size=place.world_size, timeout=PATIENCE)
     try:
         yield
     finally:
@@ -95,7 +99,7 @@ def process_group(place: Place) -> Iterator[None]:
 def _store_of_ranks() -> dist.Store:
     """Where the ranks find each other, kept until the process ends. Where rank 0 serves it, a rank that is sooner at a
     second group would join the first one's store, and be gone with it."""
-    store, _, _ = next(dist.rendezvous("env://"))
+    store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))
     return store
 
 

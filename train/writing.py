@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from florenz.train.distributed import Place
+from florenz.train.distributed import PATIENCE, Place
 from florenz.train.tensor_files import Piece, create, piece_of, write_pieces
 
 Tensors = Mapping[str, torch.Tensor]
@@ -29,7 +29,7 @@ class Writer:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._group = dist.new_group(backend="gloo") if place.world_size > 1 else None
+        self._group = dist.new_group(backend="gloo", timeout=PATIENCE) if place.world_size > 1 else None
         self._copies: dict[tuple[str, str], torch.Tensor] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
