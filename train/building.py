@@ -113,6 +113,7 @@ def make_stream(this: Training, stage: Stage, processor: Processor, build: str =
         num_parts=share.num_parts,
         bucket_batches=EVEN_BATCHES if stage.even_lengths else 8,
         is_even=stage.even_lengths,
+        max_lanes=stage.lanes,
         max_skips=recipe.max_skips,
         max_images=stage.max_images,
         shuffle_pictures=stage.shuffle_pictures,
