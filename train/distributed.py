@@ -114,7 +114,8 @@ def spread(model: PreTrainedModel, place: Place, *, parallel: str, is_bfloat16: 
     if place.world_size == 1:
         return model
     if parallel == "ddp":
-        return DistributedDataParallel(model, broadcast_buffers=False)
+        # Gradients lie where they are exchanged; else there would be a second copy of them all, which no plan counts.
+        return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
     mesh = init_device_mesh(place.device.type, (place.world_size,))
     # Weights travel in bfloat16, gradients are added up in float32.
     policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16 if is_bfloat16 else None, reduce_dtype=torch.float32)
