@@ -47,7 +47,7 @@ def load_model(
             languages=list(languages),
             prompts=recipe.prompts.prompts(recipe.words),
             styles=recipe.styles,
-            with_weights=is_filled and checkpoint is None,
+            with_weights=is_filled and checkpoint is None and init is None,  # those of others would be overwritten
         )
         if init is not None and checkpoint is None and is_filled:
             start_from(init, model)
