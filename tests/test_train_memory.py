@@ -1,17 +1,24 @@
-"""What ranks hold beside their weights is what `plan.py` counts: no second gradient, and under FSDP2 one whole one."""
+"""What ranks hold beside their weights is what `plan.py` counts: no second gradient, no model of a stage before."""
 
+import gc
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from training_examples import one_build, recipe_in, train_quietly
 
+from florenz.train import loop
+from florenz.train.checkpoint import Checkpoint
 from florenz.train.distributed import Place, gradient_sync, repeated_layers, spread
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.sizes import config_of
 from florenz.train.plan import gathered_by_fsdp
+from florenz.train.training import Training
 
 TWO = Place(rank=0, world_size=2, device=torch.device("cpu"))
 
@@ -67,3 +74,30 @@ def test_what_is_gathered_at_once_is_all_but_the_layers_and_two_of_them() -> Non
     layer = max(sum(one.numel() for one in layer.parameters()) for layer in repeated_layers(model))
     assert 50e6 < layer < 120e6
     assert gathered_by_fsdp(model) == pytest.approx(vocabularies + 2 * layer, rel=0.1)
+
+
+class Circle:
+    """As a model that FSDP2 has split: nothing frees it but the collector."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_a_stage_is_gone_when_the_next_one_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_stage = loop.train_stage
+    left: list[weakref.ref[Circle]] = []
+
+    def in_a_circle(this: Training, number: int, checkpoint: Checkpoint | None) -> Checkpoint:
+        assert all(one() is None for one in left)
+        left.append(weakref.ref(Circle()))
+        return train_stage(this, number, checkpoint)
+
+    monkeypatch.setattr(loop, "train_stage", in_a_circle)
+    gc.collect()
+    gc.disable()  # it comes when many objects are made, which a training does not
+    try:
+        with one_build():
+            train_quietly(recipe_in(tmp_path))
+    finally:
+        gc.enable()
+    assert len(left) == 2 and left[1]() is None

@@ -8,6 +8,7 @@ stage needs before it in `building.py`, what is left behind in `keeping.py`.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,6 +85,7 @@ def train(recipe: Recipe, say: Say) -> Path:
         for number in range(len(recipe.stages)):
             if checkpoint is None or not checkpoint.position.has_finished(number, recipe.stages[number].steps):
                 checkpoint = train_stage(this, number, checkpoint)
+                gc.collect()  # FSDP2 ties a model up in circles: the next one, or scoring, would have to fit beside it
         assert checkpoint is not None
         if place.is_first and is_split(this):  # whole only in a process that ends with it
             if problem := apart(save_model, recipe, manifest, checkpoint, print):
