@@ -31,6 +31,10 @@ _GROUPS = itertools.count()  # of this process, as of the other ranks
 PATIENCE = timedelta(hours=2)
 
 
+class MetByAll(Exception):
+    """A fault that every rank raises, so that the first one may say it for all; beside the kind of fault that it is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where this process stands. rank: 0 to world_size - 1; rank 0 talks and writes."""

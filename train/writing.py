@@ -18,10 +18,14 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from florenz.train.distributed import PATIENCE, Place
+from florenz.train.distributed import PATIENCE, MetByAll, Place
 from florenz.train.tensor_files import Piece, create, piece_of, write_pieces
 
 Tensors = Mapping[str, torch.Tensor]
+
+
+class NotWritten(MetByAll, OSError):
+    """By another rank."""
 
 
 class Writer:
@@ -123,6 +127,6 @@ class Writer:
             failed = torch.tensor([problem is not None], dtype=torch.int32)
             dist.all_reduce(failed, group=self._group)
             if problem is None and int(failed):
-                problem = OSError("another rank could not write the checkpoint: it says why")
+                problem = NotWritten("another rank could not write the checkpoint: it says why")
         if problem is not None:
             raise problem
