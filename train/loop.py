@@ -31,6 +31,7 @@ from florenz.train.gpus import peak_of_device
 from florenz.train.keeping import MODEL_FOLDER, find_checkpoint, save, save_model, saved
 from florenz.train.log import TrainingLog, has_tensorboard
 from florenz.train.model.attention import attend_as
+from florenz.train.model.family import warning_of_parts
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.fused import takes_kernel
 from florenz.train.model.parts import hold_in_bfloat16, never_trained, set_modes, train_only
@@ -79,6 +80,9 @@ def train(recipe: Recipe, say: Say) -> Path:
         this = Training(recipe=recipe, manifest=manifest, place=place, log=log, say=say, writer=writer)
         if this.is_bfloat16 and not has_bfloat16(place.device):
             say("warning: bfloat16 is many times slower than float32 on this machine: set precision to auto")
+        for stage in recipe.stages:
+            if line := warning_of_parts(recipe.model.size, stage.name, stage.parts):
+                say(line)
         is_begun = checkpoint is not None and not checkpoint.position.has_finished(*last_of(recipe))
         if is_begun and checkpoint and not preflight.follows_todays_rules(checkpoint.identity):
             say(EARLIER_RULES)

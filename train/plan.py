@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from florenz.train.distributed import repeated_layers
 from florenz.train.gpus import GPUS
 from florenz.train.model.attention import attend_as
-from florenz.train.model.family import SIZES
+from florenz.train.model.family import SIZES, warning_of_parts
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.loss import NUM_CHUNKS
 from florenz.train.model.parts import matrices_of, never_trained, set_modes, train_only
@@ -172,7 +172,9 @@ def fault(recipe: Recipe, stage: Stage, need: Need, *, num_gpus: int, has_gib: f
 
 def report(recipe: Recipe, stage: Stage, work: Work, need: Need, *, num_gpus: int, name: str, mfu: float) -> list[str]:
     has_gib, peak = GPUS[name]
+    warning = warning_of_parts(recipe.model.size, stage.name, stage.parts)
     return [
+        *([warning] if warning else []),
         f"stage {stage.name}: {stage.steps:,} steps of {stage.batch_size:,} examples on {num_gpus} x {name}, "
         f"{recipe.compute.parallel}",
         f"  parameters: {work.parameters / 1e9:.2f} B, of which {work.trained / 1e9:.2f} B are trained",
