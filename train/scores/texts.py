@@ -111,16 +111,20 @@ def score_texts(
         meaning=sum(verdicts) / len(verdicts) if verdicts else None,
         bleu=bleu(answers, references, language) if "bleu" in metrics else None,
         cider=float(cider(answers, references).mean()) if "cider" in metrics else None,
-        intervals=intervals(answers, references, language, metrics) if with_intervals else {},
+        intervals=_all_intervals(answers, references, language, metrics, verdicts) if with_intervals else {},
     )
 
 
 def exact_match(answers: Sequence[str], references: Sequence[References]) -> float:
     """The share of answers that are one of their references; only white space may differ."""
-    matches = [
+    matches = _matches(answers, references)
+    return sum(matches) / len(matches)
+
+
+def _matches(answers: Sequence[str], references: Sequence[References]) -> list[bool]:
+    return [
         any(answer.split() == text.split() for text in texts) for answer, texts in zip(answers, references, strict=True)
     ]
-    return sum(matches) / len(matches)
 
 
 def chrf(answers: Sequence[str], references: Sequence[References]) -> float:
@@ -151,7 +155,20 @@ def intervals(
             found[name] = float(score._mean - score._ci), float(score._mean + score._ci)
     if "cider" in metrics:
         found["cider"] = interval_of_mean(cider(answers, references))
+    if "exact_match" in metrics:
+        found["exact_match"] = interval_of_mean(_matches(answers, references))
     return found
+
+
+def _all_intervals(
+    answers: Sequence[str],
+    references: Sequence[References],
+    language: str,
+    metrics: Sequence[str],
+    verdicts: Sequence[bool],
+) -> dict[str, tuple[float, float]]:
+    found = intervals(answers, references, language, metrics)
+    return {**found, "meaning": interval_of_mean(verdicts)} if verdicts else found
 
 
 def interval_of_mean(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
