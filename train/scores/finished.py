@@ -27,7 +27,7 @@ from florenz.train.scores.comet import problems as comet_problems
 from florenz.train.scores.joined import evaluation_set_of
 from florenz.train.scores.scoring import MAX_IMAGES, Answers, Pair, answers_of, scores_of
 from florenz.train.scores.sets import dataset
-from florenz.train.scores.sets.contract import EvaluationSet
+from florenz.train.scores.sets.contract import EvaluationSet, has_baselines
 from florenz.train.scores.showcase import Showcase
 from florenz.train.scores.table import Evaluation, Say, record
 from florenz.train.scores.texts import check_tools
@@ -87,7 +87,7 @@ def _evaluate(
     showcase = Showcase()
     is_published = bool(set(PUBLISHED) & set(evaluation_set.metrics))
     max_images = max_images or (sys.maxsize if is_published else MAX_IMAGES)
-    is_benchmark = benchmark is not None
+    is_benchmark = is_published or has_baselines(evaluation_set)
     asked = recipe.translator if is_benchmark else None
     asking = Asking(
         generate=recipe.evaluation.generate or is_benchmark,

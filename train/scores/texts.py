@@ -145,11 +145,9 @@ def intervals(
     answers: Sequence[str], references: Sequence[References], language: str, metrics: Sequence[str] = USUAL
 ) -> dict[str, tuple[float, float]]:
     """Metric -> where 95% of RESAMPLES bootstrap samples of the texts lie; BLEU and chrF by sacrebleu's own."""
-    from sacrebleu.metrics import CHRF
-
     found: dict[str, tuple[float, float]] = {}
     streams = list(zip_longest(*references))
-    for name, metric in (("bleu", _bleu(language)), ("chrf", CHRF())):
+    for name, metric in (("bleu", _bleu(language)), ("chrf", _resampled_chrf())):
         if name in metrics:
             score = metric.corpus_score(list(answers), streams, n_bootstrap=RESAMPLES)
             found[name] = float(score._mean - score._ci), float(score._mean + score._ci)
@@ -184,6 +182,19 @@ def _bleu(language: str) -> Any:
     from sacrebleu.metrics import BLEU
 
     return BLEU(tokenize="zh" if language == "zh" else "13a")
+
+
+def _resampled_chrf() -> Any:
+    """sacrebleu's counts of a bootstrap sample are single precision, and so are the scores that it makes of them, but
+    for a plain 0.0 where nothing fits. It cannot take the mean of both: English as an answer for Chinese texts of which
+    one has a Latin word ended a whole scoring."""
+    from sacrebleu.metrics import CHRF
+
+    class Resampled(CHRF):  # type: ignore[misc]
+        def _compute_score_from_stats(self, stats: Sequence[float]) -> Any:
+            return super()._compute_score_from_stats([float(number) for number in stats])
+
+    return Resampled()
 
 
 def language_fidelity(answers: Sequence[str], language: str) -> float | None:
