@@ -157,8 +157,13 @@ def largest_over_ranks(value: float, place: Place) -> float:
     return float(box)
 
 
+def wait_for_all(place: Place) -> None:
+    """Until every rank is here. What `value_of_first` does not do: the first rank may be ahead of those it tells."""
+    largest_over_ranks(0.0, place)
+
+
 def value_of_first(value: int, place: Place) -> int:
-    """What rank 0 says, on every rank; they wait for it."""
+    """What rank 0 says, on every rank; they wait for it, and it for nobody."""
     box = torch.tensor([value], device=place.device)
     if place.world_size > 1:
         dist.broadcast(box, src=0)
