@@ -192,7 +192,7 @@ def _resampled_chrf() -> Any:
 
     class Resampled(CHRF):  # type: ignore[misc]
         def _compute_score_from_stats(self, stats: Sequence[float]) -> Any:
-            return super()._compute_score_from_stats([float(number) for number in stats])
+            return super()._compute_score_from_stats([float(number) for number in stats])  # type: ignore[misc]
 
     return Resampled()
 
