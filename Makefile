@@ -64,7 +64,7 @@ TESTS := $(PYTHON_ENV) -m pytest -q -n 2 --dist worksteal
 .PHONY: help typed env doctor lock dataset plan retry train plan-train evaluate emergence law decoder verify progress report preview sample \
 	export publish remove test test-readers test-engines test-fresh check format captioner \
 	translator measure bench-start bench-dataset bench-playground bench-shards bench-exports bench-report bench-ledger bench-scale bench-translate bench-caption \
-	bench-stream bench-generate bench-train bench-train-gpu bench-loss bench-filters torture bench-hostile bench-damage bench-load fuzz clean
+	bench-stream bench-generate bench-train bench-train-gpu bench-loss bench-lengths bench-filters torture bench-hostile bench-damage bench-load fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -196,6 +196,9 @@ bench-train-gpu: env  ## utilisation, memory, data wait and generation of the pa
 
 bench-loss: env  ## peak memory of the loss over 256,000 words, chunked against whole
 	@$(PYTHON_ENV) -m benchmarks.loss
+
+bench-lengths: env  ## how long ranks wait for the longest of a step, and how often a window of texts is planned
+	@$(PYTHON_ENV) -m benchmarks.lengths
 
 bench-hostile: env  ## all that once got through, as files and servers, each in a run of its own (about ten minutes)
 	@$(PYTHON_ENV) -m benchmarks.hostile

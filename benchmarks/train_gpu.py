@@ -40,10 +40,8 @@ from florenz.train.checkpoint import Position
 from florenz.train.data.processor import Processor, Settings
 from florenz.train.distributed import Place, find_place
 from florenz.train.gpus import peak_of_device
-from florenz.train.model.attention import attend_as
 from florenz.train.model.family import SIZES
 from florenz.train.model.florenz import Florenz
-from florenz.train.model.parts import set_modes, train_only
 from florenz.train.model.sizes import config_of
 from florenz.train.operations import operations_of
 from florenz.train.recipe import Recipe, load_recipe
@@ -153,7 +151,8 @@ def recipe_of(size: str, folder: str, run: Run) -> Recipe:
     (stage,) = recipe.stages
     is_gpu = run.place.device.type == "cuda"
     micro = stage.size_of_micro_batch if is_gpu else 4
-    compute = replace(recipe.compute, precision="bfloat16" if is_gpu else "float32")
+    on_cpu = replace(recipe.compute, precision="float32", frozen_weights="float32")
+    compute = recipe.compute if is_gpu else on_cpu
     stage = replace(stage, mix={}, batch_size=micro * run.num_micro_batches, micro_batch_size=micro)
     return replace(recipe, stages=(stage,), workers=run.num_workers, compute=compute)
 
@@ -167,9 +166,7 @@ def measure_training(model: Florenz, size: str, run: Run) -> tuple[Rates, float]
         (stage,) = recipe.stages
         processor = processor_of(size)
         this = Training(recipe=recipe, manifest=manifest, place=place, log=None, say=print)
-        train_only(model, stage.parts)
-        set_modes(model)
-        attend_as(model, recipe.compute.attention, processor.image_px)
+        building.as_trained(model, this, stage, processor.image_px)
         operations = operations_of(model, processor.image_px)
         runner = building.prepare(model, this)
         optimizer = building.make_optimizer(model, recipe.optimizer)

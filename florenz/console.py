@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import warnings
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from florenz.limits.printable import printable, printable_lines
 
@@ -48,13 +48,17 @@ def tell(text: str) -> None:
     print(printable_lines(text), flush=True)
 
 
-def fail(text: str, code: int) -> int:
-    """One `florenz: ` line on stderr for each line of the text; the exit code."""
-    if is_first_rank():
-        for line in (
-            text.rstrip("\n").split("\n") if text else []
-        ):  # splitlines knows ten more line ends, which a server could use
-            print(f"florenz: {printable(line)}", file=sys.stderr)
+def fail(text: str, code: int, *, by: Literal["first", "node", "each"] = "first") -> int:
+    """One `florenz: ` line on stderr for each line of the text; the exit code.
+
+    by: which ranks say it under torchrun. first: of what all find alike. node: the first of each machine as well, of
+    what may be wrong with one of them. each: of what one rank alone has met. All but the first say which they are.
+    """
+    is_heard = is_first_rank() or by == "each" or (by == "node" and os.environ.get("LOCAL_RANK") == "0")
+    rank = "" if is_first_rank() else f"rank {os.environ['RANK']}: "
+    lines = text.rstrip("\n").split("\n") if text else []  # splitlines knows ten more line ends, for a server to use
+    for line in lines if is_heard else []:
+        print(f"florenz: {rank}{printable(line)}", file=sys.stderr)
     return code
 
 

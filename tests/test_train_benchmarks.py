@@ -10,6 +10,7 @@ import test_train_scores_sets_commute as commute_files
 import test_train_scores_sets_xm3600 as xm3600_files
 import torch
 from model_examples import Asked, miniature, picture
+from sacrebleu.metrics import CHRF
 from training_examples import write_recipe
 
 from florenz.train.evaluate import main
@@ -114,4 +115,18 @@ def test_intervals_hold_the_mean_narrow_with_more_and_are_the_same_twice() -> No
     answers = ["a red car stands here now", "two dogs run on the beach", "a man"]
     shuffled = [(text,) for text in answers[1:] + answers[:1]]
     low, high = intervals(answers, shuffled, "en", ("chrf",))["chrf"]
+    expected = sacrebleu.corpus_chrf(answers, [[text for (text,) in shuffled]])
+    assert low < expected.score < high
     assert 0 <= low < high <= 100
+
+
+def test_intervals_are_sacrebleus_and_hold_where_hardly_any_text_fits() -> None:
+    """English as the answer for Chinese: in a third of the samples no letter fits, and sacrebleu's own bootstrap
+    raises "don't know how to coerce float and float32"."""
+    answers = ["a red crane", "a taxi", "two dogs"]
+    low, high = intervals(answers, [("一只红色的鹤",), ("一辆 taxi",), ("两只狗",)], "zh", ("chrf", "bleu"))["chrf"]
+    assert low <= 0 < high < 100
+    near = [("a red crane here",), ("the taxi",), ("two dogs run",)]
+    found = CHRF().corpus_score(answers, [[text for (text,) in near]], n_bootstrap=1000)
+    wanted = float(found._mean - found._ci), float(found._mean + found._ci)
+    assert intervals(answers, near, "en", ("chrf",))["chrf"] == pytest.approx(wanted, abs=1e-3)

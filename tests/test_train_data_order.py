@@ -1,12 +1,19 @@
 from collections import Counter
+from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from model_examples import miniature
+from training_examples import ROOT, recipe_in
 
-from florenz.train.building import EVEN_BATCHES
+from benchmarks.lengths import imbalance, lengths_of_texts, order_of, times_planned
+from florenz.shards.manifest import read_manifest
+from florenz.train.building import make_stream
 from florenz.train.data.order import SampleOrder, Window, even_parts
+from florenz.train.distributed import find_place
+from florenz.train.recipe import load_recipe
+from florenz.train.training import Training
 
 
 def make_order(**changes: object) -> SampleOrder:
@@ -100,6 +107,26 @@ def test_one_of_sixteen_loaders_reads_its_own_shards() -> None:
     assert sum(map(len, shards)) <= 256 + 16 * 4  # a group in which one lane ends and the next begins counts twice
 
 
+@pytest.mark.parametrize("name", ["0.4b", "1.0b", "3.5b", "11.2b", "finetune"])
+def test_on_eight_gpus_no_loader_plans_a_window_of_another_one(name: str) -> None:
+    recipe = load_recipe(str(ROOT / "configs" / f"paper_{name}.toml"))
+    (stage,) = recipe.stages
+    loaders = 8 * recipe.workers
+    assert times_planned(order_of(32, is_even=True, lanes=stage.lanes), loaders) == 1
+    assert times_planned(order_of(32, is_even=True, lanes=16), loaders) > 3
+
+
+def test_a_stage_says_how_many_lanes_there_are(tmp_path: Path) -> None:
+    recipe = recipe_in(tmp_path, ("steps = 3\nimages = false", "steps = 3\nlanes = 3\nimages = false"))
+    manifest, place = read_manifest(recipe.data), find_place("cpu")
+    this = Training(recipe=recipe, manifest=manifest, place=place, log=None, say=print)
+    _, processor = miniature("florence")
+    streams = [make_stream(this, stage, processor) for stage in recipe.stages]
+    assert [stream._sources[0].order.max_lanes for stream in streams] == [3, 16]
+    identity = recipe.identity()
+    assert identity["text.lanes"] == 3 and "vision.lanes" not in identity  # checkpoints of before know of none
+
+
 def test_a_small_epoch_is_one_window_and_not_many_of_one_batch() -> None:
     order = make_order(shard_samples=(30,), bucket_batches=8)
     assert {order.window_of(number)[0].num_batches for number in range(order.batches_per_epoch)} == {8}
@@ -123,33 +150,13 @@ def test_a_split_without_samples_is_refused() -> None:
         make_order(shard_samples=())
 
 
-def imbalance(order: SampleOrder, lengths: list[np.ndarray], *, num_ranks: int, per_step: int, num_steps: int) -> float:
-    """The longest rank of a step over their mean, as a mean over steps; a rank's work is its padded tokens."""
-
-    def padded(micro_batch: int) -> int:
-        window, place = order.window_of(micro_batch)
-        found = np.sort([lengths[shard][index] for shard, index in order.samples_of(window)])
-        batch = found[even_parts(len(found), window.num_batches)[order.batch_at(window, place)]]
-        return int(batch.max()) * len(batch)
-
-    shares = []
-    for step in range(num_steps):
-        work = np.zeros(num_ranks)
-        for place in range(per_step):
-            work[place % num_ranks] += padded(step * per_step + place)
-        shares.append(work.max() / work.mean())
-    return float(np.mean(shares))
-
-
 @pytest.mark.parametrize(("num_ranks", "per_step"), [(8, 8), (8, 32), (16, 32)])
-def test_ranks_hardly_wait_where_batches_of_a_step_are_of_like_length(num_ranks: int, per_step: int) -> None:
+@pytest.mark.parametrize("lanes", [16, 64])
+def test_ranks_hardly_wait_where_batches_of_a_step_are_of_like_length(
+    num_ranks: int, per_step: int, lanes: int
+) -> None:
     """On lengths as captions of one to three sentences have them; as it was, the longest rank cost a third more."""
-    generator = np.random.default_rng(0)
-    shard_samples = (1_000,) * 120
-    sentences = [generator.choice([1, 2, 4], p=[0.4, 0.35, 0.25], size=size) for size in shard_samples]
-    lengths = [np.maximum(generator.lognormal(2.6, 0.35, size=len(one)) * one, 3).astype(int) for one in sentences]
-    common = {"build": "b", "split": "train", "seed": 0, "shard_samples": shard_samples, "batch_size": 32}
-    options = {"num_ranks": num_ranks, "per_step": per_step, "num_steps": 40}
-    assert imbalance(SampleOrder(**common, bucket_batches=EVEN_BATCHES, is_even=True), lengths, **options) <= 1.1
+    texts, counts = lengths_of_texts(), {"num_ranks": num_ranks, "per_step": per_step}
+    assert imbalance(order_of(32, is_even=True, lanes=lanes), texts, **counts) <= 1.1
     if per_step == num_ranks:
-        assert imbalance(SampleOrder(**common), lengths, **options) > 1.3
+        assert imbalance(order_of(32, is_even=False, lanes=16), texts, **counts) > 1.3

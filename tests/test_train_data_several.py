@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shards_dataset import caption, edit_samples, write_dataset
 from training_examples import metrics, one_build, recipe_in, train_quietly, write_recipe
 
+from benchmarks.stand_in_stores import StandInStore
 from florenz.shards.manifest import read_manifest
 from florenz.shards.schema import Sample
 from florenz.train.__main__ import main
@@ -41,9 +42,13 @@ def test_a_share_is_exact_at_any_turn() -> None:
 
 def two_datasets(folder: Path) -> tuple[str, str]:
     """Of twelve and forty pictures; those of the first have another picture's key nowhere."""
-    write_dataset(str(folder / "a"), 12)
-    write_dataset(str(folder / "b"), 40)
-    return str(folder / "a"), str(folder / "b")
+    return two_datasets_at(str(folder / "a"), str(folder / "b"))
+
+
+def two_datasets_at(first: str, second: str) -> tuple[str, str]:
+    write_dataset(first, 12)
+    write_dataset(second, 40)
+    return first, second
 
 
 def keys(folders: tuple[str, ...], number: int, *, first: int = 0, **options: object) -> list[tuple[str, ...]]:
@@ -74,6 +79,18 @@ def test_the_sequence_is_that_of_each_dataset_in_turn(tmp_path: Path) -> None:
 def test_workers_change_nothing(tmp_path: Path) -> None:
     both = two_datasets(tmp_path)
     assert keys(both, 9, num_workers=2) == keys(both, 9)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_in_a_store_they_are_what_they_are_on_a_disk(s3_store: StandInStore, tmp_path: Path, num_workers: int) -> None:
+    """One of them alone in the store as well."""
+    here = two_datasets(tmp_path)
+    url = f"{s3_store.bucket}/{tmp_path.name}"
+    there = two_datasets_at(f"{url}-a", f"{url}-b")
+    wanted = keys(here, 12, weights=(1, 3))
+    for number, folders in enumerate((there, (here[0], there[1]))):
+        cache = str(tmp_path / f"cache-{number}")
+        assert keys(folders, 12, weights=(1, 3), num_workers=num_workers, cache_folder=cache) == wanted
 
 
 def test_without_weights_an_epoch_is_one_of_each(tmp_path: Path) -> None:

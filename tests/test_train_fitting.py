@@ -9,9 +9,13 @@ import pytest
 import torch
 from training_examples import losses, one_build, recipe_in, train_quietly, write_recipe
 
+from florenz.recipes.recipe_file import RecipeError
+from florenz.shards.manifest import read_manifest
+from florenz.train import building
 from florenz.train.__main__ import main
 from florenz.train.distributed import Place
 from florenz.train.fitting import init_problems, largest_px, memory_problems, picture_problems
+from florenz.train.model import loading
 from florenz.train.model.loading import load
 from florenz.train.model.sizes import config_of
 from florenz.train.recipe import load_recipe
@@ -102,3 +106,30 @@ def test_a_training_starts_from_another_ones_model_and_keeps_its_last_picture_si
     frozen = [model.encoder.text_encoder.layernorm_embedding.weight for model in (start, end)]
     assert torch.equal(*frozen)
     assert not torch.equal(end.lm_head.weight, start.lm_head.weight)
+
+
+def test_fine_tuning_reads_one_model_and_one_of_another_vocabulary_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 11.2B, Florence-2's and Gemma's weights beside them would be 45 GB more, on the hub and in memory."""
+    read: list[str] = []
+    reads = loading._load
+    monkeypatch.setattr(loading, "_load", lambda kind, *rest: read.append(kind.__name__) or reads(kind, *rest))
+    source, processor = loading.build("playground")
+    source.save_pretrained(tmp_path / "init")
+    processor.save_pretrained(tmp_path / "init")
+    recipe = recipe_in(tmp_path, ('size = "playground"', f'size = "playground"\ninit = "{tmp_path}/init"'))
+    manifest = read_manifest(recipe.data)
+    read.clear()
+    model, _ = building.load_model(recipe, manifest, None)
+    assert read == ["Florenz"]
+    own = dict(model.named_parameters())
+    assert own.keys() == dict(source.named_parameters()).keys()
+    assert all(torch.equal(own[name], other) for name, other in source.named_parameters())
+    assert model.lm_head.weight is model.decoder.embed_tokens.weight
+    config = json.loads((tmp_path / "init" / "config.json").read_text())
+    config["decoder_config"]["vocab_size"] += 1
+    (tmp_path / "init" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RecipeError, match="its decoder has the words of vocabulary"):
+        building.load_model(recipe, manifest, None)
+    assert read == ["Florenz"]

@@ -2,17 +2,30 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from training_examples import ROOT
 
-from benchmarks.train_gpu import Found, Run, lines_of, main, measure
-from florenz.train.distributed import find_place
+from benchmarks.train_gpu import Found, Run, lines_of, main, measure, recipe_of
+from florenz.train import building
+from florenz.train.distributed import Place, find_place
+from florenz.train.model.florenz import Florenz
+from florenz.train.recipe import load_recipe
+from florenz.train.settings.stages import Stage
 from florenz.train.speed import Rates
+from florenz.train.training import Training
 
 
-def test_its_figures_belong_to_each_other() -> None:
+def test_its_figures_belong_to_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_trained, stages = building.as_trained, []
+
+    def noted(model: Florenz, this: Training, stage: Stage, image_px: int) -> None:
+        stages.append(stage.name)
+        as_trained(model, this, stage, image_px)
+
+    monkeypatch.setattr(building, "as_trained", noted)
     run = Run(
         place=find_place("cpu"), peak=1e9, num_samples=48, picture_px=(96, 96), num_workers=0, num_micro_batches=2,
         num_warm=1, num_steps=2, batch_of_generation=2, new_tokens=16,
@@ -25,6 +38,18 @@ def test_its_figures_belong_to_each_other() -> None:
     assert 0.3 < gflop_of_example < 3  # of a playground's example, by hand between 0.5 and 1
     assert 0 < rates.data_wait < 1 and 0.1 < found.memory_gib < 32
     assert found.with_cache > 0 and found.without > 0
+    assert stages == ["pretrain"]  # the model as a training has it
+
+
+def test_a_gpu_is_measured_with_what_the_recipe_says(tmp_path: Path) -> None:
+    """Frozen weights in bfloat16 above all: half of the memory of 3.5b is theirs."""
+    place = Place(rank=0, world_size=1, device=torch.device("cuda", 0))
+    shipped = load_recipe(str(ROOT / "configs" / "paper_3.5b.toml"))
+    recipe = recipe_of("3.5b", str(tmp_path), Run(place=place, peak=1e9))
+    assert recipe.compute == shipped.compute and recipe.compute.frozen_weights == "bfloat16"
+    assert recipe.stages[0].micro_batch_size == shipped.stages[0].micro_batch_size
+    on_cpu = recipe_of("3.5b", str(tmp_path), Run(place=find_place("cpu"), peak=1e9)).compute
+    assert (on_cpu.precision, on_cpu.frozen_weights) == ("float32", "float32")
 
 
 def test_it_says_what_it_found() -> None:

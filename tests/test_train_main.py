@@ -14,10 +14,15 @@ import torch
 from shards_dataset import edit_listing, shard_file
 from training_examples import ROOT, metrics, write_recipe
 
+from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import read_manifest
+from florenz.train import loop
 from florenz.train.__main__ import main
+from florenz.train.data.tar_index import StreamError
 from florenz.train.preflight import identity_of
 from florenz.train.recipe import load_recipe
+from florenz.train.speed import NoNumber
+from florenz.train.writing import NotWritten
 
 # A training that gets a signal right after a line of its log, or before it gives a checkpoint its final name.
 SIGNALLED = """
@@ -231,4 +236,50 @@ def test_only_the_first_rank_says_what_is_wrong(
 ) -> None:
     monkeypatch.setitem(os.environ, "RANK", "1")
     assert main([str(tmp_path / "none.toml")]) == 2
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("problem", "rank", "said"),
+    [
+        (StreamError("a.tar is gone"), "3", ["rank 3: a.tar is gone"]),  # which nobody else can say
+        (StreamError("a.tar is gone"), "0", ["a.tar is gone", "stopped; checkpoints are kept"]),
+        (OSError(28, "No space left"), "3", ["rank 3: [Errno 28] No space left"]),
+        (NotWritten("another rank could not"), "3", []),
+        (NoNumber("the loss is nan"), "3", []),
+        (NoNumber("the loss is nan"), "0", ["the loss is nan", "stopped; checkpoints are kept"]),
+        (RecipeError(["no GPU"]), "3", []),
+    ],
+)  # fmt: skip
+def test_what_one_rank_alone_has_met_it_says_itself(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    problem: Exception,
+    rank: str,
+    said: list[str],
+) -> None:
+    def fails(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(loop, "train", fails)
+    for name, value in {"RANK": rank, "LOCAL_RANK": rank}.items():
+        monkeypatch.setenv(name, value)
+    assert main([str(write_recipe(tmp_path))]) == (2 if isinstance(problem, RecipeError) else 1)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(said)
+    assert all(line.startswith(f"florenz: {words}") for line, words in zip(lines, said, strict=True))
+
+
+def test_what_is_wrong_with_the_second_machine_its_first_rank_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = write_recipe(tmp_path)
+    monkeypatch.setenv("RANK", "8")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert main([str(recipe), f"DATA={tmp_path / 'none'}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("florenz: rank 8: data (DATA): ")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert main([str(recipe), f"DATA={tmp_path / 'none'}"]) == 2
     assert capsys.readouterr().err == ""

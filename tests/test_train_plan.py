@@ -17,7 +17,9 @@ from florenz.train.recipe import load_recipe
 from florenz.train.schedule import learning_rate
 
 PRETRAINING = {"0.4b": "ddp", "1.0b": "ddp", "3.5b": "ddp", "11.2b": "fsdp"}
-WORK = Work(parameters=10 * 2**30, trained=2**30, flops=10**12, kept_bytes=2**28, logits=16 * 2**30 // 14)
+WORK = Work(
+    parameters=10 * 2**30, trained=2**30, flops=10**12, kept_bytes=2**28, gathered=3 * 2**30, logits=16 * 2**30 // 14
+)
 
 
 def path_of(name: str) -> str:
@@ -72,7 +74,10 @@ def test_memory_falls_with_fsdp_and_hours_with_gpus() -> None:
     assert eight.memory == one.memory and eight.hours == pytest.approx(one.hours / 8)
     assert one.hours == pytest.approx(1e12 * 1024 * 10_000 / 0.5e15 / 3600)
     split = replace(recipe, compute=replace(recipe.compute, parallel="fsdp"))
-    assert need_of(split, stage, WORK, num_gpus=8, peak=1e15, mfu=0.5).weights == 5
+    of_split = need_of(split, stage, WORK, num_gpus=8, peak=1e15, mfu=0.5)
+    assert of_split.weights == 5 + 6 and of_split.optimizer == 1  # 3 * 2**30 are gathered, in bfloat16
+    assert stage.num_micro_batches == 32 and of_split.gradients == 0.5 + 4  # a whole one between four micro-batches
+    assert need_of(split, stage, WORK, num_gpus=32, peak=1e15, mfu=0.5).gradients == 0.125
 
 
 def test_what_it_says_of_the_largest_model(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from florenz.languages.codes import NAMES, language_problems
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import Manifest, read_manifest, write_manifest
 from florenz.shards.schema import Example, Sample
+from florenz.stores import files
 from florenz.train import building, preflight
 from florenz.train.__main__ import main
 from florenz.train.checkpoint import Position, save_checkpoint
@@ -127,3 +128,19 @@ def test_each_size_has_a_recipe_whose_prompts_name_the_language(size: str, tmp_p
             preflight.check(load_recipe(str(CONFIGS / "train.toml"), variables))
     else:
         assert preflight.check(load_recipe(str(CONFIGS / "train.toml"), variables))
+
+
+@pytest.mark.parametrize("place", ["memory://preflight", ""])
+def test_shards_in_a_store_are_believed_and_those_on_a_disk_looked_at(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large dataset every rank would ask a store ten thousand times before the first step."""
+    recipe = write_recipe(tmp_path)
+    data = f"{place}/{tmp_path.name}" if place else str(tmp_path / "data")
+    write_dataset(data)
+    opened: list[str] = []
+    open_read = files.open_read
+    monkeypatch.setattr(files, "open_read", lambda path: opened.append(path) or open_read(path))
+    manifest, _ = preflight.check(load_recipe(str(recipe), {"DATA": data}))
+    tars = [path for path in opened if path.endswith(".tar")]
+    assert len(tars) == (0 if place else len(manifest.shards)) and len(manifest.shards) > 2

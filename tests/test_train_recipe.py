@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from florenz.recipes.recipe_file import RecipeError
+from florenz.train.model.family import warning_of_parts
 from florenz.train.model.parts import PARTS
+from florenz.train.preflight import problems_of_recipe
 from florenz.train.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -263,5 +265,15 @@ def test_a_stage_without_parts_trains_what_the_paper_trained(path: Path, size: s
 
 
 def test_no_shipped_recipe_trains_the_frozen_decoder_of_the_paper() -> None:
-    recipe = load_recipe(str(ROOT / "configs" / "train_both.toml"), {"SIZE": "11.2b"})
-    assert "decoder" not in recipe.stages[0].parts and "vision" not in recipe.stages[0].parts
+    """Or it is refused, or says so: the staged one means to train the decoder first."""
+    for path in sorted((ROOT / "configs").glob("*train*.toml")):
+        recipe = load_recipe(str(path), {"SIZE": "11.2b"})
+        lines = [warning_of_parts("11.2b", stage.name, stage.parts) for stage in recipe.stages]
+        trains_it = any("decoder" in stage.parts or "vision" in stage.parts for stage in recipe.stages)
+        is_refused = bool(problems_of_recipe(recipe, world_size=8))
+        assert (path.stem, trains_it, is_refused) in {
+            ("train", True, True), ("train_both", False, False), ("train_staged", True, False),
+        }  # fmt: skip
+        assert any(lines) or not trains_it
+    assert "stage text trains decoder too" in lines[0] and "projector" in lines[1]  # of the last one, train_staged
+    assert not any(warning_of_parts("playground-gemma", one.name, one.parts) for one in recipe.stages)

@@ -139,15 +139,19 @@ def test_a_rank_that_is_gone_is_one_line() -> None:
         "import os, sys, torch\n"
         "import torch.distributed as dist\n"
         "met, meet = [], dist.rendezvous\n"
-        "dist.rendezvous = lambda *words: met.append(words) or meet(*words)\n"
+        "dist.rendezvous = lambda *words, **options: met.append(options['timeout']) or meet(*words, **options)\n"
         "from florenz.train.data.stream import StreamError\n"
         "from florenz.train.distributed import find_place, process_group\n"
         "from florenz.train.scores.together import together\n"
+        "from florenz.train.writing import Writer\n"
         "place = find_place('cpu')\n"
         "with process_group(place): assert together(lambda: place.rank, place) == [0, 1]\n"  # as a training before it
         "with process_group(place):\n"
         "    assert together(lambda: 'ü' * place.rank, place) == ['', 'ü']\n"
         "    if len(met) != 1: os._exit(9)\n"  # a second store is one that a rank may join while the first one ends
+        "    for group in (dist.group.WORLD, Writer(place)._group):\n"
+        "        met.append(group._get_backend(place.device).options._timeout)\n"
+        "    if min(met).total_seconds() < 3600: os._exit(8)\n"  # one may have 45 GB to fetch while the others wait
         "    if place.rank: os._exit(7)\n"
         "    try: together(lambda: 1, place)\n"
         "    except StreamError as problem: print(problem); sys.stdout.flush(); os._exit(0)\n"

@@ -13,10 +13,15 @@ from safetensors.torch import load_file, save_file
 from test_train_distributed import CHANGES, forget_after
 from training_examples import ROOT, metrics, recipe_in, train_quietly, write_recipe
 
+from florenz.shards.manifest import Manifest, read_manifest
+from florenz.train import split
+from florenz.train.distributed import Place
 from florenz.train.model.meta import is_without_weights
+from florenz.train.recipe import Recipe
 from florenz.train.split import able_to_look, apart
 from florenz.train.state import weights_of
 from florenz.train.tensor_files import TensorFile
+from florenz.train.training import Training
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +99,28 @@ def test_a_model_without_memory_looks_at_pictures_as_a_whole_one_does(tmp_path: 
         assert torch.equal(empty.encoder.look(picture()[None]), model.encoder.look(picture()[None]))
         assert empty.lm_head.weight.device.type == "meta"
     assert is_without_weights(empty) and all(one.device.type == "meta" for one in empty.parameters())
+
+
+def test_the_start_stays_until_the_slowest_rank_has_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of two ranks, which is done before the other one. Told alone, it would remove what that one reads."""
+    recipe = recipe_in(tmp_path)
+    place = Place(rank=0, world_size=2, device=torch.device("cpu"))
+    this = Training(recipe=recipe, manifest=read_manifest(recipe.data), place=place, log=None, say=print)
+    start = Path(recipe.out) / split.START
+
+    def make(_: object, recipe: Recipe, manifest: Manifest, folder: Path) -> str:
+        folder.mkdir(parents=True)
+        save_file({"one": torch.ones(2)}, folder / "model.safetensors")
+        return ""
+
+    waits: list[bool] = []
+
+    def reduced(box: torch.Tensor, op: object = None) -> None:
+        waits.append(start.exists())
+
+    monkeypatch.setattr(split, "apart", make)
+    monkeypatch.setattr(torch.distributed, "broadcast", lambda box, src: None)  # which the first one need not wait for
+    monkeypatch.setattr(torch.distributed, "all_reduce", reduced)
+    with split.weights_file(this, None) as file:
+        assert list(file) == ["one"] and not waits
+    assert waits == [True] and not start.exists()

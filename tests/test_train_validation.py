@@ -5,6 +5,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,10 +13,12 @@ from model_examples import miniature
 from safetensors.torch import save_file
 from shards_dataset import edit_listing, edit_samples, write_dataset
 from training_examples import metrics, recipe_in, train_quietly, write_recipe
+from transformers.modeling_outputs import Seq2SeqLMOutput
 
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import read_manifest
 from florenz.train import validating
+from florenz.train import validation as validating_module
 from florenz.train.__main__ import main
 from florenz.train.best import Best, begin_best, best_weights, finish_best, read_best
 from florenz.train.checkpoint import newest_checkpoint
@@ -27,7 +30,7 @@ from florenz.train.scores.asking import Asking
 from florenz.train.scores.scoring import evaluate
 from florenz.train.scores.sets import dataset
 from florenz.train.settings.stages import Stage
-from florenz.train.validation import PairLoss, Validation, chosen_by, figures
+from florenz.train.validation import PairLoss, Validation, chosen_by, figures, texts_at_once
 
 pytestmark = pytest.mark.usefixtures("one_build")
 
@@ -94,6 +97,33 @@ def test_its_figures_are_those_of_scoring(data: str, validation: Validation) -> 
         found = pairs[f"{one.task}/{one.language}"]
         assert found.cross_entropy == pytest.approx(one.cross_entropy, rel=1e-4)
         assert found.is_held_out == one.is_held_out
+
+
+def test_a_large_vocabulary_is_asked_a_few_texts_at_a_time(
+    data: str, validation: Validation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As few that their logits fit into what a plan leaves free; the figures are those of large batches."""
+    model, processor = miniature("florence")
+    shapes: list[torch.Size] = []
+
+    def look(module: torch.nn.Module, given: object, outcome: Seq2SeqLMOutput) -> None:
+        shapes.append(outcome.logits.shape)
+
+    model.register_forward_hook(look)
+    whole = validation.measure(model, contextlib.nullcontext, None)
+    assert max(shape[0] for shape in shapes) > 16
+    most = max(shape.numel() for shape in shapes) // 8
+    monkeypatch.setattr(validating_module, "LOGITS_AT_ONCE", most)
+    few = Validation(dataset.Set(folder=data, use="choose"), processor, PLACE, image_px=32, max_images=100)
+    shapes.clear()
+    found = few.measure(model, contextlib.nullcontext, None)
+    assert max(shape.numel() for shape in shapes) <= most
+    for pair, of_pair in whole.items():
+        assert found[pair].cross_entropy == pytest.approx(of_pair.cross_entropy, rel=1e-5)
+        assert found[pair].exact == of_pair.exact
+    monkeypatch.undo()
+    vocabulary = SimpleNamespace(settings=processor.settings, decoder_tokenizer=range(256_000))
+    assert texts_at_once(vocabulary) * processor.settings.max_text_tokens * 256_000 <= 1 << 27  # type: ignore[arg-type]
 
 
 def test_a_text_is_exact_if_each_of_its_tokens_is_the_likeliest() -> None:

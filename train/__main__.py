@@ -1,6 +1,7 @@
 """The command line: `florenz train RECIPE [NAME=value ...]`, where the names are the Make variables.
 
-Under torchrun every rank runs this, and the first one talks: `torchrun --nproc-per-node 8 -m train RECIPE`.
+Under torchrun every rank runs this, and the first one talks: `torchrun --nproc-per-node 8 -m florenz.train RECIPE`.
+What one of the others alone has met, such as a shard that it can't read, that one says.
 
 Exit codes: 0 done; 1 stopped, checkpoints are kept; 2 the input is wrong and nothing was started; 130 Ctrl-C.
 """
@@ -53,10 +54,11 @@ def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
     try:
         recipe = load_recipe(recipe_path, variables)
     except RecipeError as problem:
-        return fail(str(problem), REFUSED)
+        return fail(str(problem), REFUSED, by="node")
 
     # Imported late: torch and transformers take seconds, which a wrong word in the recipe should not cost.
     from florenz.stores.lock import OutInUse
+    from florenz.train.distributed import MetByAll
     from florenz.train.loop import train
     from florenz.train.scores.texts import check_tools
 
@@ -67,9 +69,10 @@ def _run(recipe_path: str, variables: Mapping[str, str]) -> int:
     try:
         folder = train(recipe, say)
     except (RecipeError, OutInUse) as problem:
-        return fail(str(problem), REFUSED)
+        return fail(str(problem), REFUSED, by="node")
     except (OSError, ValueError) as problem:
-        return fail(f"{problem}\nstopped; checkpoints are kept in {recipe.out}: run the same command to go on", STOPPED)
+        fail(str(problem), STOPPED, by="first" if isinstance(problem, MetByAll) else "each")
+        return fail(f"stopped; checkpoints are kept in {recipe.out}: run the same command to go on", STOPPED)
     say(f"model in {folder}")
     return _evaluate(recipe)
 

@@ -14,9 +14,12 @@ from florenz.train.checkpoint import Checkpoint
 from florenz.train.data.processor import Processor
 from florenz.train.data.stream import Stream
 from florenz.train.distributed import repeated_layers, spread
+from florenz.train.model.attention import attend_as
 from florenz.train.model.florenz import Florenz
+from florenz.train.model.fused import takes_kernel
 from florenz.train.model.loading import LANGUAGES, build, start_from
 from florenz.train.model.meta import fill
+from florenz.train.model.parts import hold_in_bfloat16, never_trained, set_modes, train_only
 from florenz.train.recipe import Recipe
 from florenz.train.settings.stages import OptimizerSettings, Stage
 from florenz.train.share import share_of
@@ -47,7 +50,7 @@ def load_model(
             languages=list(languages),
             prompts=recipe.prompts.prompts(recipe.words),
             styles=recipe.styles,
-            with_weights=is_filled and checkpoint is None,
+            with_weights=is_filled and checkpoint is None and init is None,  # those of others would be overwritten
         )
         if init is not None and checkpoint is None and is_filled:
             start_from(init, model)
@@ -63,6 +66,17 @@ def load_model(
             advice = "choose another OUT, or go on with the version of Florenz that began it"
             raise RecipeError([f"{line}: {advice}"]) from problem
     return model.train(), processor
+
+
+def as_trained(model: Florenz, this: Training, stage: Stage, image_px: int) -> None:
+    """Freeze what the stage does not train, hold it as the recipe wants it, and choose attention and loss."""
+    compute = this.recipe.compute
+    train_only(model, stage.parts)
+    set_modes(model)
+    if compute.frozen_weights == "bfloat16":
+        hold_in_bfloat16(model, never_trained(one.parts for one in this.recipe.stages))
+    attend_as(model, compute.attention, image_px)
+    model.has_fused_loss = takes_kernel(compute.loss, this.place.device)
 
 
 def prepare(model: Florenz, this: Training) -> nn.Module:
@@ -113,6 +127,7 @@ def make_stream(this: Training, stage: Stage, processor: Processor, build: str =
         num_parts=share.num_parts,
         bucket_batches=EVEN_BATCHES if stage.even_lengths else 8,
         is_even=stage.even_lengths,
+        max_lanes=stage.lanes,
         max_skips=recipe.max_skips,
         max_images=stage.max_images,
         shuffle_pictures=stage.shuffle_pictures,

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -25,6 +26,13 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
 _GROUPS = itertools.count()  # of this process, as of the other ranks
+# How long ranks wait for one that fetches and writes 45 GB of weights to begin with, or reads a checkpoint through.
+# NCCL's own ten minutes would end them all. Those that wait for a dead one are ended by torchrun, at once.
+PATIENCE = timedelta(hours=2)
+
+
+class MetByAll(Exception):
+    """A fault that every rank raises, so that the first one may say it for all; beside the kind of fault that it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +92,7 @@ def process_group(place: Place) -> Iterator[None]:
     # A second group would find the first one's addresses in the store, where no rank listens now.
     own = dist.PrefixStore(f"group-{next(_GROUPS)}", _store_of_ranks())
     backend = "nccl" if place.device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=own, rank=place.rank, world_size=place.world_size)
+    dist.init_process_group(backend, store=own, rank=place.rank, world_size=place.world_size, timeout=PATIENCE)
     try:
         yield
     finally:
@@ -95,7 +103,7 @@ def process_group(place: Place) -> Iterator[None]:
 def _store_of_ranks() -> dist.Store:
     """Where the ranks find each other, kept until the process ends. Where rank 0 serves it, a rank that is sooner at a
     second group would join the first one's store, and be gone with it."""
-    store, _, _ = next(dist.rendezvous("env://"))
+    store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))
     return store
 
 
@@ -110,7 +118,8 @@ def spread(model: PreTrainedModel, place: Place, *, parallel: str, is_bfloat16: 
     if place.world_size == 1:
         return model
     if parallel == "ddp":
-        return DistributedDataParallel(model, broadcast_buffers=False)
+        # Gradients lie where they are exchanged; else there would be a second copy of them all, which no plan counts.
+        return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
     mesh = init_device_mesh(place.device.type, (place.world_size,))
     # Weights travel in bfloat16, gradients are added up in float32.
     policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16 if is_bfloat16 else None, reduce_dtype=torch.float32)
@@ -148,8 +157,13 @@ def largest_over_ranks(value: float, place: Place) -> float:
     return float(box)
 
 
+def wait_for_all(place: Place) -> None:
+    """Until every rank is here. What `value_of_first` does not do: the first rank may be ahead of those it tells."""
+    largest_over_ranks(0.0, place)
+
+
 def value_of_first(value: int, place: Place) -> int:
-    """What rank 0 says, on every rank; they wait for it."""
+    """What rank 0 says, on every rank; they wait for it, and it for nobody."""
     box = torch.tensor([value], device=place.device)
     if place.world_size > 1:
         dist.broadcast(box, src=0)

@@ -6,8 +6,9 @@ OUT/evaluation.json, a picture into OUT/evaluation.png, and OUT/captions.html sh
 says about them.
 
 BENCHMARK names another evaluation set (train/scores/sets/) and BENCHMARK_DATA the folder with its files; the name then
-stands in the names of the files too. All of its pictures are asked about, with a beam search of BEAMS (4), with
-baselines and intervals; docs/benchmarks.md says which sets there are and where their files come from.
+stands in the names of the files too. Published sets and the playground's scenes have baselines and intervals beside
+their scores; of a published set all pictures are asked about, with a beam search of BEAMS (4). docs/benchmarks.md says
+which sets there are and where their files come from.
 
 Under torchrun the ranks share the questions, and the first one counts and writes:
 `torchrun --nproc-per-node 8 -m florenz.train.evaluate RECIPE ...`. The table is that of one process.

@@ -8,6 +8,7 @@ stage needs before it in `building.py`, what is left behind in `keeping.py`.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from torch import nn
 
 from florenz.stores.lock import lock_out
 from florenz.train import preflight
-from florenz.train.building import load_model, make_optimizer, prepare
+from florenz.train.building import as_trained, load_model, make_optimizer, prepare
 from florenz.train.caches import Caches, fill_caches
 from florenz.train.checkpoint import OPTIMIZER, Checkpoint, Position, remove_unfinished
 from florenz.train.counts import Counts, restored
@@ -29,10 +30,8 @@ from florenz.train.following import Feed
 from florenz.train.gpus import peak_of_device
 from florenz.train.keeping import MODEL_FOLDER, find_checkpoint, save, save_model, saved
 from florenz.train.log import TrainingLog, has_tensorboard
-from florenz.train.model.attention import attend_as
+from florenz.train.model.family import warning_of_parts
 from florenz.train.model.florenz import Florenz
-from florenz.train.model.fused import takes_kernel
-from florenz.train.model.parts import hold_in_bfloat16, never_trained, set_modes, train_only
 from florenz.train.operations import operations_of
 from florenz.train.recipe import Recipe
 from florenz.train.schedule import learning_rate
@@ -78,12 +77,16 @@ def train(recipe: Recipe, say: Say) -> Path:
         this = Training(recipe=recipe, manifest=manifest, place=place, log=log, say=say, writer=writer)
         if this.is_bfloat16 and not has_bfloat16(place.device):
             say("warning: bfloat16 is many times slower than float32 on this machine: set precision to auto")
+        for stage in recipe.stages:
+            if line := warning_of_parts(recipe.model.size, stage.name, stage.parts):
+                say(line)
         is_begun = checkpoint is not None and not checkpoint.position.has_finished(*last_of(recipe))
         if is_begun and checkpoint and not preflight.follows_todays_rules(checkpoint.identity):
             say(EARLIER_RULES)
         for number in range(len(recipe.stages)):
             if checkpoint is None or not checkpoint.position.has_finished(number, recipe.stages[number].steps):
                 checkpoint = train_stage(this, number, checkpoint)
+                gc.collect()  # FSDP2 ties a model up in circles: the next one, or scoring, would have to fit beside it
         assert checkpoint is not None
         if place.is_first and is_split(this):  # whole only in a process that ends with it
             if problem := apart(save_model, recipe, manifest, checkpoint, print):
@@ -164,12 +167,7 @@ def model_of_stage(this: Training, stage: Stage, checkpoint: Checkpoint | None) 
     """The model as this stage trains it, on the CPU; under FSDP2 without memory for weights yet (`split.py`)."""
     recipe = this.recipe
     model, processor = load_model(recipe, this.manifest, checkpoint, is_filled=not is_split(this))
-    train_only(model, stage.parts)
-    set_modes(model)
-    if recipe.compute.frozen_weights == "bfloat16":
-        hold_in_bfloat16(model, never_trained(one.parts for one in recipe.stages))
-    attend_as(model, recipe.compute.attention, stage.image_px or processor.image_px)
-    model.has_fused_loss = takes_kernel(recipe.compute.loss, this.place.device)
+    as_trained(model, this, stage, stage.image_px or processor.image_px)
     return model, processor
 
 

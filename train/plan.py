@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from florenz.train.distributed import repeated_layers
 from florenz.train.gpus import GPUS
 from florenz.train.model.attention import attend_as
-from florenz.train.model.family import SIZES
+from florenz.train.model.family import SIZES, warning_of_parts
 from florenz.train.model.florenz import Florenz
 from florenz.train.model.loss import NUM_CHUNKS
 from florenz.train.model.parts import matrices_of, never_trained, set_modes, train_only
@@ -31,9 +32,11 @@ RESERVED = 0.08  # of a GPU's memory: CUDA itself, the allocator's gaps, buffers
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """Of one example. flops: forward and backward. kept_bytes: for the backward pass, in bfloat16. logits: tokens times
-    words, of which the loss makes one of NUM_CHUNKS parts at a time. rounded: parameters that are held in bfloat16."""
+    words, of which the loss makes one of NUM_CHUNKS parts at a time. rounded: parameters that are held in bfloat16.
+    gathered: those that FSDP2 has whole at the same time, beside its split ones."""
 
     rounded: int = 0
+    gathered: int = 0
     parameters: int
     trained: int
     flops: int
@@ -99,12 +102,20 @@ def work_of(recipe: Recipe, stage: Stage) -> Work:
     parameters = list(model.parameters())
     return Work(
         rounded=sum(one.numel() for one in matrices_of(model, held_in_bfloat16(recipe))),
+        gathered=gathered_by_fsdp(model),
         parameters=sum(one.numel() for one in parameters),
         trained=sum(one.numel() for one in parameters if one.requires_grad),
         flops=counter.get_total_flops() + again,
         kept_bytes=kept_bytes,
         logits=logits_BTV.numel(),
     )
+
+
+def gathered_by_fsdp(model: Florenz) -> int:
+    """Parameters outside of repeated layers, the vocabularies above all, from the first layer to the last; of the
+    layers the one that is at work and the one that is fetched meanwhile."""
+    layers = [sum(one.numel() for one in layer.parameters()) for layer in repeated_layers(model)]
+    return sum(one.numel() for one in model.parameters()) - sum(layers) + 2 * max(layers)
 
 
 def held_in_bfloat16(recipe: Recipe) -> tuple[str, ...]:
@@ -115,16 +126,22 @@ def held_in_bfloat16(recipe: Recipe) -> tuple[str, ...]:
 
 def need_of(recipe: Recipe, stage: Stage, work: Work, *, num_gpus: int, peak: float, mfu: float) -> Need:
     """Weights, gradients and both of Adam's moments are float32; bfloat16 arithmetic keeps a copy of the weights. Parts
-    that are held in bfloat16 need none."""
+    that are held in bfloat16 need none. FSDP2 splits all of them, but gathers what is at work, and between the
+    micro-batches of a step each rank has a whole gradient (`distributed.gradient_sync`)."""
     share = share_of(stage.num_micro_batches, rank=0, world_size=num_gpus)
     at_once = stage.size_of_micro_batch / share.num_parts
     split = num_gpus if recipe.compute.parallel == "fsdp" else 1
     is_single = recipe.compute.precision == "float32"
-    copies = 0 if is_single or split > 1 else 2 * (work.parameters - work.rounded)
+    if split > 1:
+        copies = (4 if is_single else 2) * work.gathered
+        whole_gradients = 4 * work.trained if share.per_step > 1 else 0
+    else:
+        copies = 0 if is_single else 2 * (work.parameters - work.rounded)
+        whole_gradients = 0
     flops = work.flops * stage.batch_size * stage.steps
     return Need(
         weights=((4 * work.parameters - 2 * work.rounded) / split + copies) / GIB,
-        gradients=4 * work.trained / split / GIB,
+        gradients=(4 * work.trained / split + whole_gradients) / GIB,
         optimizer=8 * work.trained / split / GIB,
         activations=at_once * work.kept_bytes * (2 if is_single else 1) / GIB,
         loss=at_once * work.logits / NUM_CHUNKS * LOGIT_BYTES / GIB,
@@ -155,7 +172,9 @@ def fault(recipe: Recipe, stage: Stage, need: Need, *, num_gpus: int, has_gib: f
 
 def report(recipe: Recipe, stage: Stage, work: Work, need: Need, *, num_gpus: int, name: str, mfu: float) -> list[str]:
     has_gib, peak = GPUS[name]
+    warning = warning_of_parts(recipe.model.size, stage.name, stage.parts)
     return [
+        *([warning] if warning else []),
         f"stage {stage.name}: {stage.steps:,} steps of {stage.batch_size:,} examples on {num_gpus} x {name}, "
         f"{recipe.compute.parallel}",
         f"  parameters: {work.parameters / 1e9:.2f} B, of which {work.trained / 1e9:.2f} B are trained",

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import torch
 
 from florenz.train.checkpoint import Position
-from florenz.train.distributed import Place, largest_over_ranks, sum_over_ranks
+from florenz.train.distributed import MetByAll, Place, largest_over_ranks, sum_over_ranks
 from florenz.train.log import StepRecord
 from florenz.train.settings.stages import Stage
 from florenz.train.step import StepOutcome
 
 GIB = 1 << 30
+
+
+class NoNumber(MetByAll, ValueError):
+    """A loss or a gradient, of all ranks together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +96,7 @@ def make_record(
     """What the log says about a step. `ValueError` if its loss is no number: no checkpoint may follow."""
     loss, norm = float(outcome.loss), float(outcome.gradient_norm)
     if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise ValueError(f"step {position.step}: the loss is {loss}, its gradient's norm {norm}: lower the peak_rate")
+        raise NoNumber(f"step {position.step}: the loss is {loss}, its gradient's norm {norm}: lower the peak_rate")
     tokens, images, _ = (int(total) for total in outcome.totals)
     rates = speed.rates()
     return StepRecord(

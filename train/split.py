@@ -24,7 +24,7 @@ from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import Manifest
 from florenz.train.building import load_model
 from florenz.train.checkpoint import FOLDER, MODEL, Checkpoint
-from florenz.train.distributed import value_of_first, with_rows
+from florenz.train.distributed import value_of_first, wait_for_all, with_rows
 from florenz.train.model.florenz import Florenz
 from florenz.train.recipe import Recipe
 from florenz.train.state import weights_of
@@ -54,8 +54,8 @@ def weights_file(this: Training, checkpoint: Checkpoint | None) -> Iterator[Tens
     if value_of_first(int(bool(problem)), this.place):
         raise RecipeError([problem or "the first rank could not make the weights to begin with: it says why"])
     yield TensorFile(folder / MODEL)
-    value_of_first(0, this.place)
-    if this.place.is_first:  # when all have arrived here
+    wait_for_all(this.place)  # a slower rank still reads
+    if this.place.is_first:
         shutil.rmtree(folder)
 
 

@@ -4,6 +4,9 @@ No text is generated. Greedy generation gives exactly the reference where each o
 the tokens before it, and one teacher-forced pass tells that. So a validation costs a few steps of training.
 
 Held-out pairs are measured too, to be looked at: what is kept is chosen by the covered ones alone.
+
+Unlike a step of training (`model/loss.py`) it looks at all logits, so over a large vocabulary it asks about few texts
+at a time: 64 texts of 128 tokens over 256,000 words would take 25 GiB that no plan has counted.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from florenz.train.scores.sets.contract import EvaluationSet, Item
 
 Batch = dict[str, torch.Tensor]
 BATCH_SIZE = 64
+LOGITS_AT_ONCE = 1 << 27  # 2 GiB with all that is made of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +121,9 @@ class Validation:
         numbers = {pair: number for number, pair in enumerate(self._pairs)}
         ordered = sorted(items, key=lambda item: (len(item.references[0]), len(item.source_text), item.id))
         batches = []
-        for start in range(0, len(ordered), BATCH_SIZE):
-            chunk = ordered[start : start + BATCH_SIZE]
+        size = texts_at_once(processor)
+        for start in range(0, len(ordered), size):
+            chunk = ordered[start : start + size]
             batch = processor.collate(
                 [example_of(item, self._pictures[item.image]) for item in chunk], learn_prefix=False
             )
@@ -135,6 +140,12 @@ class Validation:
         for start in range(0, len(self._batches), world_size):
             number = start + rank
             yield *self._batches[min(number, len(self._batches) - 1)], number < len(self._batches)
+
+
+def texts_at_once(processor: Processor) -> int:
+    """However long they are, since under FSDP the ranks must make their batches alike."""
+    logits = processor.settings.max_text_tokens * len(processor.decoder_tokenizer)
+    return max(1, min(BATCH_SIZE, LOGITS_AT_ONCE // logits))
 
 
 def chosen_by(pairs: Mapping[str, PairLoss], learned: Container[str]) -> float:

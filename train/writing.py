@@ -18,10 +18,14 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from florenz.train.distributed import Place
+from florenz.train.distributed import PATIENCE, MetByAll, Place
 from florenz.train.tensor_files import Piece, create, piece_of, write_pieces
 
 Tensors = Mapping[str, torch.Tensor]
+
+
+class NotWritten(MetByAll, OSError):
+    """By another rank."""
 
 
 class Writer:
@@ -29,7 +33,7 @@ class Writer:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._group = dist.new_group(backend="gloo") if place.world_size > 1 else None
+        self._group = dist.new_group(backend="gloo", timeout=PATIENCE) if place.world_size > 1 else None
         self._copies: dict[tuple[str, str], torch.Tensor] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
@@ -123,6 +127,6 @@ class Writer:
             failed = torch.tensor([problem is not None], dtype=torch.int32)
             dist.all_reduce(failed, group=self._group)
             if problem is None and int(failed):
-                problem = OSError("another rank could not write the checkpoint: it says why")
+                problem = NotWritten("another rank could not write the checkpoint: it says why")
         if problem is not None:
             raise problem

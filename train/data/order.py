@@ -1,14 +1,15 @@
 """The order of an epoch: which samples stand in which micro-batch, as a pure function of (seed, epoch, manifest).
 
     shards, permuted  ->  groups of 4, the samples of a group permuted together  ->  one sequence of all samples
-    the sequence, cut into 16 lanes of consecutive samples  ->  micro-batch i of an epoch comes from lane i % 16
+    the sequence, cut into L lanes of consecutive samples   ->  micro-batch i of an epoch comes from lane i % L
     a lane, cut into windows of 8 batches  ->  in a window, batches of samples of like length, in permuted order
 
 Everything that stands to be permuted is sorted by random numbers from a generator keyed by a hash, so nothing depends
 on who asks, or when. The trade-off is locality against shuffling: a sample meets those of its own group alone, but at
-any time sixteen groups take turns. The lanes are there for the loaders, ranks times workers: sixteen of them read (and
-fetch, where shards are remote) one sixteenth of an epoch's shards each, and no window is planned twice. Any other
-number gives the same order; where it does not divide 16, some windows are planned by several loaders.
+any time as many groups as lanes take turns. The lanes, 16 unless a stage says otherwise, are there for the loaders,
+ranks times workers: as many loaders as lanes read (and fetch, where shards are remote) their own part of an epoch's
+shards each, and no window is planned twice. Any other number gives the same order; where it does not divide the lanes,
+each window is planned by several loaders.
 """
 
 import hashlib
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
+
+MAX_LANES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,7 @@ class SampleOrder:
     batch_size: int
     bucket_batches: int = 8
     shards_per_group: int = 4
-    max_lanes: int = 16
+    max_lanes: int = MAX_LANES
     is_even: bool = False
     """Whether all lanes permute the batches of their windows alike, so that those of one step are of like length."""
 
@@ -129,7 +132,7 @@ def _epoch_layout(order: SampleOrder, epoch: int) -> tuple[np.ndarray, np.ndarra
     return shards, starts if len(shards) % order.shards_per_group == 0 else np.append(starts, ends[-1])
 
 
-@lru_cache(maxsize=40)
+@lru_cache(maxsize=128)
 def _group(order: SampleOrder, epoch: int, group: int) -> tuple[np.ndarray, np.ndarray]:
     """Shard and index of the samples of a group, permuted."""
     shards = _epoch_layout(order, epoch)[0][group * order.shards_per_group :][: order.shards_per_group]

@@ -28,6 +28,7 @@ class Samples:
     batch_size: int
     bucket_batches: int
     is_even: bool
+    max_lanes: int
     image_px: int | None
     shuffle_pictures: bool
     name_pictures: bool
@@ -46,6 +47,7 @@ class Samples:
             batch_size=self.batch_size,
             bucket_batches=self.bucket_batches,
             is_even=self.is_even,
+            max_lanes=self.max_lanes,
         )
         files = ShardFiles(folder, manifest, self.split, cache)
         mix = self.mix if is_only else self.mix.of_those_in(manifest, self.split)

@@ -29,6 +29,7 @@ from florenz.train.data.examples import BrokenSample, TrainingExample
 from florenz.train.data.interrupts import interrupts_later, quiet_workers
 from florenz.train.data.micro_batches import Batch, Collate, Delivery, MicroBatches
 from florenz.train.data.mix import Mix
+from florenz.train.data.order import MAX_LANES
 from florenz.train.data.read_ahead import ReadAhead
 from florenz.train.data.samples import Samples
 from florenz.train.data.tar_index import CACHE_BYTES, ShardCache, StreamError
@@ -64,6 +65,7 @@ class Stream:
         mix: Mix | None = None,
         bucket_batches: int = 8,
         is_even: bool = False,
+        max_lanes: int = MAX_LANES,
         num_workers: int = 0,
         prefetch_batches: int = 4,
         rank: int = 0,
@@ -82,7 +84,7 @@ class Stream:
         each image comes as often as any other. Of several, a pair of the mix may be in some alone. build: an earlier
         one of a single dataset, "" for the current ones. image_px: side of the pictures, None leaves images out.
         bucket_batches: how many batches are sorted by length together. is_even: batches in a row are of like length,
-        for ranks that wait for each other. prefetch_batches: for each worker.
+        for ranks that wait for each other. max_lanes: as in `order.py`. prefetch_batches: for each worker.
         part, num_parts: of each micro-batch one slice alone. max_skips: of one rank. max_images: the first so many of
         the split, None for all. shuffle_pictures: each text comes with the picture of another image, always the same
         one. name_pictures: batches have picture_ids (B,), equal for the same picture alone. cache: of remote
@@ -100,6 +102,7 @@ class Stream:
             batch_size=batch_size,
             bucket_batches=bucket_batches,
             is_even=is_even,
+            max_lanes=max_lanes,
             image_px=image_px,
             shuffle_pictures=shuffle_pictures,
             name_pictures=name_pictures,

@@ -14,6 +14,7 @@ of its own, and frozen parameters count as well.
 """
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -82,3 +83,15 @@ def size_named(name: str) -> Size:
     if name not in SIZES:
         raise ValueError(f"no size is called '{name}': sizes are {', '.join(SIZES)}")
     return SIZES[name]
+
+
+def warning_of_parts(name: str, stage: str, parts: Collection[str]) -> str:
+    """A line if a stage trains what the paper leaves as it was published, of 11.2b 10.86 B instead of 2.53; else ""."""
+    size = size_named(name)
+    more = [part for part in parts if part not in size.trained_parts]
+    if size.gemma is None or not more:
+        return ""
+    return (
+        f"warning: stage {stage} trains {' and '.join(more)} too, which the paper leaves as published in {name}: leave "
+        "parts out to train what it did"
+    )

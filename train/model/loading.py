@@ -162,11 +162,15 @@ def load(folder: str) -> tuple[Florenz, Processor]:
 
 
 def start_from(folder: str, model: Florenz) -> None:
-    """Give a model the weights of a finished one. `ValueError` if the folder holds none, or one of other sizes."""
+    """Give a model, which may have no memory for weights yet, those of a finished one.
+
+    `ValueError` if the folder holds none, or one of other sizes, which its configuration tells before any is read.
+    """
     config = FlorenzConfig.from_pretrained(folder)
     if problem := fault_of_init(folder, config.to_dict(), model.config.to_dict()):
         raise ValueError(problem)
-    model.load_state_dict(_load(Florenz, folder, model.dtype).state_dict())
+    model.load_state_dict(_load(Florenz, folder, model.dtype).state_dict(), assign=True)
+    model.tie_weights()
 
 
 # What makes two models' weights fit each other: key of the configuration -> what it is called in a message.

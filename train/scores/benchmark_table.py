@@ -20,12 +20,14 @@ METRICS = (
     ("cider", "CIDEr", 1.0),
     ("comet", "COMET", 100.0),
     ("exact_match", "exact", 100.0),
+    ("meaning", "meaning", 100.0),
 )
 LANGUAGE, CONTRAST, ALONE = "language", "right one likelier", "the model's losses"
 WORDS = (0, 2)  # columns of words, not of numbers
 GAP = "  "
 FOOTER = """\
-In brackets: 95% of bootstrap samples of the texts. own English, translated: the model's English caption, translated by
+In brackets: 95% of bootstrap samples of the texts. exact, meaning: per cent; meaning, where a set can tell it: answers
+that say what the picture shows, in whatever words. own English, translated: the model's English caption, translated by
 the model. English as it is: the source of a translation, or the model's English caption; by translator: that, through
 the translator of [translator]. chance: texts of other pictures. right one likelier: the share of texts whose fitting
 translation has a lower loss than the other one."""

@@ -27,7 +27,7 @@ from florenz.train.scores.comet import problems as comet_problems
 from florenz.train.scores.joined import evaluation_set_of
 from florenz.train.scores.scoring import MAX_IMAGES, Answers, Pair, answers_of, scores_of
 from florenz.train.scores.sets import dataset
-from florenz.train.scores.sets.contract import EvaluationSet
+from florenz.train.scores.sets.contract import EvaluationSet, has_baselines
 from florenz.train.scores.showcase import Showcase
 from florenz.train.scores.table import Evaluation, Say, record
 from florenz.train.scores.texts import check_tools
@@ -87,13 +87,14 @@ def _evaluate(
     showcase = Showcase()
     is_published = bool(set(PUBLISHED) & set(evaluation_set.metrics))
     max_images = max_images or (sys.maxsize if is_published else MAX_IMAGES)
-    asked = recipe.translator if is_published else None
+    is_benchmark = is_published or has_baselines(evaluation_set)
+    asked = recipe.translator if is_benchmark else None
     asking = Asking(
-        generate=recipe.evaluation.generate or is_published,
+        generate=recipe.evaluation.generate or is_benchmark,
         num_beams=num_beams or (BEAMS if is_published else 1),
-        is_benchmark=is_published,
+        is_benchmark=is_benchmark,
         translate=translate_with(asked) if asked else None,
-        comet=recipe.evaluation.comet if is_published else None,
+        comet=recipe.evaluation.comet if is_benchmark else None,
     )
     answers = answers_of(
         model,
@@ -108,7 +109,7 @@ def _evaluate(
     if not place.is_first:
         return None
     evaluation = _scored(answers, evaluation_set, max_images, asking, say)
-    if is_published:
+    if is_benchmark:
         about = _about(recipe, model, asking.num_beams)
         comet = (
             (asking.comet or "")

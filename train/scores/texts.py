@@ -111,16 +111,20 @@ def score_texts(
         meaning=sum(verdicts) / len(verdicts) if verdicts else None,
         bleu=bleu(answers, references, language) if "bleu" in metrics else None,
         cider=float(cider(answers, references).mean()) if "cider" in metrics else None,
-        intervals=intervals(answers, references, language, metrics) if with_intervals else {},
+        intervals=_all_intervals(answers, references, language, metrics, verdicts) if with_intervals else {},
     )
 
 
 def exact_match(answers: Sequence[str], references: Sequence[References]) -> float:
     """The share of answers that are one of their references; only white space may differ."""
-    matches = [
+    matches = _matches(answers, references)
+    return sum(matches) / len(matches)
+
+
+def _matches(answers: Sequence[str], references: Sequence[References]) -> list[bool]:
+    return [
         any(answer.split() == text.split() for text in texts) for answer, texts in zip(answers, references, strict=True)
     ]
-    return sum(matches) / len(matches)
 
 
 def chrf(answers: Sequence[str], references: Sequence[References]) -> float:
@@ -141,17 +145,28 @@ def intervals(
     answers: Sequence[str], references: Sequence[References], language: str, metrics: Sequence[str] = USUAL
 ) -> dict[str, tuple[float, float]]:
     """Metric -> where 95% of RESAMPLES bootstrap samples of the texts lie; BLEU and chrF by sacrebleu's own."""
-    from sacrebleu.metrics import CHRF
-
     found: dict[str, tuple[float, float]] = {}
     streams = list(zip_longest(*references))
-    for name, metric in (("bleu", _bleu(language)), ("chrf", CHRF())):
+    for name, metric in (("bleu", _bleu(language)), ("chrf", _resampled_chrf())):
         if name in metrics:
             score = metric.corpus_score(list(answers), streams, n_bootstrap=RESAMPLES)
             found[name] = float(score._mean - score._ci), float(score._mean + score._ci)
     if "cider" in metrics:
         found["cider"] = interval_of_mean(cider(answers, references))
+    if "exact_match" in metrics:
+        found["exact_match"] = interval_of_mean(_matches(answers, references))
     return found
+
+
+def _all_intervals(
+    answers: Sequence[str],
+    references: Sequence[References],
+    language: str,
+    metrics: Sequence[str],
+    verdicts: Sequence[bool],
+) -> dict[str, tuple[float, float]]:
+    found = intervals(answers, references, language, metrics)
+    return {**found, "meaning": interval_of_mean(verdicts)} if verdicts else found
 
 
 def interval_of_mean(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
@@ -167,6 +182,19 @@ def _bleu(language: str) -> Any:
     from sacrebleu.metrics import BLEU
 
     return BLEU(tokenize="zh" if language == "zh" else "13a")
+
+
+def _resampled_chrf() -> Any:
+    """sacrebleu's counts of a bootstrap sample are single precision, and so are the scores that it makes of them, but
+    for a plain 0.0 where nothing fits. It cannot take the mean of both: English as an answer for Chinese texts of which
+    one has a Latin word ended a whole scoring."""
+    from sacrebleu.metrics import CHRF
+
+    class Resampled(CHRF):  # type: ignore[misc]
+        def _compute_score_from_stats(self, stats: Sequence[float]) -> Any:
+            return super()._compute_score_from_stats([float(number) for number in stats])  # type: ignore[misc]
+
+    return Resampled()
 
 
 def language_fidelity(answers: Sequence[str], language: str) -> float | None:

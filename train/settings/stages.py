@@ -72,6 +72,10 @@ class StageSettings:
     """Whether the micro-batches of a step are of like length, so that ranks do not wait for each other. An epoch has
     the same samples, in another order."""
 
+    lanes: int = later(16)
+    """Places of an epoch that are read at the same time, in turn. No window of texts is planned twice where the
+    loaders, ranks times workers, divide it: 64 for 8 GPUs with 8 workers each. Another number gives another order."""
+
     source_dropout: float = later(0.0)
     """Chance of each word of a text to be translated to be lost, so that the picture has to say it (data/noise.py)."""
 
@@ -85,6 +89,7 @@ class StageSettings:
             micro_batch_size=self.micro_batch_size,
             max_images=self.max_images,
             image_px=self.image_px,
+            lanes=self.lanes,
         )
         if self.weight_decay is not None and self.weight_decay < 0:
             problems.append(f"weight_decay is {self.weight_decay}: choose 0 or more")

@@ -80,3 +80,9 @@ def judge_of(evaluation_set: EvaluationSet) -> Judge | None:
     """
     make = getattr(evaluation_set, "judge", None)
     return None if make is None else make()
+
+
+def has_baselines(evaluation_set: EvaluationSet) -> bool:
+    """Whether it is compared with what answers through English would score, as published sets are: an attribute of the
+    set, which most do without."""
+    return bool(getattr(evaluation_set, "has_baselines", False))

@@ -35,6 +35,7 @@ class Set:
 
     folder: str
     metrics: ClassVar[tuple[str, ...]] = ("exact_match", "chrf", "language_fidelity")
+    has_baselines: ClassVar[bool] = True
 
     def problems(self) -> list[str]:
         try:
