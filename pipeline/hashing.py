@@ -94,13 +94,14 @@ def rows_of(
     digits: int,
     progress: ProgressAddress,
     measure: Measure,
+    waiting: str,
 ) -> list[tuple[str, Row]]:
     """Each as a row of FOUND under its group; a removed image is passed over in silence.
 
     Requests to an object store are under way together, reads from a disk are not. measure: what to
-    find out about images.
+    find out about images. waiting: where packs wait.
     """
-    listed: list[FoundIn] = list(unpack(batches))
+    listed: list[FoundIn] = list(unpack(batches, waiting))
     look = partial(_row, known=known, removed=removed, max_bytes=max_bytes, limits=limits, measure=measure)
     if any(files.local_path(parse_uri(path)[0]) is None for path, _, _ in listed) and len(listed) > 1:
         with ThreadPoolExecutor(READS_IN_FLIGHT) as pool:

@@ -58,7 +58,7 @@ from florenz.pipeline.known_sources import (
 )
 from florenz.pipeline.likenesses import NEAR_FIELDS, find_near
 from florenz.pipeline.listing import Listing, remove_parts
-from florenz.pipeline.packing import PackByKey, unpack
+from florenz.pipeline.packing import LayDown, PackByKey, unpack
 from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.proofs import MAX_VERDICTS, proofs_path, read_proofs, write_proofs
 from florenz.pipeline.ranges import digits_for, range_of
@@ -145,6 +145,7 @@ def _read(
             looked[CHANGED]
             | "spread files" >> beam.Reshuffle()
             | "read" >> beam.FlatMap(references, count=recipe.images.limit, limits=recipe.limits)
+            | "lay down" >> beam.ParDo(LayDown(waiting))
             | "spread" >> beam.Reshuffle()
             | "some together" >> beam.BatchElements(min_batch_size=1, max_batch_size=MAX_TOGETHER)
             | "hash and prove"
@@ -157,6 +158,7 @@ def _read(
                 digits=digits,
                 progress=telling,
                 measure=measure,
+                waiting=waiting,
             )
         )
         # Packed before they meet: what meets is held by the in-process runner, of which each row would be 400 bytes.

@@ -44,7 +44,7 @@ _READERS = ("florenz.images.sources", "florenz.images.proof")
 PASSING = pa.array(["unreadable_file", "unreadable_source"])
 _PRINT = b"florenz_readers"
 CHANGED = "changed"
-ROWS_AT_ONCE = 1 << 16  # some 60 MB; a huge tar has millions
+ROWS_AT_ONCE = 1 << 13  # some 8 MB; a huge tar has millions
 
 
 @dataclass(frozen=True, kw_only=True)

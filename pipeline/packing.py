@@ -21,6 +21,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from florenz.pipeline.workers.waiting_packs import laid_down, picked_up
 
 MAX_ROWS = 1 << 16  # held by one worker's step, some 30 MB
+MAX_BYTES = 1 << 20  # of packs, the same
 
 
 def pack(rows: Sequence[Any]) -> bytes:
@@ -58,11 +59,40 @@ class PackByKey(beam.DoFn):  # type: ignore[misc]
             yield from zip(keys, laid_down(packs, self._folder) if self._folder else packs, strict=True)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        window = GlobalWindow()
-        for key_and_pack in zip(*self._taken(), strict=True):
-            yield WindowedValue(key_and_pack, window.max_timestamp(), (window,))
+        return (_of_no_time(key_and_pack) for key_and_pack in zip(*self._taken(), strict=True))
 
     def _taken(self) -> tuple[list[Any], list[bytes]]:
         rows = self._rows
         self.start_bundle()
         return list(rows), [pack(of_key) for of_key in rows.values()]
+
+
+class LayDown(beam.DoFn):  # type: ignore[misc]
+    """pack -> the pack or what says where it lies, where a Reshuffle follows. folder: as of `PackByKey`."""
+
+    def __init__(self, folder: str, max_bytes: int | None = None) -> None:
+        super().__init__()
+        self._folder, self._max_bytes = folder, max_bytes or MAX_BYTES
+
+    def start_bundle(self) -> None:
+        self._packs: list[bytes] = []
+        self._num_bytes = 0
+
+    def process(self, element: bytes) -> Iterator[bytes]:
+        if not self._folder:
+            yield element
+            return
+        self._packs.append(element)
+        self._num_bytes += len(element)
+        if self._num_bytes >= self._max_bytes:
+            packs = self._packs
+            self.start_bundle()
+            yield from laid_down(packs, self._folder)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        return (_of_no_time(one) for one in self._packs)
+
+
+def _of_no_time(element: Any) -> WindowedValue:
+    window = GlobalWindow()
+    return WindowedValue(element, window.max_timestamp(), (window,))

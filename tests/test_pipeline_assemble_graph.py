@@ -150,8 +150,11 @@ def test_packs_of_a_large_run_wait_on_the_disk_and_nobody_sees_it(
 
     assert publish_in("small") == 0
     monkeypatch.setattr(packing, "MAX_ROWS", 3)
-    assert publish_in("large") > 2 * NUM_PICTURES / 3, "by file, by range and by shard"
-    assert bytes_of(tmp_path / "small") == bytes_of(tmp_path / "large")
+    by_key = publish_in("large")
+    assert by_key > 2 * NUM_PICTURES / 3, "by file, by range and by shard"
+    monkeypatch.setattr(packing, "MAX_BYTES", 1)
+    assert publish_in("larger") > by_key, "and references on their way to who reads them"
+    assert bytes_of(tmp_path / "small") == bytes_of(tmp_path / "large") == bytes_of(tmp_path / "larger")
 
 
 def test_where_an_images_texts_lie_is_some_30_bytes() -> None:

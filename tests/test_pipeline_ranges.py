@@ -10,7 +10,7 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from florenz.pipeline.packing import PackByKey, pack, unpack
+from florenz.pipeline.packing import LayDown, PackByKey, pack, unpack
 from florenz.pipeline.ranges import MAX_IMAGES, digits_for, overlap, range_of, ranges_of
 from florenz.pipeline.workers.waiting_packs import laid_down, packs_folder, picked_up, remove_packs
 from florenz.stores import files
@@ -50,6 +50,25 @@ def test_many_rows_of_few_keys_become_few_elements(tmp_path: Path, waits: bool) 
         )
         assert_that(packed, equal_to([(key, list(range(key, 100, 3))) for key in range(3)]))
     assert len(files.list_files(packs_folder(str(tmp_path)))) == (2 if waits else 0)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_packs_that_are_spread_wait_too(tmp_path: Path, held_by_beam: list[bytes], waits: bool) -> None:
+    folder, packs = packs_folder(str(tmp_path)) if waits else "", [pack([secrets.token_hex(500)]) for _ in range(50)]
+    held_before = len(held_by_beam)
+    with TestPipeline() as pipeline:
+        spread = (
+            pipeline
+            | beam.Create([packs], reshuffle=False)
+            | beam.FlatMap(iter)
+            | beam.ParDo(LayDown(folder, max_bytes=sum(map(len, packs[:20]))))
+            | beam.Reshuffle()
+            | beam.FlatMap(lambda one: unpack([one], folder))
+        )
+        assert_that(spread, equal_to(list(unpack(packs))))
+    held = b"".join(held_by_beam[held_before:])
+    assert len(files.list_files(packs_folder(str(tmp_path)))) == (2 if waits else 0)
+    assert (packs[0] in held) == (not waits) and packs[-1] in held, "the last ones of a bundle travel themselves"
 
 
 def test_what_says_where_a_pack_lies_is_short_whatever_the_pack(tmp_path: Path) -> None:
