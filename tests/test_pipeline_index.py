@@ -139,14 +139,15 @@ def test_the_members_of_one_tar_are_read_by_many(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(beam.Pipeline, "run", noted)
     assert index_of(recipe).num_images == number
-    steps = built[0].to_runner_api().components.transforms.values()
-    made_by = {output: step for step in steps for output in step.outputs.values() if not step.subtransforms}
-    (before,) = [set(step.inputs.values()) for step in steps if step.unique_name == "read"]
-    (hashing,) = [step for step in steps if step.unique_name.endswith("hash and prove") and step.inputs]
-    kinds, at = [], next(one for one in hashing.inputs.values() if "known verdicts" not in made_by[one].unique_name)
-    while at not in before:
-        kinds.append(made_by[at].spec.urn)
-        at = next(iter(made_by[at].inputs.values()))
+    steps = [step for step in built[0].to_runner_api().components.transforms.values() if not step.subtransforms]
+    made_by = {made: step for step in steps for made in set(step.outputs.values()) - set(step.inputs.values())}
+    (reading,) = [step for step in steps if step.unique_name == "read"]
+    kinds, waiting = set(), [step for step in steps if step.unique_name == "hash and prove"]
+    while waiting:
+        step = waiting.pop()
+        kinds.add(step.spec.urn)
+        if step != reading:
+            waiting += [made_by[one] for name, one in step.inputs.items() if not name.startswith("side")]
     assert common_urns.primitives.GROUP_BY_KEY.urn in kinds
 
 
