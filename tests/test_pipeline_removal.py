@@ -181,12 +181,13 @@ def test_a_removed_image_does_not_come_back(recipe: Recipe) -> None:
         (Path(recipe.images.source) / "again.jpg").unlink()
 
 
-def test_texts_of_an_assembly_that_was_cut_off_go_too(recipe: Recipe) -> None:
-    folder = Path(recipe.out, "assembling", "b" * 16)
-    folder.mkdir(parents=True)
-    (folder / "3.texts").write_text(chosen(recipe)[0])
+@pytest.mark.parametrize("left", ["assembling/bbbb/3.texts", "ledger/packs/a0a0a0a0a0a0"])
+def test_what_a_graph_that_was_cut_off_has_left_goes_too(recipe: Recipe, left: str) -> None:
+    path = Path(recipe.out, left)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(chosen(recipe)[0])
     remove(recipe.out, chosen(recipe))
-    assert not folder.parent.exists()
+    assert not path.exists() and not Path(recipe.out, "assembling").exists()
 
 
 def test_an_index_that_was_just_being_made_is_cleaned_too(recipe: Recipe) -> None:
