@@ -1,5 +1,6 @@
 """One server for a machine: shared by processes that know nothing of each other, ended with the last of them."""
 
+import fcntl
 import json
 import os
 import signal
@@ -10,9 +11,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-from servers_examples import FAKE, SETTINGS, all_gone_soon, fake, is_running, pids_in
+from servers_examples import SETTINGS, all_gone_soon, fake, is_running, pids_in
 
+from florenz.translators import shared_server
 from florenz.translators.endpoint import ServerError, list_models
 from florenz.translators.shared_server import SharedServer
 
@@ -139,9 +142,27 @@ def test_a_server_that_died_is_started_again_and_not_for_ever(folder: Path, work
         pids = [pid for pid in pids_in(log) if is_running(pid)]
         os.kill(pids[0], signal.SIGKILL)
         assert all_gone_soon(pids)
-        _wait_for_the_lock(folder)
     worker.ask()
     assert worker.endpoint().startswith("failed: the translation server of this machine died again after 2 restarts")
+
+
+def test_a_server_whose_guard_has_not_seen_its_death_yet_is_started_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, look = SharedServer(SETTINGS, folder=folder, command=fake()), shared_server._is_healthy
+    server.endpoint()
+    server.stop()
+    with (server.folder / "server").open("a") as guard:  # its lock is held, and nobody answers
+        fcntl.flock(guard, fcntl.LOCK_EX)
+
+        def looked(http: httpx.Client, port: int) -> bool:
+            is_healthy = look(http, port)
+            guard.close()
+            return is_healthy
+
+        monkeypatch.setattr(shared_server, "_is_healthy", looked)
+        assert list_models(server.endpoint()) == [SETTINGS.model]
+    server.stop()
 
 
 def test_a_new_run_is_not_charged_with_the_deaths_of_an_old_one(folder: Path) -> None:
@@ -164,11 +185,3 @@ def test_a_folder_that_others_can_write_to_is_refused(folder: Path) -> None:
     folder.chmod(0o777)
     with pytest.raises(ServerError, match="is not this user's own folder"):
         SharedServer(SETTINGS, folder=folder)
-
-
-def _wait_for_the_lock(folder: Path) -> None:
-    """Until the guard of a dead server has ended too."""
-    server = SharedServer(SETTINGS, folder=folder, command=fake(FAKE))
-    pause = threading.Event()
-    while server._is_alive():
-        pause.wait(0.02)

@@ -77,9 +77,16 @@ class SharedServer:
         with self._gate, _locked(self.folder / "starting"):
             is_first = self._join()
             state = self._state()
-            # One that lives may be from before us: its guard had not seen yet that nobody used it.
-            port = state["port"] if self._is_alive() else self._launch(0 if is_first else state["starts"])
-            self._wait_ready(port)
+            port = state["port"]
+            # One that is found may be at its end: its guard sees the death, or that nobody uses it, a moment later.
+            if not (self._is_alive() and self._is_ready(port)):
+                port = self._launch(0 if is_first else state["starts"])
+                if not self._is_ready(port):
+                    reason = crash_reason(self.log) or "it wrote nothing"
+                    raise ServerError(
+                        f"the translation server of this machine died: {reason}; the whole log is {self.log}"
+                    )
+            check_endpoint(f"http://{HOST}:{port}/v1", self.settings.model)  # a stranger on the port is healthy as well
             return f"http://{HOST}:{port}/v1"
 
     def release(self) -> None:
@@ -143,20 +150,18 @@ class SharedServer:
             )
         return port
 
-    def _wait_ready(self, port: int) -> None:
+    def _is_ready(self, port: int) -> bool:
+        """Wait until it answers; False when it has died. ServerError when it takes too long."""
         deadline = time.monotonic() + self.settings.startup_timeout_s
         with httpx.Client(trust_env=False, timeout=5.0) as http:
             while not _is_healthy(http, port):
                 if not self._is_alive():
-                    reason = crash_reason(self.log) or "it wrote nothing"
-                    raise ServerError(
-                        f"the translation server of this machine died: {reason}; the whole log is {self.log}"
-                    )
+                    return False
                 if time.monotonic() > deadline:
                     late = f"was not ready after {self.settings.startup_timeout_s:g} s"
                     raise ServerError(f"the translation server of this machine {late}; its log is {self.log}")
                 time.sleep(LOOK_EVERY_S)
-        check_endpoint(f"http://{HOST}:{port}/v1", self.settings.model)  # a stranger on this port is healthy as well
+        return True
 
     def _state(self) -> dict[str, int]:
         try:
