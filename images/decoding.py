@@ -88,11 +88,11 @@ def _decode(data: bytes, max_pixels: int, max_side_ratio: float) -> tuple[Image.
     try:
         with open_image(data, max_pixels=max_pixels) as image:
             was_opened = True
-            _check_sides(image, max_side_ratio)
+            check_sides(image, max_side_ratio)
             mode, opened_as = image.mode, image.format
             image.load()
             check_pixels(image, max_pixels)
-            _check_sides(image, max_side_ratio)
+            check_sides(image, max_side_ratio)
             if image.mode == "LAB":
                 raise BadImage("unsupported_format", "LAB colour")
             orientation = orientation_of(image)
@@ -107,7 +107,8 @@ def _decode(data: bytes, max_pixels: int, max_side_ratio: float) -> tuple[Image.
     return upright, opened_as == "JPEG" and mode == "RGB" and orientation == 1
 
 
-def _check_sides(image: Image.Image, max_side_ratio: float) -> None:
+def check_sides(image: Image.Image, max_side_ratio: float) -> None:
+    """Raises BadImage, `too_small` or `too_narrow`."""
     if min(image.size) < MIN_SIDE_PX:
         raise BadImage("too_small", f"{image.width}x{image.height} px, sides of at least {MIN_SIDE_PX} wanted")
     ratio = max(image.size) / min(image.size)

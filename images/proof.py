@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import simplejpeg
@@ -60,13 +60,10 @@ def prove(data: bytes) -> Proof:
 def _jpeg_damage(data: bytes) -> str:
     """Frame, tables and scans, and nothing else, through the strict decoder."""
     found = list(segments(data))
-    frames = [segment.marker for segment in found if segment.marker in FRAMES]
-    if len(frames) != 1 or frames[0] not in _TURBOS_FRAMES or not any(segment.marker == SOS for segment in found):
-        return ""  # lossless, arithmetic, 12 bits, none at all: decoding says what they are
-    if any(_RST0 <= segment.marker <= SOI for segment in found):
-        return ""  # an EXIF that states a wrong length: what was walked may be its thumbnail
+    if not is_told(found):
+        return ""
     has_end = found[-1].marker == EOI
-    if not has_end and frames[0] == 0xC2:
+    if not has_end and any(segment.marker == 0xC2 for segment in found):
         return "a progressive JPEG without its end: later scans may be missing"
     core = b"\xff\xd8" + b"".join(data[one.start : one.end] for one in found if _decides(data, one))
     core = core if has_end else core + b"\xff\xd9"
@@ -74,6 +71,15 @@ def _jpeg_damage(data: bytes) -> str:
         return ""
     without = _without_padding(core)
     return "" if without is not None and not _turbos_complaint(without) else problem
+
+
+def is_told(found: Sequence[Segment]) -> bool:
+    """Whether the strict decoder is asked about a JPEG of these segments at all."""
+    frames = [segment.marker for segment in found if segment.marker in FRAMES]
+    if len(frames) != 1 or frames[0] not in _TURBOS_FRAMES or not any(segment.marker == SOS for segment in found):
+        return False  # lossless, arithmetic, 12 bits, none at all: decoding says what they are
+    # Not with an EXIF that states a wrong length: what was walked may be its thumbnail.
+    return not any(_RST0 <= segment.marker <= SOI for segment in found)
 
 
 def _decides(data: bytes, segment: Segment) -> bool:

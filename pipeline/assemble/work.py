@@ -14,8 +14,9 @@ from itertools import islice
 from florenz.filters.alignment_check import AlignmentTable
 from florenz.filters.chain import FilterChain
 from florenz.filters.settings import FilterSettings
-from florenz.images.decoding import BadImage, ShardImage, shard_jpeg
+from florenz.images.decoding import BadImage, ShardImage
 from florenz.images.exif import without_exif
+from florenz.images.passing import proved_jpeg
 from florenz.images.references import relative_uri
 from florenz.images.sidecars import NOTHING
 from florenz.images.sources import ImageRef, key_of, read_image_bytes
@@ -291,7 +292,7 @@ def picture_of(image: CoveredImage, assembly: Assembly) -> ShardImage:
     data = read_image_bytes(ImageRef(uri=image.source), max_bytes=assembly.max_bytes, limits=assembly.limits)
     if key_of(data) != image.key:
         raise BadImage("unreadable_file", "its bytes have changed since it was captioned")
-    picture = shard_jpeg(
+    picture = proved_jpeg(
         data,
         max_side_px=assembly.shards.max_side_px,
         quality=assembly.shards.jpeg_quality,
