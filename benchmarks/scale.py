@@ -124,6 +124,8 @@ def two_workers(folder: Path, endpoint: str, number: int) -> None:
     seconds = []
     for workers in (1, 2):
         recipe = recipe_in(folder / "small", folder / "small" / "images", endpoint, 2, workers)
+        with recipe.open("a") as file:  # or one would become as many as there are cores
+            file.write(f"[limits]\nworkers = {workers}\n")
         shutil.rmtree(folder / "small" / "out" / "builds")
         facts = measured(recipe, number, f"assembled again by {workers} worker processes")
         assert not facts["asked"], "all answers are there"

@@ -63,13 +63,14 @@ from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.proofs import MAX_VERDICTS, proofs_path, read_proofs, write_proofs
 from florenz.pipeline.ranges import digits_for, range_of
 from florenz.pipeline.recipe import Recipe
-from florenz.pipeline.runners.contract import graph, packs_waiting, workers_progress
+from florenz.pipeline.runners.contract import graph, packs_waiting, spread, workers_progress
 from florenz.pipeline.tombstones import drop_rows, read_tombstones
 from florenz.pipeline.unwanted import sifted
 from florenz.pipeline.workers.given import given
 from florenz.stores import files
 
 MAX_TOGETHER = 64  # batches of what is in files
+BYTES_FOR_A_PROCESS = 2**29  # 10 s of proving photographs
 
 
 def build_index(recipe: Recipe, listing: Listing, progress: ProgressAddress) -> Index:
@@ -85,9 +86,9 @@ def build_index(recipe: Recipe, listing: Listing, progress: ProgressAddress) -> 
     digest = _digest(recipe, listing, readers) if listing.is_stamped else ""
     if digest and (unchanged := read_index(recipe.out, digest)) is not None and is_whole(unchanged):
         return unchanged
-    folder, groups = found_folder(recipe.out), groups_of(recipe.out, listing)
+    folder, groups, num_bytes = found_folder(recipe.out), groups_of(recipe.out, listing), listing.num_bytes
     listing.close()  # what it holds would be held while the graph runs
-    index = _read(recipe, groups, folder, readers, listing.digits, progress)
+    index = _read(recipe, groups, folder, readers, listing.digits, progress, num_bytes)
     remove_parts(recipe.out)
     write_index(index, "" if index.rejected.keys() & set(PASSING.to_pylist()) else digest)
     _remove_but(filter(files.exists, [index_path_before(recipe.out)]), ())
@@ -119,10 +120,19 @@ def _needed(rules: ImageRules | None) -> tuple[str, ...]:
 
 
 def _read(
-    recipe: Recipe, sources: Sequence[Group | str], folder: str, readers: str, digits: int, progress: ProgressAddress
+    recipe: Recipe,
+    sources: Sequence[Group | str],
+    folder: str,
+    readers: str,
+    digits: int,
+    progress: ProgressAddress,
+    num_bytes: int = 0,
 ) -> Index:
-    """Run the graph, and read what it found; the index is not complete yet. folder, digits: of what is kept by file."""
-    out, running, telling = recipe.out, recipe.running, workers_progress(recipe.running, progress)
+    """Run the graph, and read what it found; the index is not complete yet. folder, digits: of what is kept by file.
+    num_bytes: of all files, 0 where it is not known.
+    """
+    running = spread(recipe.running, num_bytes // BYTES_FOR_A_PROCESS)
+    out, telling = recipe.out, workers_progress(running, progress)
     known = read_proofs(out)
     measure = Measure(
         needed=_needed(recipe.filters.images),

@@ -285,7 +285,8 @@ def plan(recipe: Recipe, say: Callable[[str], None], *, sample: int = 0) -> None
             from florenz.pipeline.assemble.build import assembly_of
             from florenz.pipeline.plan_assembly import assembly_rate
 
-            assembling = assembly_rate(assembly_of(recipe, this.makers), index, this.answers, set(keys))
+            assembly = assembly_of(recipe, this.makers)
+            assembling = assembly_rate(assembly, index, this.answers, set(keys), recipe.running)
         missing = missing_by_model(this.survey(index), this.makers, measured, recipe.plan, assembling)
         image_bytes = this.image_bytes
         tell(

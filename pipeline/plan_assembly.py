@@ -1,8 +1,9 @@
 """How long filters and shards will take, measured on the images of a plan's sample: nothing is written.
 
 Three parts of an assembly are tried on the sample's answers in this process: filtering and covering, making the shards'
-pictures, and learning word alignment, which a run of this size may do and a sample never does. What it leaves out (the
-engine's own work, index, checksums) is a tenth to a fifth.
+pictures, and learning word alignment, which a run of this size may do and a sample never does; a large run is spread
+over more processes than this one (`runners.contract.spread`). What it leaves out (the engine's own work, index,
+checksums) is a tenth to a fifth.
 """
 
 from __future__ import annotations
@@ -19,15 +20,20 @@ from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ranges import work_of
 from florenz.pipeline.assemble.alignment import is_learning
 from florenz.pipeline.assemble.filtering import ImageTexts
+from florenz.pipeline.assemble.graph import IMAGES_FOR_A_PROCESS
 from florenz.pipeline.assemble.word_lists import lists_of
 from florenz.pipeline.assemble.work import Assembly, covered, picture_of, texts_of
 from florenz.pipeline.image_index import Index, read_range
 from florenz.pipeline.rates import Rate
+from florenz.pipeline.runners.contract import Running, spread
 
 OWN_SHARE = 1.15  # of the engine, the index and the checksums
+EACH_FURTHER = 0.64  # of what the first process does: `benchmarks.scale --two-workers`, 100,000 images
 
 
-def assembly_rate(assembly: Assembly, index: Index, answers: CurrentAnswers, keys: Collection[str]) -> Rate | None:
+def assembly_rate(
+    assembly: Assembly, index: Index, answers: CurrentAnswers, keys: Collection[str], running: Running
+) -> Rate | None:
     """For a run over all images of the index; None without an image of these keys."""
     assembly = replace(assembly, concepts="")  # what is withheld takes no longer, and its table is not in OUT yet
     texts = [
@@ -49,7 +55,8 @@ def assembly_rate(assembly: Assembly, index: Index, answers: CurrentAnswers, key
     num_pairs = index.num_images * len(assembly.styles)
     learns = is_learning(assembly.filters) and num_pairs >= MIN_PAIRS
     fixed_s = learning_s(texts, assembly.languages, num_pairs) if learns else 0.0
-    return Rate(per_s=1 / max(per_image_s, 1e-9), fixed_s=fixed_s, chars=0.0)
+    further = spread(running, index.num_images // IMAGES_FOR_A_PROCESS).workers - 1
+    return Rate(per_s=(1 + EACH_FURTHER * further) / max(per_image_s, 1e-9), fixed_s=fixed_s, chars=0.0)
 
 
 def learning_s(texts: Sequence[ImageTexts], languages: Sequence[str], num_pairs: int) -> float:

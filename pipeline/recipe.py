@@ -65,7 +65,9 @@ class Recipe:
     """Decides the split, the order in the shards, and the playground's scenes."""
 
     workers: int = 1
-    """Processes that work at once; changes nothing in what is written."""
+    """Processes that work at once; changes nothing in what is written. With 1, those who ask models are threads of this
+    one, and what asks none is spread over the cores where there is much of it (`runners.contract.spread`).
+    """
 
     keep_builds: int = 0
     """Earlier builds whose shards stay beside the current one's."""
@@ -141,7 +143,8 @@ class Recipe:
     @property
     def running(self) -> Running:
         """Where its graphs run."""
-        return Running(out=self.out, workers=self.workers, beam=self.beam, dataflow=self.dataflow)
+        most = self.limits.workers
+        return Running(out=self.out, workers=self.workers, most_workers=most, beam=self.beam, dataflow=self.dataflow)
 
     def to_dict(self) -> dict[str, Any]:
         """The whole recipe as JSON can hold it, keyed as in the TOML file; `held_out` is null when it was left out.

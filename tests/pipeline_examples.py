@@ -17,6 +17,7 @@ from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import CaptionRow, Ledger, TranslationRow
 from florenz.pipeline.answers.makers import Maker, Makers
 from florenz.pipeline.answers.survey import survey
+from florenz.pipeline.assemble.ahead import LearnedAhead
 from florenz.pipeline.assemble.build import assembly_of, build_name, publish, read_summary
 from florenz.pipeline.assemble.graph import run_assembly
 from florenz.pipeline.assemble.rejects import Reject
@@ -132,12 +133,12 @@ def samples_of(out: Path, split: str) -> dict[str, dict]:
     return found
 
 
-def assemble(recipe: Recipe) -> tuple[str, Index]:
+def assemble(recipe: Recipe, ahead: LearnedAhead | None = None) -> tuple[str, Index]:
     """Read and assemble; the build's name, and the index that it was made from."""
     index = index_of(recipe)
     build = name_of(recipe, index)
     assembly = replace(assembly_of(recipe, makers_for(recipe)), build=build)
-    run_assembly(assembly, index, answers_for(recipe).fitted(index.digits), None, recipe.running)
+    run_assembly(assembly, index, answers_for(recipe).fitted(index.digits), None, recipe.running, ahead)
     return build, index
 
 
@@ -171,8 +172,8 @@ def name_of(recipe: Recipe, index: Index) -> str:
     return build_name(assembly_of(recipe, makers_for(recipe)), found)
 
 
-def published(recipe: Recipe) -> Manifest:
-    build, index = assemble(recipe)
+def published(recipe: Recipe, ahead: LearnedAhead | None = None) -> Manifest:
+    build, index = assemble(recipe, ahead)
     return publish(recipe, build, read_summary(recipe.out, build), index, {})
 
 

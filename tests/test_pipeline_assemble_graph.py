@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import random
 import re
 import shutil
@@ -35,10 +36,12 @@ from pipeline_examples import (
     write_pictures,
 )
 
+from florenz.pipeline import index as index_module
 from florenz.pipeline import packing
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.assemble import build as build_module
 from florenz.pipeline.assemble import graph as graph_module
+from florenz.pipeline.assemble.ahead import LearnedAhead
 from florenz.pipeline.assemble.alignment import pairs_of
 from florenz.pipeline.assemble.books import KEPT, BooksError, imbalances, total
 from florenz.pipeline.assemble.build import EmptyBuild, assembly_of, publish, read_summary
@@ -46,9 +49,11 @@ from florenz.pipeline.assemble.graph import rejects_path, run_assembly, summary_
 from florenz.pipeline.assemble.rejects import read_rejects
 from florenz.pipeline.assemble.texts import Place
 from florenz.pipeline.index import build_index
+from florenz.pipeline.jobs.logs import local_log
 from florenz.pipeline.listing import listing_of
 from florenz.pipeline.packing import pack
 from florenz.pipeline.recipe import Recipe
+from florenz.pipeline.runners.contract import Running
 from florenz.shards.manifest import read_manifest, shard_path
 from florenz.shards.reader import iter_samples
 from florenz.shards.verify import verify
@@ -73,20 +78,48 @@ KEYS = [key_of(jpeg_of(number)) for number in range(NUM_PICTURES)]
 
 
 @pytest.mark.slow
-def test_workers_order_and_parts_do_not_change_a_byte(tmp_path: Path, pictures: Path) -> None:
+def test_workers_order_and_parts_do_not_change_a_byte(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = list(KEYS)
     outs = []
-    for name, workers, rows_per_part in (("one", 1, 1000), ("two", 2, 5), ("again", 1, 3)):
+    for name, workers, rows_per_part in (("one", 1, 1000), ("two", 2, 5), ("again", 1, 3), ("spread", 1, 5)):
         out = tmp_path / name
         recipe = recipe_for(out, pictures, workers=workers)
+        if name == "spread":
+            monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+            monkeypatch.setattr(index_module, "BYTES_FOR_A_PROCESS", 1)
+            monkeypatch.setattr(graph_module, "IMAGES_FOR_A_PROCESS", 1)
         random.Random(name).shuffle(keys)
         write_ledger(recipe, keys, rows_per_part)
-        published(recipe)
+        published(recipe, LearnedAhead(lambda language: None))  # which lies in this process, and goes to no other
         outs.append(out)
-    one, two, again = map(bytes_of, outs)
+        assert local_log(str(out), "workers").exists() == (name in ("two", "spread"))
+    one, two, again, spread = map(bytes_of, outs)
     assert len([name for name in one if name.endswith(".tar")]) >= 5
-    assert one == two == again
+    assert one == two == again == spread
     assert verify(str(outs[1])).problems == ()
+
+
+def test_a_large_assembly_is_spread_over_the_cores_and_a_small_one_is_not(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Opened(Exception):
+        pass
+
+    def opened(running: Running, *others: Any) -> None:
+        raise Opened(running.workers)
+
+    recipe = recipe_for(tmp_path / "out", pictures)
+    write_ledger(recipe, KEYS)
+    index = build_index(recipe, listing_of(recipe), None)
+    named = replace(assembly_of(recipe, makers_for(recipe)), build="b")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(5)))
+    monkeypatch.setattr(graph_module, "graph", opened)
+    for images, wanted in ((NUM_PICTURES + 1, 1), (NUM_PICTURES // 3, 3), (1, 5)):
+        monkeypatch.setattr(graph_module, "IMAGES_FOR_A_PROCESS", images)
+        with pytest.raises(Opened, match=str(wanted)):
+            run_assembly(named, index, answers_for(recipe), None, recipe.running)
 
 
 @pytest.mark.parametrize("is_worth_it", [False, True])

@@ -1,5 +1,6 @@
 """[beam] and [dataflow]: what a recipe may say about where graphs run."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from test_pipeline_recipe import SMALLEST, load, problems
 from florenz.pipeline.jobs.options import beam_options, option_problems
 from florenz.pipeline.jobs.settings import BeamSettings, runner_names
 from florenz.pipeline.recipe import load_recipe
-from florenz.pipeline.runners.contract import Running, facts_of
+from florenz.pipeline.runners.contract import Running, facts_of, spread
 from florenz.recipes.kinds import kinds_in
 
 
@@ -18,6 +19,22 @@ def test_without_a_word_graphs_run_here_and_nothing_else_is_asked(tmp_path: Path
     assert recipe.beam == BeamSettings() and recipe.beam.kind == "local"
     assert facts_of(recipe.running).is_on_this_machine and facts_of(recipe.running).shares_memory
     assert not facts_of(Running(out="out", workers=2)).shares_memory
+
+
+def test_work_without_models_is_spread_over_the_cores_unless_somebody_has_said_how_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    running = load(tmp_path).running
+    assert [spread(running, parts).workers for parts in (0, 1, 3, 100)] == [1, 1, 3, 8]
+    assert spread(load(tmp_path, SMALLEST, WORKERS="2").running, 100).workers == 2
+    at_most = load(tmp_path, SMALLEST + "[limits]\nworkers = 4\n").running
+    assert spread(at_most, 100).workers == 4
+    assert not facts_of(spread(running, 100)).shares_memory
+    elsewhere = load(tmp_path, SMALLEST, RUNNER="PrismRunner").running
+    assert spread(elsewhere, 100) == elsewhere
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert spread(running, 100) == running
 
 
 def test_the_folder_is_the_table_of_runners() -> None:

@@ -1,5 +1,7 @@
 """Plans and budgets: what is worked out from measured steps, and words that say how much may be used."""
 
+import itertools
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 from pipeline_examples import answers_for, index_of, makers_for, recipe_for, write_ledger, write_pictures
 
 from florenz.filters.alignment_check import MIN_PAIRS
+from florenz.pipeline import plan_assembly
 from florenz.pipeline.answers.survey import survey
 from florenz.pipeline.assemble.build import assembly_of
 from florenz.pipeline.budget import UNLIMITED, Budget, parse_budget
@@ -210,21 +213,39 @@ def test_times_in_words() -> None:
     assert [in_words(hours) for hours in (0.01, 0.5, 3.25, 1234)] == ["36 s", "30 min", "3.2 h", "1,234.0 h"]
 
 
+def test_a_large_assembly_is_planned_for_the_processes_that_it_will_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = write_pictures(tmp_path / "pictures", 4)
+    recipe = recipe_for(tmp_path / "out", tmp_path / "pictures")
+    write_ledger(recipe, keys)
+    index = index_of(recipe)
+    assembly, answers = assembly_of(recipe, makers_for(recipe)), answers_for(recipe).fitted(index.digits)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    ticks = itertools.count()
+    monkeypatch.setattr(plan_assembly.time, "monotonic", lambda: float(next(ticks)))  # each try takes as long
+    rates = []
+    for images in (index.num_images + 1, 1):
+        monkeypatch.setattr(plan_assembly, "IMAGES_FOR_A_PROCESS", images)
+        rates.append(assembly_rate(assembly, index, answers, set(keys), recipe.running))
+    assert rates[1].per_s == pytest.approx(rates[0].per_s * (1 + 2 * plan_assembly.EACH_FURTHER))
+
+
 def test_a_sample_s_images_tell_how_long_the_assembly_takes_and_learning_is_its_own_time(tmp_path: Path) -> None:
     keys = write_pictures(tmp_path / "pictures", 8)
     recipe = recipe_for(tmp_path / "out", tmp_path / "pictures")
     write_ledger(recipe, keys)
     index = index_of(recipe)
     assembly, answers = assembly_of(recipe, makers_for(recipe)), answers_for(recipe).fitted(index.digits)
-    rate = assembly_rate(assembly, index, answers, set(keys[:5]))
+    rate = assembly_rate(assembly, index, answers, set(keys[:5]), recipe.running)
     assert rate is not None and rate.per_s > 0 and rate.fixed_s == 0, "too few pairs to learn from"
     many = replace(index, parts=tuple(replace(part, images=MIN_PAIRS) for part in index.parts))
-    learning = assembly_rate(assembly, many, answers, set(keys[:5]))
+    learning = assembly_rate(assembly, many, answers, set(keys[:5]), recipe.running)
     assert learning is not None and learning.fixed_s > 0
     off = replace(assembly, filters=replace(assembly.filters, alignment="off"))
-    silent = assembly_rate(off, many, answers, set(keys[:5]))
+    silent = assembly_rate(off, many, answers, set(keys[:5]), recipe.running)
     assert silent is not None and silent.fixed_s == 0
-    assert assembly_rate(assembly, index, answers, set()) is None
+    assert assembly_rate(assembly, index, answers, set(), recipe.running) is None
     assert not (tmp_path / "out" / "shards").exists() and not (tmp_path / "out" / "assembling").exists()
 
 

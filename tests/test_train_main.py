@@ -24,16 +24,24 @@ from florenz.train.recipe import load_recipe
 from florenz.train.speed import NoNumber
 from florenz.train.writing import NotWritten
 
-# A training that gets a signal right after a line of its log, or before it gives a checkpoint its final name.
+# A training that gets a signal right after a line of its log, when the checkpoints that it has begun are written (it
+# would be chance otherwise), or before it gives a checkpoint its final name.
 SIGNALLED = """
 import os, sys
 from florenz.train.__main__ import main
 from florenz.train.log import TrainingLog
+from florenz.train.writing import Writer
 number, step, rename = map(int, sys.argv[1:4])
-write = TrainingLog.write
+write, start, writing = TrainingLog.write, Writer.start, []
+def start_and_note(writer, *arguments, **begin_and_finish):
+    start(writer, *arguments, **begin_and_finish)
+    writing.append(writer._pending)
+Writer.start = start_and_note
 def write_and_signal(log, record):
     write(log, record)
     if record.step == step:
+        for pending in writing:
+            pending.result()
         os.kill(os.getpid(), number)
 TrainingLog.write = write_and_signal
 renames = []

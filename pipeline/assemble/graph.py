@@ -45,12 +45,14 @@ from florenz.pipeline.assemble.work import (
 from florenz.pipeline.image_index import Index
 from florenz.pipeline.packing import PackByKey, unpack
 from florenz.pipeline.progress import ProgressAddress, advance, count
-from florenz.pipeline.runners.contract import Running, graph, packs_waiting, workers_progress
+from florenz.pipeline.runners.contract import Running, facts_of, graph, packs_waiting, spread, workers_progress
 from florenz.pipeline.workers.given import given
 from florenz.shards.plan import SPLITS, Counted, Plan, Rules
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 from florenz.stores.seals import sealed
+
+IMAGES_FOR_A_PROCESS = 10_000  # 5 s of computing, what a process takes to begin
 
 
 def summary_path(out: str, build: str) -> str:
@@ -69,7 +71,9 @@ def run_assembly(
     running: Running,
     ahead: LearnedAhead | None = None,
 ) -> None:
-    """`running`: where; its OUT is the assembly's. ahead: for workers that are threads of this process."""
+    """`running`: where; its OUT is the assembly's. ahead: taken where the workers are threads of this process."""
+    running = spread(running, index.num_images // IMAGES_FOR_A_PROCESS)
+    ahead = ahead if facts_of(running).shares_memory else None
     telling, work = workers_progress(running, progress), work_of(index, answers)
     is_on = may_learn(assembly.filters, index.num_images * len(assembly.styles))
     remove_working_folders(assembly.out)

@@ -8,9 +8,10 @@ and never for a runner's name. `tests/contracts/runner.py` holds each of them to
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 from florenz.pipeline.jobs.settings import ROOM, BeamSettings, DataflowSettings
@@ -18,6 +19,8 @@ from florenz.pipeline.progress import ProgressAddress
 from florenz.pipeline.workers.lists import remove_lists
 from florenz.pipeline.workers.waiting_packs import packs_folder, remove_packs
 from florenz.recipes.kinds import load_kind
+
+SPREAD_AT_MOST = 8  # processes of some 0.4 GiB: what one writes down in the end, the others wait for
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -27,11 +30,13 @@ if TYPE_CHECKING:
 class Running:
     """Where and how the graphs of a run are run.
 
-    out: as in the recipe. workers: processes on this machine, for a runner that starts them itself.
+    out: as in the recipe. workers: processes on this machine, for a runner that starts them itself. most_workers: what
+    `spread` may make of one.
     """
 
     out: str
     workers: int = 1
+    most_workers: int = 1
     beam: BeamSettings = field(default_factory=BeamSettings)
     dataflow: DataflowSettings = field(default_factory=DataflowSettings)
 
@@ -48,6 +53,9 @@ class Facts:
 
     holds_shuffle: bool = False
     """What is shuffled stands in the launcher's memory until the step that gets it has ended."""
+
+    starts_workers: bool = False
+    """It starts processes on this machine, as many as `Running.workers` says; with one there is none but this."""
 
     may_share_folders: bool = False
     """They may have folders of the launcher's machine mounted under the same absolute paths."""
@@ -83,6 +91,18 @@ def runner_of(running: Running) -> RunnerKind:
 
 def facts_of(running: Running) -> Facts:
     return runner_of(running).facts(running)
+
+
+def spread(running: Running, parts: int) -> Running:
+    """For a graph that computes and asks no model: a process for each core, as far as there is work for them.
+
+    parts: how often the work is worth another process, which imports Beam and loads what the graph needs. A number that
+    the user has chosen stays.
+    """
+    if running.workers > 1 or not facts_of(running).starts_workers:
+        return running
+    cores = len(os.sched_getaffinity(0))
+    return replace(running, workers=max(1, min(parts, cores, running.most_workers, SPREAD_AT_MOST)))
 
 
 def graph(running: Running, step: str, progress: ProgressAddress = None) -> AbstractContextManager[beam.Pipeline]:

@@ -44,7 +44,11 @@ BEAMS_STARTER = "run_worker"  # the name of Beam's thread that starts a worker a
 
 def facts(running: Running) -> Facts:
     return Facts(
-        is_on_this_machine=True, shares_memory=running.workers == 1, holds_shuffle=True, may_share_folders=True
+        is_on_this_machine=True,
+        shares_memory=running.workers == 1,
+        holds_shuffle=True,
+        starts_workers=True,
+        may_share_folders=True,
     )
 
 
