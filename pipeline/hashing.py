@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -22,9 +21,8 @@ from florenz.pipeline.listing import Listing, unpacked_files
 from florenz.pipeline.packing import pack, unpack
 from florenz.pipeline.progress import ProgressAddress, advance, count
 from florenz.pipeline.ranges import range_of
-from florenz.stores import files
+from florenz.stores.together import together
 
-READS_IN_FLIGHT = 16  # in an object store each image is a request
 MAX_BATCH = 64
 Listed = tuple[str, str, str, str]  # URI; reason and detail of what is no image; the URI of an image's sidecar
 FoundIn = tuple[str, str, Listed]  # path and stamp of a file, and one of what is in it
@@ -103,11 +101,7 @@ def rows_of(
     """
     listed: list[FoundIn] = list(unpack(batches, waiting))
     look = partial(_row, known=known, removed=removed, max_bytes=max_bytes, limits=limits, measure=measure)
-    if any(files.local_path(parse_uri(path)[0]) is None for path, _, _ in listed) and len(listed) > 1:
-        with ThreadPoolExecutor(READS_IN_FLIGHT) as pool:
-            rows = list(pool.map(look, listed))
-    else:
-        rows = [look(found) for found in listed]
+    rows = list(together(look, listed, [parse_uri(path)[0] for path, _, _ in listed]))
     num_found = sum(bool(uri) for _, _, (uri, *_) in listed)
     advance(progress, "read", num_found)
     count("read", num_found)

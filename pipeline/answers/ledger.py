@@ -14,7 +14,6 @@ byte on each read (about a second per GB) and, until `compact`, many small files
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -27,8 +26,8 @@ from florenz.pipeline.answers.score_rows import SCHEMA as SCORE_SCHEMA
 from florenz.pipeline.answers.score_rows import Identity, ScoreRow, Scores
 from florenz.pipeline.ranges import overlap
 from florenz.stores import files
+from florenz.stores.together import REQUESTS_IN_FLIGHT, together
 
-READS_IN_FLIGHT = 16  # parts are small: on an object store the time goes into round trips
 WIDE_PARTS = 256  # that are split together: of all keys, so the more, the larger what stands in memory
 LISTINGS_PER_READ = 5  # another run may compact the folder between our listing and our read
 
@@ -259,18 +258,17 @@ class Ledger:
 
     def _each(self, parts: Sequence[str], kind: str) -> Iterator[tuple[str, pa.Table]]:
         """Part and rows, as `_load` gives them, with a few in memory at a time."""
-        for start in range(0, len(parts), READS_IN_FLIGHT):
-            yield from self._load(parts[start : start + READS_IN_FLIGHT], kind).items()
+        for start in range(0, len(parts), REQUESTS_IN_FLIGHT):
+            yield from self._load(parts[start : start + REQUESTS_IN_FLIGHT], kind).items()
 
-    def _load(self, parts: Collection[str], kind: str) -> dict[str, pa.Table]:
+    def _load(self, parts: Sequence[str], kind: str) -> dict[str, pa.Table]:
         """Part -> its rows; damaged parts are set aside and left out. `FileNotFoundError` if one vanished."""
         tables: dict[str, pa.Table] = {}
-        with ThreadPoolExecutor(READS_IN_FLIGHT) as pool:
-            for part, content in zip(parts, pool.map(files.read_bytes, parts), strict=True):
-                try:
-                    tables[part] = parse_part(part, content, SCHEMAS[kind])
-                except DamagedPart as problem:
-                    self._set_aside(part, content, str(problem))
+        for part, content in zip(parts, together(files.read_bytes, parts, parts), strict=True):
+            try:
+                tables[part] = parse_part(part, content, SCHEMAS[kind])
+            except DamagedPart as problem:
+                self._set_aside(part, content, str(problem))
         return tables
 
     def _replace_parts(self, folder: str, parts: Iterable[str], table: pa.Table, digits: int) -> None:
