@@ -71,10 +71,15 @@ def write_index(out: str, build: str, shards: Sequence[ShardInfo]) -> int:
     Raises:
         WrongCount: a shard that holds other texts than its entry counts; nothing is written for it.
     """
-    missing = [file for file in index_files(out, build, shards) if not _is_whole(file)]
+    missing = missing_files(out, build, shards)
     for file in missing:
-        _write(out, build, file)
+        write_file(out, build, file)
     return len(missing)
+
+
+def missing_files(out: str, build: str, shards: Sequence[ShardInfo]) -> list[IndexFile]:
+    """Those that are not there yet, or not whole."""
+    return [file for file in index_files(out, build, shards) if not _is_whole(file)]
 
 
 def _is_whole(file: IndexFile) -> bool:
@@ -86,7 +91,8 @@ def _is_whole(file: IndexFile) -> bool:
         return False
 
 
-def _write(out: str, build: str, file: IndexFile) -> None:
+def write_file(out: str, build: str, file: IndexFile) -> None:
+    """The rows of one shard. Raises WrongCount, as `write_index` does."""
     num_rows = 0
     with files.atomic_write(file.path) as target, pq.ParquetWriter(target, SCHEMA, compression="zstd") as writer:
         for rows in _batches(rows_of_shard(out, build, file.shard)):

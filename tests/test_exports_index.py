@@ -15,6 +15,9 @@ from shards_dataset import BUILD, edit_listing, write_dataset
 
 from florenz.exports import card, index, licences
 from florenz.exports.index import SCHEMA, IndexFile, WrongCount, index_files, read_file, read_index, write_index
+from florenz.pipeline.answers import each_range
+from florenz.pipeline.assemble.build import read_summary
+from florenz.pipeline.assemble.indexing import index_shards
 from florenz.shards.manifest import Manifest, read_manifest, shard_path
 from florenz.shards.plan import SPLITS
 from florenz.shards.reader import iter_samples
@@ -108,6 +111,27 @@ def test_a_shard_with_other_texts_than_it_counts_gets_no_index(tmp_path: Path) -
 
 def test_an_empty_table_has_the_columns(tmp_path: Path) -> None:
     assert read_index(str(tmp_path), BUILD, ()).schema == SCHEMA
+
+
+def test_an_engine_indexes_shards_as_the_launcher_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = (published_pictures(tmp_path, 12, out) for out in ("here", "there"))
+    summary = read_summary(there.out, read_manifest(there.out).build)
+    for path in Path(there.out).glob("**/index/*.parquet"):
+        path.unlink()
+    monkeypatch.setattr(each_range, "FEW", 0)
+    index_shards(there, read_manifest(there.out).build, summary.shards)
+    contents = [
+        {path.relative_to(out): path.read_bytes() for path in Path(out).glob("**/index/*.parquet")}
+        for out in (here.out, there.out)
+    ]
+    assert contents[0] == contents[1] and len(contents[0]) > 1
+    assert not list((Path(there.out) / "ledger").glob("*.new.json"))
+    for path in Path(there.out).glob("index/*.parquet"):
+        path.unlink()
+    wrong = [replace(shard, counts={**shard.counts, "caption/en": 99}) for shard in summary.shards]
+    with pytest.raises(WrongCount, match="run make verify"):
+        index_shards(there, read_manifest(there.out).build, wrong)
+    assert not list(Path(there.out).glob("index/*.parquet"))
 
 
 def test_a_build_comes_and_goes_with_its_index(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_file_that_changes_changes_the_code(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_all_that_workers_import_is_compared() -> None:
-    graphs = ("index", "answers.graphs", "answers.each_range", "assemble.graph")
+    graphs = ("index", "answers.graphs", "answers.each_range", "assemble.graph", "assemble.indexing")
     closure = import_closure((*ENTRIES, *(f"florenz.pipeline.{graph}" for graph in graphs)))
     assert {module.split(".")[1] for module in closure} <= set(agreement.ROOMS)
 

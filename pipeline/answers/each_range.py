@@ -1,4 +1,4 @@
-"""What is done for each of many ranges, where the recipe's graphs run; a record comes back of each."""
+"""What is done for each of many ranges or shards, where the recipe's graphs run; a record comes back of each."""
 
 from __future__ import annotations
 
@@ -12,24 +12,29 @@ import apache_beam as beam
 from florenz.pipeline.answers.current import CurrentAnswers
 from florenz.pipeline.answers.ledger import Ledger
 from florenz.pipeline.recipe import Recipe
-from florenz.pipeline.runners.contract import graph
+from florenz.pipeline.runners.contract import graph, spread
 from florenz.pipeline.workers.given import given
 from florenz.stores import files
 
-FEW = 16  # ranges that are looked through in less time than an engine takes to start
+FEW = 16  # ranges, or shards, that are looked through in less time than an engine takes to start
 Item = TypeVar("Item")
 Record = dict[str, Any]  # of JSON
 
 
-def for_each(recipe: Recipe, what: str, items: Sequence[Item], do: Callable[[Item], Record]) -> list[Record]:
-    """What comes of each, in any order: by workers, unless it is too little for that. what: names the step."""
+def for_each(
+    recipe: Recipe, what: str, items: Sequence[Item], do: Callable[[Item], Record], parts: int = 0
+) -> list[Record]:
+    """What comes of each, in any order: by workers, unless it is too little for that. what: names the step. parts: as
+    in `spread`.
+    """
     if len(items) <= FEW:
         return [do(item) for item in items]
     path = files.join(recipe.out, "ledger", f"{what.replace(' ', '-')}.new.json")
-    with graph(recipe.running, "read") as pipeline:
+    running = spread(recipe.running, parts)
+    with graph(running, "read") as pipeline:
         _ = (
             pipeline
-            | "ranges" >> given(items, recipe.running)
+            | "ranges" >> given(items, running)
             | what >> beam.Map(do)
             | "all ranges" >> beam.combiners.ToList()
             | "note" >> beam.Map(_note, path=path)

@@ -33,6 +33,7 @@ from florenz.pipeline.recipe import Recipe
 from florenz.recipes.fingerprints import fingerprint
 from florenz.stores import files
 
+IMAGES_FOR_A_PROCESS = 50_000  # 3 s of computing
 _LOOKERS = ("florenz.pipeline.answers.survey",)
 
 
@@ -59,7 +60,8 @@ def survey(
     changed = [(one, state) for one, state in ranges if one.range not in by_range]
     if changed:
         look = partial(_looked, out=recipe.out, images=recipe.image_source, answers=answers)
-        for record in for_each(recipe, "survey", changed, look):
+        num_images = index.num_images * len(changed) // len(work)
+        for record in for_each(recipe, "survey", changed, look, num_images // IMAGES_FOR_A_PROCESS):
             by_range[record["range"]] = from_record(record)
         # A state names a part that was set aside too: with the same answers it would come back under the same name.
         sound = {name: found for name, found in by_range.items() if not found.damaged}

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from typing import Any
 
 from florenz.exports.index import FOLDER as INDEX
-from florenz.exports.index import index_files, write_index
+from florenz.exports.index import index_files
 from florenz.languages.identification import find_model
 from florenz.limits.printable import printable
 from florenz.limits.reading import read_whole
@@ -28,6 +28,7 @@ from florenz.pipeline.assemble.books import BooksError, Tally, from_json, imbala
 from florenz.pipeline.assemble.code import code_checksum
 from florenz.pipeline.assemble.concepts import fingerprint_of
 from florenz.pipeline.assemble.graph import rejects_path, summary_path
+from florenz.pipeline.assemble.indexing import index_shards
 from florenz.pipeline.assemble.score_rules import ScoreRule
 from florenz.pipeline.assemble.texts import FOLDER as WORKING
 from florenz.pipeline.assemble.word_lists import fingerprints_of
@@ -224,7 +225,7 @@ def publish(
 
     Raises:
         OutLost: OUT was taken over, or published in, by another run; the manifest is the other's.
-        BooksError: something was lost on the way; the manifest stays as it was.
+        BooksError, WrongCount: something was lost on the way; the manifest stays as it was.
         EmptyBuild: not one sample was written; the same.
     """
     if not any(shard.samples for shard in summary.shards):
@@ -253,7 +254,7 @@ def publish(
     publication.check()
     if not _has_shards(recipe.out, build, summary):
         raise OutLost(f"shards of {build} are gone from {recipe.out!r}: another run has cleaned up there")
-    write_index(recipe.out, build, summary.shards)
+    index_shards(recipe, build, summary.shards)
     kept = _builds_to_keep(recipe, build)
     _keep_manifest(recipe.out, kept)
     _write_json(_history_path(recipe.out), [*kept, build])

@@ -26,8 +26,8 @@ from florenz.stores import files
 
 # Whose code decides what a worker writes.
 ROOMS = (
-    "captioners", "filters", "images", "languages", "limits", "pipeline", "recipes", "scorers", "shards", "stores",
-    "translators",
+    "captioners", "exports", "filters", "images", "languages", "limits", "pipeline", "recipes", "scorers",
+    "shards", "stores", "translators",
 )  # fmt: skip
 _MARK = "seen-by-workers"
 
