@@ -92,7 +92,8 @@ def graph(running: Running, step: str, progress: ProgressAddress = None) -> Iter
             elif runner.failed.done():
                 runner.failed.result()
             else:
-                raise ChildProcessError("a worker process died (killed, or out of memory: try fewer WORKERS)")
+                fewer = "fewer WORKERS, or [limits] workers = 1"
+                raise ChildProcessError(f"a worker process died (killed, or out of memory: try {fewer})")
 
 
 class Bond:
