@@ -30,9 +30,10 @@ from florenz.pipeline.answers.parts import DamagedPart, parse_part
 from florenz.pipeline.recipe import load_recipe
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import ManifestError, read_manifest
-from florenz.shards.reader import ShardError, iter_members
+from florenz.shards.reader import iter_members
 from florenz.shards.records import sample_from
 from florenz.shards.schema import SchemaError
+from florenz.shards.tar import ShardError
 from florenz.translators.answered import ItemFault, read_reply
 from florenz.translators.api import api_named
 from florenz.translators.endpoint import normal_endpoint

@@ -1,21 +1,15 @@
 """Read the samples of one shard, in order, one in memory at a time.
 
-`tarfile` ends quietly at a header that it cannot make sense of, so a shard cut off or damaged in the middle would read
-as a shorter one. Here it does not: what follows the last member has to be the end of a tar.
+A shard that was cut off or damaged in the middle does not read as a shorter one: what follows the last file has to be
+the end of a tar (`tar.py`).
 """
 
-import os
-import tarfile
 from collections.abc import Iterator
-from contextlib import closing
-from typing import BinaryIO
 
 from florenz.shards.records import sample_from
 from florenz.shards.schema import Sample
-from florenz.shards.tar import ShardError, check_end
+from florenz.shards.tar import members_of
 from florenz.stores import files
-
-READ_BYTES = 1 << 20
 
 
 def iter_samples(path: str) -> Iterator[Sample]:
@@ -54,30 +48,8 @@ def _iter_groups(path: str) -> Iterator[tuple[str, dict[str, bytes], dict[str, i
 
 
 def _iter_files(path: str) -> Iterator[tuple[str, bytes, int]]:
+    """Name, content, and offset of the content."""
     with files.open_read(path) as file:
-        num_bytes = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        try:
-            with closing(tarfile.open(fileobj=file, mode="r:")) as tar:
-                while (info := tar.next()) is not None:
-                    yield info.name, _content(path, tar, info, num_bytes), info.offset_data
-                end = tar.offset
-        except tarfile.TarError as problem:
-            raise ShardError(path, file.tell(), str(problem)) from problem
-        check_end(path, end, _pieces(file, end))
-
-
-def _content(path: str, tar: tarfile.TarFile, info: tarfile.TarInfo, num_bytes: int) -> bytes:
-    # Before reading: a damaged size may ask for more memory than there is.
-    if not 0 <= info.size <= num_bytes - info.offset_data:
-        raise ShardError(path, info.offset, f"{info.name} has {info.size} bytes, more than the file: it was cut off")
-    content = tar.extractfile(info) if info.isreg() else None
-    if content is None:
-        raise ShardError(path, info.offset, f"{info.name} is not a regular file")
-    return content.read(info.size)
-
-
-def _pieces(file: BinaryIO, start: int) -> Iterator[bytes]:
-    file.seek(start)
-    while piece := file.read(READ_BYTES):
-        yield piece
+        for member in members_of(path, file):
+            file.seek(member.content)
+            yield member.name, file.read(member.size), member.content

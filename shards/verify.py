@@ -26,9 +26,10 @@ from florenz.shards.manifest import (
 )
 from florenz.shards.owners import Owners
 from florenz.shards.plan import HELDOUT, SPLITS, split_of_name
-from florenz.shards.reader import ShardError, iter_members
+from florenz.shards.reader import iter_members
 from florenz.shards.records import sample_from
 from florenz.shards.schema import HELDOUT_SUFFIX, Sample, SchemaError
+from florenz.shards.tar import ShardError
 from florenz.shards.verify_sample import sample_problems
 from florenz.shards.writer import ShardInfo
 from florenz.stores import files

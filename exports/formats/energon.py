@@ -14,7 +14,6 @@ import json
 import os
 import sqlite3
 import struct
-import tarfile
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 from florenz.exports.formats import webdataset
 from florenz.exports.formats.contract import ONE_TASK, Piece
 from florenz.shards.schema import Sample
+from florenz.shards.tar import Member, members_of
 from florenz.stores import files
 
 TASKS = ONE_TASK
@@ -50,8 +50,8 @@ def write(samples: Iterable[Sample], folder: str, name: str, split: str) -> Piec
     starts: dict[str, int] = {}
     end = 0
     for key, _, member in _members(files.join(folder, piece.files[0])):
-        starts.setdefault(key, member.offset)
-        end = _end(member)
+        starts.setdefault(key, member.header)
+        end = member.end
     with files.atomic_write(files.join(folder, index)) as file:
         file.write(struct.pack(f"<{len(starts) + 1}Q", *starts.values(), end))
     return Piece(name=piece.name, split=split, samples=piece.samples, files=(*piece.files, index))
@@ -85,16 +85,12 @@ def _dataset(folder: str, pieces: Sequence[Piece]) -> dict[str, object]:
     return {"sample_type": {"__module__": "megatron.energon", "__class__": kind}, "field_map": fields}
 
 
-def _members(path: str) -> Iterator[tuple[str, str, tarfile.TarInfo]]:
-    """(key, part, header) of each file in a tar; contents are passed over."""
-    with files.open_read(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
-        for member in tar:
+def _members(path: str) -> Iterator[tuple[str, str, Member]]:
+    """(key, part, place) of each file in a tar; contents are passed over."""
+    with files.open_read(path) as file:
+        for member in members_of(path, file):
             key, _, part = member.name.partition(".")
             yield key, part, member
-
-
-def _end(member: tarfile.TarInfo) -> int:
-    return member.offset_data + (member.size + 511) // 512 * 512
 
 
 def _sqlite(folder: str, pieces: Sequence[Piece]) -> bytes:
@@ -118,8 +114,8 @@ def _add(database: sqlite3.Connection, tar: int, path: str) -> None:
     parts = []
     for key, part, member in _members(path):
         if not rows or rows[-1][1] != key:
-            rows.append([tar, key, len(rows), member.offset, 0])
-        rows[-1][4] = _end(member) - int(str(rows[-1][3]))
-        parts.append((tar, len(rows) - 1, part, member.offset_data, member.size))
+            rows.append([tar, key, len(rows), member.header, 0])
+        rows[-1][4] = member.end - int(str(rows[-1][3]))
+        parts.append((tar, len(rows) - 1, part, member.content, member.size))
     database.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", rows)
     database.executemany("INSERT INTO sample_parts VALUES (?, ?, ?, ?, ?)", parts)

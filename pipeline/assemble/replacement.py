@@ -14,7 +14,8 @@ from florenz.pipeline.recipe import Recipe
 from florenz.recipes.recipe_file import RecipeError
 from florenz.shards.manifest import Manifest, ManifestError, read_manifest, shard_path
 from florenz.shards.plan import HELDOUT
-from florenz.shards.reader import ShardError, iter_members
+from florenz.shards.reader import iter_members
+from florenz.shards.tar import ShardError
 from florenz.shards.writer import ShardInfo
 
 MIN_SHARE = 0.5

@@ -1,8 +1,7 @@
 """Where every sample of a shard lies, and its bytes: random access to tars, which the order of an epoch needs.
 
 One pass over the headers of a shard, contents left out, gives the offsets; the pass costs about 20 microseconds per
-sample, a hundredth of decoding its picture and a fifth of reading it with tarfile (`shards.reader`). Only plain ustar
-is understood: that is what `shards.writer` writes, and the manifest vouches for its bytes. A shard in an object store
+sample, a hundredth of decoding its picture. The manifest vouches for the bytes. A shard in an object store
 is copied whole to a local folder first (one request instead of two per sample) and checked against the manifest's
 SHA-256 on the way; the folder is kept below a size.
 """
@@ -14,21 +13,16 @@ import os
 import tempfile
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from florenz.shards.manifest import Manifest, shard_path
-from florenz.shards.tar import NO_END_MARK, ShardError, check_end
-from florenz.shards.writer import BLOCK_BYTES, CHECKSUM_AT, MAX_NAME_BYTES, SIZE_AT, ShardInfo
+from florenz.shards.tar import READ_BYTES, ShardError, members
+from florenz.shards.writer import ShardInfo
 from florenz.stores import files
 from florenz.stores.errors import ForkedProcess
 from florenz.stores.seals import sha256_of_open
 
-READ_BYTES = 1 << 20
-TYPE_AT = 156
-MAGIC_AT = 257
-REGULAR = (b"0", b"\0")
 MAX_OPEN_SHARDS = 384  # 64 lanes read from four shards each, and some of them from eight: they pass to the next group
 CACHE_BYTES = 50 * 10**9
 MEND = "run make verify to see what is wrong, and make dataset with the same OUT to assemble the dataset again"
@@ -57,16 +51,16 @@ def index_tar(path: str, file: int) -> TarIndex:
     spans = {extension: array("q") for extension in COLUMNS}
     found: set[str] = set()
     start = 0
-    for name, header, offset, size in _members(path, file):
-        key, _, extension = name.partition(".")
+    for member in members(path, os.fstat(file).st_size, lambda at, size: os.pread(file, size, at)):
+        key, _, extension = member.name.partition(".")
         if not keys or key != keys[-1] or extension in found:
             _check_complete(path, start, keys, found)
             keys.append(key)
             found = set()
-            start = header
+            start = member.header
         found.add(extension)
         if extension in spans:
-            spans[extension].extend((offset, size))
+            spans[extension].extend((member.content, member.size))
     _check_complete(path, start, keys, found)
     return TarIndex(keys=tuple(keys), spans=spans)
 
@@ -75,43 +69,6 @@ def _check_complete(path: str, start: int, keys: list[str], found: set[str]) -> 
     for extension in COLUMNS:
         if keys and extension not in found:
             raise ShardError(path, start, f"sample {keys[-1]} has no {keys[-1]}.{extension}")
-
-
-def _members(path: str, file: int) -> Iterator[tuple[str, int, int, int]]:
-    """(name, offset of the header, offset of the content, size of the content) of each file in a plain ustar tar."""
-    num_bytes = os.fstat(file).st_size
-    at = 0
-    while (header := os.pread(file, BLOCK_BYTES, at)).count(0) < BLOCK_BYTES:
-        if len(header) < BLOCK_BYTES:
-            raise ShardError(path, at, NO_END_MARK)
-        name, size = _parse(path, header, at)
-        content = at + BLOCK_BYTES
-        if size > num_bytes - content:
-            raise ShardError(path, at, f"{name} has {size} bytes, more than the file: it was cut off")
-        yield name, at, content, size
-        at = content + -(-size // BLOCK_BYTES) * BLOCK_BYTES
-    check_end(path, at, _pieces(file, at))
-
-
-def _parse(path: str, header: bytes, at: int) -> tuple[str, int]:
-    """Name and size. The checksum is counted with spaces in its own place (POSIX.1-1988, ustar)."""
-    try:
-        stated = int(header[CHECKSUM_AT : CHECKSUM_AT + 6].rstrip(b"\0 "), 8)
-        size = int(header[SIZE_AT : SIZE_AT + 11], 8)
-        name = header[:MAX_NAME_BYTES].rstrip(b"\0").decode()
-    except ValueError as problem:
-        raise ShardError(path, at, f"not a tar header: {problem}") from problem
-    if sum(header) - sum(header[CHECKSUM_AT : CHECKSUM_AT + 8]) + 8 * ord(" ") != stated or size < 0:
-        raise ShardError(path, at, "neither a file nor the end of the tar: the header's checksum is wrong")
-    if header[TYPE_AT : TYPE_AT + 1] not in REGULAR or header[MAGIC_AT : MAGIC_AT + 5] != b"ustar":
-        raise ShardError(path, at, f"{name} is not a regular file of a plain ustar tar: assemble the dataset again")
-    return name, size
-
-
-def _pieces(file: int, start: int) -> Iterator[bytes]:
-    while piece := os.pread(file, READ_BYTES, start):
-        yield piece
-        start += len(piece)
 
 
 @dataclass(frozen=True, kw_only=True)
