@@ -194,7 +194,7 @@ def tell(
     for one in (one for one in missing if one.model != ASSEMBLE):
         where = f"{one.where} ({NAMES[one.where]})" if one.where in NAMES else one.where
         speed = f"{one.rate.per_s:,.1f}/s" if one.rate else "speed unknown"
-        amount = speed if one.what == SCORES else f"about {one.tokens:,} tokens, {speed}"
+        amount = speed if one.what == SCORES else f"about {one.tokens:,} tokens of answers, {speed}"
         say(f"missing    {one.items:,} {one.what} of {one.model}, {where}: {amount}")
     texts = sum(one.items for one in missing if one.model != ASSEMBLE and one.what != SCORES)
     say(f"disk       about {(image_bytes + texts * BYTES_OF_A_TEXT) / 1e9:,.2f} GB in OUT")
