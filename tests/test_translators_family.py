@@ -98,6 +98,7 @@ def test_a_name_is_asked_for_only_where_a_turn_says_it() -> None:
         ({"names": {"cz": "Czech"}}, "names has 'cz': did you mean 'cs' (Czech)?"),
         ({"codes": {"xx": "yy"}}, "codes has 'xx'"),
         ({"languages": ("de", "jp")}, "languages has 'jp': did you mean 'ja' (Japanese)?"),
+        ({"model_languages": ("org/m de jp",)}, "model_languages has 'jp': did you mean 'ja' (Japanese)?"),
         ({"cleaning": ("qotes.1",)}, "cleaning has 'qotes.1': did you mean 'quotes.1'?"),
         ({"temperature": -1.0}, "temperature is -1.0: choose 0 or more"),
         ({"top_k": 0}, "top_k is 0: choose more than 0"),
