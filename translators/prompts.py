@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from florenz.languages.codes import NAMES
-from florenz.stores.models import local_model
+from florenz.stores.models import bos_of, local_model
 from florenz.translators.api import COMPLETIONS, Prompt
 from florenz.translators.contract import ChatTemplate, Turns
 from florenz.translators.family import Family
@@ -76,9 +76,9 @@ def family_of(settings: TranslatorSettings) -> PromptFamily:
 
 def render_problems(settings: TranslatorSettings, languages: Sequence[str]) -> list[str]:
     """One prompt for each language, made before the work: a line for each thing that would stop it there."""
-    if stranger := _stranger_problem(settings):
+    if stranger := stranger_problem(settings):
         return [stranger]
-    family = family_of(settings)
+    family, its_languages = family_of(settings), settings.family_itself()
     languages_of: dict[str, list[str]] = {}
     for language in languages:
         try:
@@ -87,7 +87,7 @@ def render_problems(settings: TranslatorSettings, languages: Sequence[str]) -> l
             problem = "" if is_in else _left_out(settings)
         except ValueError as fault:
             problem = str(fault)
-        if problem:
+        if problem := problem or its_languages.language_problem(language, settings.model):
             languages_of.setdefault(problem, []).append(language)
     # Most faults are the model's, and the same in every language.
     return [
@@ -96,18 +96,31 @@ def render_problems(settings: TranslatorSettings, languages: Sequence[str]) -> l
     ]
 
 
-def _stranger_problem(settings: TranslatorSettings) -> str:
-    """A model that one of our families names, asked in the form of another; through its own chat template it may be."""
+def needs_tokenizer(settings: TranslatorSettings) -> bool:
+    """Whether its prompts go through the model's own template here, also where somebody else serves it."""
+    return settings.api == COMPLETIONS and settings.family_itself().needs_chat_template
+
+
+def stranger_problem(settings: TranslatorSettings) -> str:
+    """A model that one of our families names, asked in the form of another; through its own chat template it may be.
+    And one that the form can't be for: it begins with what this model knows as no beginning.
+    """
     asked = settings.family_itself()
     if settings.family or (asked.needs_chat_template and not asked.models):
         return ""
     model = settings.model.casefold()
     own = [name for name in family_names() if model in map(str.casefold, family_named(name).models)]
-    if not own or asked.name in own:
+    if own and asked.name not in own:
+        return (
+            f"model {settings.model!r} was made for prompt = {own[0]!r}, and prompt = {asked.name!r} is for others: "
+            f"write prompt = {own[0]!r}, or name another model"
+        )
+    bos = bos_of(settings.model) if asked.bos else None
+    if bos in (asked.bos, None):
         return ""
     return (
-        f"model {settings.model!r} was made for prompt = {own[0]!r}, and prompt = {asked.name!r} is for others: "
-        f"write prompt = {own[0]!r}, or name another model"
+        f"model {settings.model!r} was made for prompts that begin with {repr(bos) if bos else 'nothing'}, and those "
+        f"of prompt = {asked.name!r} begin with {asked.bos!r}: name the family that it was made for"
     )
 
 
