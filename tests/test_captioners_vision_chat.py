@@ -171,6 +171,11 @@ def test_a_server_that_takes_no_pictures_is_told_when_it_is_loaded(server: Stand
 def test_an_endpoint_that_serves_another_model_is_told(server: StandInServer) -> None:
     (line,) = problems(settings_of(server, model="org/other"))
     assert "serves org/sees, not 'org/other'" in line
+    nobody = replace(
+        settings_of(server, model="org/other"), endpoint="", endpoints=("http://127.0.0.1:9", server.endpoint)
+    )
+    first, second = problems(nobody)
+    assert "127.0.0.1:9/v1 is out of reach" in first and "serves org/sees" in second, "of several each is told"
 
 
 @pytest.mark.parametrize(
