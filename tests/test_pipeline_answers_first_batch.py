@@ -29,6 +29,7 @@ from florenz.pipeline.answers.first_batch import (
     said_to_texts,
 )
 from florenz.pipeline.answers.ledger import CaptionRow
+from florenz.pipeline.budget import UNLIMITED
 from florenz.pipeline.routing import Translator
 from florenz.pipeline.run import Run
 from florenz.pipeline.serving import Serving
@@ -218,7 +219,7 @@ def test_a_run_s_servers_are_asked_once_and_the_one_that_is_mute_is_named(tmp_pa
             serving.prove(endpoints, ("de",))
         second.stop()
         said: list[str] = []
-        this = SimpleNamespace(recipe=SimpleNamespace(languages=("de",)), say=said.append)
+        this = SimpleNamespace(recipe=SimpleNamespace(languages=("de",)), say=said.append, budget=UNLIMITED)
         asking._prove(cast(Run, this), serving, endpoints)
         (line,) = said
         assert (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.stand_in_server import StandInServer
+from benchmarks.stand_in_server import Request, StandInServer, completions
 from florenz.pipeline import asking, plan_beside
 from florenz.pipeline.__main__ import main
 from florenz.pipeline.rates import WHILE_BESIDE, read_rates, share_beside
@@ -120,6 +120,23 @@ def test_a_budget_that_is_used_up_ends_the_run_in_one_line_and_is_gone_on_with(
     assert main([recipe]) == 0
     assert max(Counter(server.asked).values()) == 1 and len(server.asked) == NUM_IMAGES * 2 * 2
     assert verify(str(tmp_path / "out")).problems == () and read_manifest(str(tmp_path / "out")).counts
+
+
+def test_a_budget_of_tokens_that_nobody_counts_is_refused_before_anything_is_paid(
+    server: StandInServer,
+    recipe: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def uncounted(request: Request) -> None:
+        request.send_json(completions(["Ein Hund."] * len(request.prompts)) | {"usage": None})
+
+    monkeypatch.setattr(server, "fault_for", lambda request: uncounted)
+    assert main([recipe, "BUDGET=100tokens"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "BUDGET is in tokens, and the server of 'org/m' does not say how many it has used: give hours" in line
+    assert not list((tmp_path / "out").glob("ledger/captions/*"))
 
 
 @pytest.mark.parametrize(
