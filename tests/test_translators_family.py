@@ -92,6 +92,8 @@ def test_a_name_is_asked_for_only_where_a_turn_says_it() -> None:
         ({"user": "translate"}, "user has no {text}"),
         ({"user": "{text} {langage}"}, "'langage': did you mean 'language'?"),
         ({"user": "{text.__class__}"}, "user, in braces, has 'text.__class__'"),
+        ({"user": "{text:.20}"}, "user has {text} with more in its braces, which could cut a text: write {text}"),
+        ({"user": "{text} {language!x}"}, "user has {language} with more in its braces"),
         ({"user": "{text"}, "write braces that mean themselves twice"),
         ({"turns": {"zh": "translate"}}, "user has no {text}"),
         ({"turns": {"zz": "{text}"}}, "turns has 'zz'"),

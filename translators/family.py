@@ -256,9 +256,13 @@ def _turn_problems(label: str, turn: str) -> list[str]:
 
 def _placeholder_problems(label: str, turn: str, known: Sequence[str] = PLACEHOLDERS) -> list[str]:
     try:
-        return unknown(f"{label}, in braces,", _placeholders(turn), known)
+        problems = unknown(f"{label}, in braces,", _placeholders(turn), known)
     except ValueError as problem:
         return [f"{label}: {problem}: write braces that mean themselves twice"]
+    dressed = [name for _, name, how, conversion in string.Formatter().parse(turn) if name and (how or conversion)]
+    return problems or [
+        f"{label} has {{{name}}} with more in its braces, which could cut a text: write {{{name}}}" for name in dressed
+    ]
 
 
 def _placeholders(turn: str) -> list[str]:
