@@ -261,6 +261,9 @@ def test_sentences_end_where_sentences_end() -> None:
     assert sentences('He said "Stop." Then Dr. Smith paid 3.50 to St. John.') == [
         'He said "Stop."', "Then Dr. Smith paid 3.50 to St. John.",
     ]  # fmt: skip
+    assert sentences("A U.S. Navy ship. George W. Bush on a D.C. street at 9 a.m. Monday. It rains.") == [
+        "A U.S. Navy ship.", "George W. Bush on a D.C. street at 9 a.m. Monday.", "It rains.",
+    ]  # fmt: skip
     assert sentences("no end at all") == ["no end at all"]
 
 

@@ -25,6 +25,7 @@ CUT = "length"  # why an answer ends, in the server's word
 WITH_CONTEXT, CONTEXT_LOST = "translated with context", "translated without context, which got lost"
 BY_SENTENCE = "translated sentence by sentence"
 ABBREVIATIONS = ("mr", "mrs", "ms", "dr", "st", "vs", "etc", "e.g", "i.e", "no", "approx", "ca")
+_INITIALS = re.compile(r"(?:[a-z]\.)*[a-z]")  # before a full stop: U.S. Navy, George W. Bush
 WITHOUT_SPACES = {"HAN", "KANA"}  # scripts whose sentences follow each other without one: Chinese and Japanese
 Clean = Callable[[str, str], str]
 """(answer, source) -> the translation in it."""
@@ -125,7 +126,8 @@ def sentences(text: str) -> list[str]:
     found, start = [], 0
     for end in _END.finditer(text):
         words = text[start : end.start()].split()
-        if words and words[-1].lower().lstrip("\"'([“‘") in ABBREVIATIONS:
+        last = words[-1].lower().lstrip("\"'([“‘") if words else ""
+        if last in ABBREVIATIONS or _INITIALS.fullmatch(last):
             continue
         found.append(text[start : end.end()].strip())
         start = end.end()
