@@ -1,5 +1,6 @@
 """A plan asks nobody, a sample pays for itself alone, and a budget that is used up is gone on with."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from benchmarks.stand_in_server import Request, StandInServer, completions
 from florenz.pipeline import asking, plan_beside
 from florenz.pipeline.__main__ import main
+from florenz.pipeline.plan import ASSEMBLE
 from florenz.pipeline.rates import WHILE_BESIDE, read_rates, share_beside
 from florenz.pipeline.serving import Serving
 from florenz.shards.manifest import read_manifest
@@ -80,6 +82,24 @@ def test_a_plan_asks_nobody_and_a_sample_is_paid_for_once(
     assert main([recipe, "PLAN=1"]) == 0
     told = capsys.readouterr().out
     assert "missing    0 captions" in told and "time       1 machine: 0 s" in told
+
+
+def test_an_assembly_that_is_all_that_is_left_is_planned_too(
+    recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a budget that was used up with the last answer, or with another threshold."""
+    assert main([recipe, "PLAN=1", f"SAMPLE={NUM_IMAGES}"]) == 0
+    rates_path = tmp_path / "out" / "ledger" / "rates.json"
+    rates = json.loads(rates_path.read_text())
+    rates_path.write_text(json.dumps(rates | {ASSEMBLE: [[NUM_IMAGES, 60.0, 0]]}))
+    capsys.readouterr()
+    assert main([recipe, "PLAN=1"]) == 0
+    told = capsys.readouterr().out
+    assert "missing    0 captions" in told and "time       1 machine: 60 s" in told
+    assert main([recipe]) == 0
+    capsys.readouterr()
+    assert main([recipe, "PLAN=1"]) == 0
+    assert "time       1 machine: 0 s" in capsys.readouterr().out
 
 
 def test_two_models_that_share_this_machine_s_cores_are_timed_at_once_and_nothing_of_it_is_kept(
