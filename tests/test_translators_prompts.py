@@ -1,6 +1,7 @@
 """Prompts as the model will see them, with a real tokenizer and a real chat template."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from contracts.translator_family import small_tokenizer
@@ -183,6 +184,24 @@ def test_the_groups_of_x_alma_are_all_its_languages_each_in_one() -> None:
 def test_a_model_out_of_reach_is_told_once(tmp_path: Path) -> None:
     (line,) = render_problems(TranslatorSettings(model=str(tmp_path)), ("de", "fr", "es"))
     assert "tokenizer can't be loaded" in line
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_tokenizer_that_was_downloaded_is_not_sought_on_the_hub(
+    is_here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offline, transformers asked two minutes for what it has, in every run."""
+    asked: list[bool] = []
+
+    def from_pretrained(name: str, *, local_files_only: bool, **options: Any) -> Any:
+        asked.append(local_files_only)
+        if local_files_only and not is_here:
+            raise OSError("not here")
+        return small_tokenizer(TEMPLATE)
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", from_pretrained)
+    assert render_problems(TranslatorSettings(model=f"org/downloaded-{is_here}"), ["de"]) == []
+    assert asked == ([True] if is_here else [True, False])
 
 
 def test_the_served_playground_prompt_is_tokenized_as_it_was_in_training() -> None:

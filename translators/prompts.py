@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from florenz.languages.codes import NAMES
@@ -148,15 +149,25 @@ def chat_template(family: str, model: str, revision: str) -> ChatTemplate:
 
 @lru_cache(maxsize=8)
 def load_tokenizer(model: str, revision: str) -> Any:
-    """The model's own tokenizer, without remote code. Raises ValueError if it is out of reach."""
+    """The model's own tokenizer, without remote code; what was downloaded before is taken as it is, since transformers
+    would ask a hub that is out of reach for minutes whether it has changed. Raises ValueError if it is out of reach.
+    """
     from transformers import AutoTokenizer  # 2 s to import, and only chat templates need it
 
-    try:
-        return AutoTokenizer.from_pretrained(local_model(model), revision=revision or None, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().partition("\n")[0]
-        problem = f"model {model!r}: its tokenizer can't be loaded ({first_line})"
-        raise ValueError(f"{problem}; check the name, and that you may download it") from error
+    name = local_model(model)
+    for is_only_here in (True,) if Path(name).is_dir() else (True, False):
+        try:
+            found = AutoTokenizer.from_pretrained(
+                name, revision=revision or None, trust_remote_code=False, local_files_only=is_only_here
+            )
+        except (OSError, ValueError) as error:
+            fault = error
+        else:
+            if found.chat_template or not is_only_here or Path(name).is_dir():  # of a part that is here it may lack
+                return found
+    first_line = str(fault).strip().partition("\n")[0]
+    problem = f"model {model!r}: its tokenizer can't be loaded ({first_line})"
+    raise ValueError(f"{problem}; check the name, and that you may download it") from fault
 
 
 def _template_faults() -> tuple[type[Exception], ...]:
