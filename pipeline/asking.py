@@ -66,8 +66,13 @@ def _prove_running_servers(this: Run) -> None:
 
 
 def _prove(this: Run, serving: Serving, endpoints: Sequence[str]) -> None:
+    """Raises RecipeError for a budget of tokens that nobody would count, besides what `Serving.prove` does."""
     for failed in serving.prove(endpoints, this.recipe.languages):
         this.say(f"warning: {failed}; the other endpoints are asked")
+    if this.budget.tokens is not None and not serving.counts_tokens:
+        model = serving.translator.settings.model
+        problem = f"BUDGET is in tokens, and the server of {model!r} does not say how many it has used"
+        raise RecipeError([f"{problem}: give hours or money, as BUDGET=2h"])
 
 
 def _check_budget(this: Run, found: Survey) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from florenz.images.opening import MAX_PIXELS
 from florenz.limits.table import IMAGE_BYTES, SIDE_RATIO
-from florenz.pipeline.routing import credentials
 from florenz.recipes.checks import below_1, blank, not_among, raise_if
+from florenz.translators.secrets import credentials
 
 PLAYGROUND = "playground"
 DEFAULT_NUM_SCENES = 1000

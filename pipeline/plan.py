@@ -82,9 +82,12 @@ def missing_by_model(
     measured: Mapping[str, Sequence[Measurement]],
     given: PlanSettings,
     assembling_rate: Rate | None = None,
+    *,
+    is_assembled: bool = True,
 ) -> list[Missing]:
     """For each captioner and each language's translators, and what comes after. A caption that is missing will have to
-    be translated too. assembling_rate: as a sample showed it, where no assembly was measured.
+    be translated too. assembling_rate: as a sample showed it, where no assembly was measured. is_assembled: whether
+    there is a build of the answers that are there; it may be all that is left.
     """
 
     def rate(maker: Maker, per_s: float | None) -> Rate | None:
@@ -130,7 +133,7 @@ def missing_by_model(
         what="images",
         where="filtered and written",
         model=ASSEMBLE,
-        items=found.images if captions or _is_more_missing(found) else 0,
+        items=found.images if captions or _is_more_missing(found) or not is_assembled else 0,
         rate=known_rate(measured, ASSEMBLE) or assembling_rate or Rate(per_s=ASSEMBLED_PER_S, fixed_s=0.0, chars=0.0),
     )
     texts_to_come = sum(one.items for one in (*translations, *rephrasings))
@@ -194,7 +197,7 @@ def tell(
     for one in (one for one in missing if one.model != ASSEMBLE):
         where = f"{one.where} ({NAMES[one.where]})" if one.where in NAMES else one.where
         speed = f"{one.rate.per_s:,.1f}/s" if one.rate else "speed unknown"
-        amount = speed if one.what == SCORES else f"about {one.tokens:,} tokens, {speed}"
+        amount = speed if one.what == SCORES else f"about {one.tokens:,} tokens of answers, {speed}"
         say(f"missing    {one.items:,} {one.what} of {one.model}, {where}: {amount}")
     texts = sum(one.items for one in missing if one.model != ASSEMBLE and one.what != SCORES)
     say(f"disk       about {(image_bytes + texts * BYTES_OF_A_TEXT) / 1e9:,.2f} GB in OUT")
@@ -265,6 +268,7 @@ def plan(recipe: Recipe, say: Callable[[str], None], *, sample: int = 0) -> None
     Raises RecipeError, OutInUse, ServerError, OSError.
     """
     from florenz.pipeline.asking import ask
+    from florenz.pipeline.assemble.build import assembly_of, build_name, is_assembled
     from florenz.pipeline.run import opened, read_images
     from florenz.pipeline.scoring import prove_scorers, score
 
@@ -281,13 +285,19 @@ def plan(recipe: Recipe, say: Callable[[str], None], *, sample: int = 0) -> None
 
             measure_beside(this, work_of(index, this.answers, keys))
         measured, assembling = read_rates(recipe.out), None
+        assembly, found = assembly_of(recipe, this.makers), this.survey(index)
         if keys and ASSEMBLE not in measured:
-            from florenz.pipeline.assemble.build import assembly_of
             from florenz.pipeline.plan_assembly import assembly_rate
 
-            assembly = assembly_of(recipe, this.makers)
             assembling = assembly_rate(assembly, index, this.answers, set(keys), recipe.running)
-        missing = missing_by_model(this.survey(index), this.makers, measured, recipe.plan, assembling)
+        missing = missing_by_model(
+            found,
+            this.makers,
+            measured,
+            recipe.plan,
+            assembling,
+            is_assembled=is_assembled(recipe.out, build_name(assembly, found)),
+        )
         image_bytes = this.image_bytes
         tell(
             say,

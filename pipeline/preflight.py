@@ -30,7 +30,7 @@ from florenz.stores import files
 from florenz.stores.models import check_translator, fingerprint_of_served
 from florenz.stores.reach import reaches_others
 from florenz.translators.endpoint import ServerError, check_endpoint
-from florenz.translators.prompts import render_problems
+from florenz.translators.prompts import needs_tokenizer, render_problems, stranger_problem
 from florenz.translators.server import require_vllm
 
 GERMAN = "Das ist ein kleines Haus am Fluss."
@@ -203,18 +203,20 @@ def _captioner(recipe: Recipe) -> Iterator[str]:
 
 
 def _translator(recipe: Recipe) -> Iterator[str]:
-    """Its files are needed where we serve it; its tokenizer also where its chat template makes the prompt."""
+    """Its files are needed where we serve it; its tokenizer also where its chat template makes the prompt. So the hub
+    is asked for that too by our own client first: transformers tries again for minutes.
+    """
     for translator in _used(recipe):
         settings = translator.settings
         try:
-            if not translator.running_servers:
+            if not translator.running_servers or needs_tokenizer(settings):
                 check_translator(settings.model, settings.revision)
             else:
                 fingerprint_of_served(settings.model, settings.revision)
             problems = render_problems(settings, languages_of(translator, recipe.languages))
-            yield from (f"{_label(translator)}: {problem}" for problem in problems)
         except ValueError as problem:
-            yield f"{_label(translator)}: {problem}"
+            problems = [str(problem), *filter(None, [stranger_problem(settings)])]
+        yield from (f"{_label(translator)}: {problem}" for problem in problems)
 
 
 def _scorers(recipe: Recipe) -> Iterator[str]:

@@ -27,7 +27,6 @@ from florenz.pipeline.routing import (
     Rephraser,
     Translator,
     context_problems,
-    credentials,
     rephraser_problems,
     routing_problems,
     style_problems,
@@ -43,6 +42,7 @@ from florenz.recipes.sections import SectionReader, keys_of, plain_fields, show
 from florenz.scorers.contract import ScorerSettings
 from florenz.shards.settings import ShardSettings
 from florenz.stores import files
+from florenz.translators.secrets import credentials
 
 _PLAN = ("languages", "held_out", "out", "workers", "keep_builds")  # top-level keys whose values can be wrong
 DEFAULT_CAPTIONER = "florence2"

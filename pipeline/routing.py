@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from florenz.captioners.contract import CaptionerSettings
 from florenz.languages.codes import language_problems
 from florenz.recipes.checks import not_among, raise_if, unknown
-from florenz.translators.endpoint import normal_endpoint
+from florenz.recipes.fingerprints import fingerprint
+from florenz.translators.endpoint import endpoint_problems
 from florenz.translators.settings import KEY_WITHOUT_SERVER, RephraserSettings, TranslatorSettings
 
 ONE, ALL = "one", "all"
@@ -39,14 +39,7 @@ class Translator:
         self.settings.sampling()  # ValueError for an unknown prompt family: now, not at the first translation
         family = self.settings.family_itself()
         raise_if(
-            [problem for endpoint in self.running_servers for problem in _endpoint_problems(endpoint)]
-            + ["endpoint (ENDPOINT) and endpoints are both given: keep one"] * bool(self.endpoint and self.endpoints)
-            + [
-                f"endpoints has '{one}' twice: keep one"
-                for one in dict.fromkeys(self.endpoints)
-                if self.endpoints.count(one) > 1
-            ]
-            + ["endpoints has an empty one: leave it out"] * ("" in self.endpoints)
+            endpoint_problems(self.endpoint, self.endpoints, "endpoint (ENDPOINT)")
             + [KEY_WITHOUT_SERVER] * bool(self.settings.key_variable and not self.running_servers)
             + [f"languages: {problem}" for problem in (language_problems(self.languages) if self.languages else [])]
             + not_among("keep", self.keep, (ONE, ALL))
@@ -126,9 +119,14 @@ def routing_problems(languages: Sequence[str], translators: Sequence[Translator]
                 f"languages (LANGS): {len(serving)} translators serve {language!r} ({names}): "
                 'take it out of the languages of all but one, or write keep = "all" in each to keep every output'
             )
-        elif len({one.settings for one in serving}) < len(serving):
+        elif len({_what_it_says(one.settings) for one in serving}) < len(serving):
             problems.append(f"languages (LANGS): the same translator serves {language!r} twice ({names}): keep one")
     return problems
+
+
+def _what_it_says(settings: TranslatorSettings) -> tuple[str, str, str]:
+    """Equal where every answer is: who is only asked at another pace, or elsewhere, would pay for each text twice."""
+    return settings.model, settings.revision, fingerprint(settings.sampling())
 
 
 def style_problems(captioners: Sequence[CaptionerSettings]) -> list[str]:
@@ -149,30 +147,3 @@ def context_problems(styles: Sequence[str], translators: Sequence[Translator]) -
     """Contexts that no captioner writes."""
     wanted = dict.fromkeys(one.settings.context for one in translators if one.settings.context)
     return [f"[translator] {problem}" for problem in unknown("context", wanted, styles)]
-
-
-def credentials(label: str, uri: str) -> list[str]:
-    """A problem if a user name or password stands in a URI. It is not repeated: the message may land in a log."""
-    _, has_scheme, rest = uri.partition("://")
-    if not has_scheme or "@" not in rest.partition("/")[0]:
-        return []
-    return [
-        f"{label} holds a user name or password, and recipes are copied into the manifest: "
-        "take it out and set it in the environment"
-    ]
-
-
-def _endpoint_problems(endpoint: str) -> list[str]:
-    if not endpoint:
-        return []
-    if problems := credentials("endpoint (ENDPOINT)", endpoint):
-        return problems
-    try:
-        normal_endpoint(endpoint)
-        url = urlsplit(endpoint)
-        _ = url.port  # ValueError for one that is no number
-    except ValueError as problem:
-        return [f"endpoint (ENDPOINT): {problem}"]
-    if url.query or url.fragment:
-        return ["endpoint (ENDPOINT) has a ? or # in it: leave that part out; keys come from the environment"]
-    return []

@@ -26,6 +26,7 @@ class Serving:
         self._is_ours = is_local and not translator.running_servers
         self._limits = limits
         self._is_proved = False
+        self.counts_tokens = True  # unless its servers, when they were proved, said no number of them
         self._knows_kernels = False
         self._launched: float | None = None
 
@@ -94,6 +95,7 @@ class Serving:
         except NoWord as problem:
             raise RecipeError([str(problem)]) from problem
         self._is_proved = True
+        self.counts_tokens = any(client.stats.tokens for client in clients)
         return failed
 
     def can_be_mended(self) -> bool:

@@ -23,8 +23,9 @@ from florenz.stores.model_cache import fetched
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 TAG = re.compile(r"[\w.-]+")
-HUB_TIMEOUT_S = 8.0
-CONFIG = "config.json"
+HUB_TIMEOUT_S = 6.0  # a preflight is to end within ten seconds
+_SILENT: dict[str, str] = {}  # hub -> how it kept us waiting, so that the next model does not wait for it again
+CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"
 INSTALLED = Path(__file__).resolve().parents[1]  # the checkout, or site-packages/florenz
 PLAYGROUND = "playground/models/"
 
@@ -88,6 +89,8 @@ def _from_hub(name: str, revision: str) -> bytes:
     advice = "check the name and the network, or give the folder of a model that you have"
     if constants.HF_HUB_OFFLINE:
         raise ModelProblem(f"can't get {name!r} from the model hub (HF_HUB_OFFLINE is set): {advice}")
+    if reason := _SILENT.get(constants.ENDPOINT):
+        raise ModelProblem(_unreachable(name, reason, advice))
     token = get_token()
     url = f"{constants.ENDPOINT}/{name}/resolve/{revision or 'main'}/{CONFIG}"
     headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -96,12 +99,18 @@ def _from_hub(name: str, revision: str) -> bytes:
             content = _body(response, name) if response.status_code == 200 else b""
     except httpx.HTTPError as problem:
         reason = " ".join(str(problem).split()) or type(problem).__name__
-        raise ModelProblem(f"can't reach the model hub for {name!r} ({reason}): {advice}") from problem
+        if isinstance(problem, httpx.TimeoutException):
+            _SILENT[constants.ENDPOINT] = reason
+        raise ModelProblem(_unreachable(name, reason, advice)) from problem
     if response.status_code in (401, 403):
         advice = "check the name; if it wants its terms accepted, do that on its page and set HF_TOKEN"
     if response.status_code != 200:
         raise ModelProblem(f"the model hub does not give {name!r} (HTTP {response.status_code}): {advice}")
     return content
+
+
+def _unreachable(name: str, reason: str, advice: str) -> str:
+    return f"can't reach the model hub for {name!r} ({reason}): {advice}"
 
 
 def _body(response: httpx.Response, name: str) -> bytes:
@@ -120,6 +129,19 @@ def _read(path: Path, name: str) -> bytes:
         return read_path(path, CONFIG_BYTES)
     except TooLarge as problem:
         raise ModelProblem(f"{problem}: that is no model's") from problem
+
+
+def bos_of(name: str) -> str | None:
+    """What the tokenizer of a model in a folder begins prompts with, "" for nothing; None where no file says it."""
+    try:
+        config = json.loads(read_path(Path(local_model(name)) / TOKENIZER_CONFIG, CONFIG_BYTES))
+    except (OSError, ValueError, RecursionError):  # none here, or damaged: whoever loads it says so
+        return None
+    if not isinstance(config, dict) or "bos_token" not in config:
+        return None
+    bos = config["bos_token"]
+    bos = bos.get("content") if isinstance(bos, dict) else bos
+    return bos if isinstance(bos, str) else ""
 
 
 def fingerprint_of_model(model: str, revision: str = "") -> str:

@@ -171,6 +171,11 @@ def test_a_server_that_takes_no_pictures_is_told_when_it_is_loaded(server: Stand
 def test_an_endpoint_that_serves_another_model_is_told(server: StandInServer) -> None:
     (line,) = problems(settings_of(server, model="org/other"))
     assert "serves org/sees, not 'org/other'" in line
+    nobody = replace(
+        settings_of(server, model="org/other"), endpoint="", endpoints=("http://127.0.0.1:9", server.endpoint)
+    )
+    first, second = problems(nobody)
+    assert "127.0.0.1:9/v1 is out of reach" in first and "serves org/sees" in second, "of several each is told"
 
 
 @pytest.mark.parametrize(
@@ -181,6 +186,8 @@ def test_an_endpoint_that_serves_another_model_is_told(server: StandInServer) ->
         ({"jpeg_quality": 101}, "jpeg_quality is 101: choose 1 to 100"),
         ({"endpoint": "http://a:1", "endpoints": ("http://b:1",)}, "endpoint and endpoints are both given: keep one"),
         ({"endpoint": "nowhere"}, "endpoint: endpoint 'nowhere' is no URL"),
+        ({"endpoints": ("http://a:1", "http://a:1")}, "endpoints has 'http://a:1' twice: keep one"),
+        ({"endpoints": ("http://a:1", "")}, "endpoints has an empty one: leave it out"),
         ({"temperature": -1.0}, "temperature is -1.0"),
         ({"max_retries": -1}, "max_retries is -1"),
     ],
@@ -188,6 +195,18 @@ def test_an_endpoint_that_serves_another_model_is_told(server: StandInServer) ->
 def test_settings_that_can_t_be_meant_are_refused(changes: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told.replace("(", r"\(")):
         Settings(**{"model": "org/sees", **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://a:1/v1?key=sk-secret", "http://a:1/v1#sk-secret", "http://me:sk-secret@a:1", "x://me:sk-secret@a"],
+)
+def test_a_key_in_an_endpoint_is_refused_and_not_repeated(endpoint: str) -> None:
+    """Recipes are copied into the manifest, which is published."""
+    for changes in ({"endpoint": endpoint}, {"endpoints": ("http://b:1", endpoint)}):
+        with pytest.raises(ValueError, match="^endpoint h(as a|olds)") as caught:
+            Settings(model="org/sees", **changes)  # type: ignore[arg-type]
+        assert "secret" not in str(caught.value)
 
 
 def recipe_with(tmp_path: Path, server: StandInServer, styles: dict[str, str]) -> Recipe:

@@ -1,6 +1,7 @@
 """A model that does not work is noticed before its answers are kept; one that works is never taken for one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,8 +26,10 @@ from florenz.pipeline.answers.first_batch import (
     prove,
     prove_translator,
     prove_translators,
+    said_to_texts,
 )
 from florenz.pipeline.answers.ledger import CaptionRow
+from florenz.pipeline.budget import UNLIMITED
 from florenz.pipeline.routing import Translator
 from florenz.pipeline.run import Run
 from florenz.pipeline.serving import Serving
@@ -94,23 +97,70 @@ def test_few_equal_captions_prove_nothing_and_later_batches_are_not_looked_at() 
     first.check(rows(*["same"] * 32))
 
 
-def asked(count: int, language: str = "de") -> list[Question]:
-    return [Question(text=f"text {number}", language=language) for number in range(count)]
+def test_small_batches_count_together_and_each_style_for_itself() -> None:
+    """As with batch_size = 4, and one style whose prompt the model has no answer for."""
+    first = FirstCaptions(Captioner(lambda grey: ""), SETTINGS)
+    both = [[*rows("a", "b", "c", "d"), *(replace(row, style="detailed") for row in rows(*[""] * 4))] for _ in range(2)]
+    first.check(both[0])
+    with pytest.raises(CaptionerError, match="8 times, style detailed"):
+        first.check(both[1])
+
+
+def test_pictures_that_are_alike_are_asked_about_once() -> None:
+    probes: list[float] = []
+    first = FirstCaptions(Captioner(lambda grey: probes.append(grey) or f"grey {grey:.0f}"), SETTINGS)
+    for _ in range(5):
+        first.check(rows(*["a car park at night"] * 32))
+    assert len(probes) == 3
+
+
+def asked(count: int, language: str = "de", first: int = 0) -> list[Question]:
+    return [Question(text=f"text {first + number}", language=language) for number in range(count)]
+
+
+def saying(text: str) -> FirstTranslations:
+    """Of a model that says this to TEXTS."""
+    return FirstTranslations("org/model", lambda language: [{text}])
 
 
 @pytest.mark.parametrize("text", ["", "Ein Auto."])
 def test_a_translator_that_says_the_same_to_every_text_is_stopped(text: str) -> None:
     with pytest.raises(ServerError, match="'org/model' says the same to 16 different texts .*, de"):
-        FirstTranslations("org/model").check(asked(16), [Translation(text=text)] * 16)
+        saying(text).check(asked(16), [Translation(text=text)] * 16)
+
+
+def test_small_lists_count_together_as_those_of_a_chat_which_hold_one_text_each() -> None:
+    first = saying("Ein Auto.")
+    for number in range(15):
+        first.check(asked(1, first=number), [Translation(text="Ein Auto.")])
+        first.check(asked(1, "fr", first=number), [Translation(text=f"Une voiture {number}.")])
+    with pytest.raises(ServerError, match="16 different texts .*, de"):
+        first.check(asked(1, first=15), [Translation(text="Ein Auto.")])
+
+
+@pytest.mark.parametrize("said", [[{"Ein Hund.", "Ein Haus."}], [{"Ein Hund."}], [set(), {"Ein Hund."}]])
+def test_texts_that_get_the_same_from_a_model_that_works_are_no_fault_of_it(said: list[set[str]]) -> None:
+    """As those that are asked again because they got nothing, and get nothing again."""
+    probed: list[str] = []
+    first = FirstTranslations("org/model", lambda language: probed.append(language) or said)
+    for start in (0, 16):
+        first.check(asked(16, first=start), [Translation(text="")] * 16)
+    assert probed == ["de"], "once"
+
+
+def test_one_of_several_servers_that_says_the_same_to_all_is_enough() -> None:
+    first = FirstTranslations("org/model", lambda language: [{"Ein Hund.", "Ein Haus."}, {"Ein Auto."}])
+    with pytest.raises(ServerError, match="says the same"):
+        first.check(asked(16), [Translation(text="Ein Auto.")] * 16)
 
 
 def test_a_text_that_is_asked_often_gets_the_same_answer_and_that_is_right() -> None:
     same = [Question(text="a red car", language="de")] * 64
-    FirstTranslations("org/model").check(same, [Translation(text="ein rotes Auto")] * 64)
+    saying("ein rotes Auto").check(same, [Translation(text="ein rotes Auto")] * 64)
 
 
 def test_each_language_is_looked_at_until_it_has_two_answers() -> None:
-    first = FirstTranslations("org/model")
+    first = saying("Text")
     first.check(asked(16), [Translation(text=f"Text {number}") for number in range(16)])
     first.check(asked(16), [Translation(text="Text")] * 16)
     with pytest.raises(ServerError, match=", fr"):
@@ -118,7 +168,7 @@ def test_each_language_is_looked_at_until_it_has_two_answers() -> None:
 
 
 def test_refusals_are_not_taken_for_answers() -> None:
-    FirstTranslations("org/model").check(asked(16), [Translation(text="", reason="translator_refused")] * 16)
+    saying("").check(asked(16), [Translation(text="", reason="translator_refused")] * 16)
 
 
 def test_the_stand_in_knows_what_is_asked_first() -> None:
@@ -133,6 +183,13 @@ def test_a_translator_without_a_word_is_refused_before_it_is_paid() -> None:
             prove_translator(client, ["de", "fr"])
         server.try_answer = "Ein Hund."
         prove_translator(client, ["de", "fr"])
+
+
+def test_what_a_server_says_to_texts_is_nothing_where_it_is_gone() -> None:
+    with StandInServer("m") as server:
+        client = Client(server.endpoint, "m", TranslatorSettings(model="m", prompt="playground", max_retries=0))
+        assert said_to_texts(client, "de") == {server.try_answer}
+    assert said_to_texts(client, "de") == set()
 
 
 def test_each_of_several_servers_is_asked_before_it_is_paid() -> None:
@@ -162,7 +219,7 @@ def test_a_run_s_servers_are_asked_once_and_the_one_that_is_mute_is_named(tmp_pa
             serving.prove(endpoints, ("de",))
         second.stop()
         said: list[str] = []
-        this = SimpleNamespace(recipe=SimpleNamespace(languages=("de",)), say=said.append)
+        this = SimpleNamespace(recipe=SimpleNamespace(languages=("de",)), say=said.append, budget=UNLIMITED)
         asking._prove(cast(Run, this), serving, endpoints)
         (line,) = said
         assert (

@@ -133,10 +133,19 @@ def test_a_translator_that_says_the_same_to_all_is_stopped_before_anything_is_ke
     servers: list[StandInServer], tmp_path: Path
 ) -> None:
     servers[0].answer = lambda prompt: "Übersetzung"
+    servers[0].try_answer = "Übersetzung"
     recipe = recipe_with(tmp_path, servers[:1])
     with pytest.raises(ServerError, match="says the same to 32 different texts"):
         translate(recipe, tasks(500))
     assert in_the_ledger(recipe) == {}
+
+
+def test_what_gets_nothing_again_does_not_stop_the_step(servers: list[StandInServer], tmp_path: Path) -> None:
+    """After `make retry REASON=empty`: if it did, the same command would be stopped there for ever."""
+    servers[0].answer = lambda prompt: ""
+    recipe = recipe_with(tmp_path, servers[:1])
+    translate(recipe, tasks(100))
+    assert set(in_the_ledger(recipe).values()) == {""} and len(in_the_ledger(recipe)) == 100
 
 
 def test_a_server_of_the_worker_s_own_is_asked_before_its_first_answer_is_kept(

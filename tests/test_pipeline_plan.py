@@ -177,7 +177,7 @@ def test_a_plan_says_what_is_missing_and_what_it_costs() -> None:
     rate = Rate(per_s=10, fixed_s=0, chars=40)
     tell(lines.append, images=1000, missing=[missing(72_000, rate)], image_bytes=10**9, given=given)
     assert lines[0].split() == ["images", "1,000"]
-    assert "72,000 translations of org/m, de (German): about 720,000 tokens, 10.0/s" in lines[1]
+    assert "72,000 translations of org/m, de (German): about 720,000 tokens of answers, 10.0/s" in lines[1]
     assert "1.03 GB" in lines[2]
     assert lines[3:] == [
         "time       1 machine: 2.0 h, cost 6.00", "time       2 machines: 60 min, cost 6.00",

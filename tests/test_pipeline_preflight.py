@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from pipeline_examples import MODELS, recipe_for, write_pictures
 
-from benchmarks.stand_in_server import StandInServer
+from benchmarks.stand_in_server import StandInServer, hang
 from florenz.captioners.contract import CaptionerSettings
 from florenz.captioners.florence2 import Settings as Captioner
 from florenz.captioners.vision_chat import Settings as VisionSettings
@@ -292,6 +292,37 @@ def test_a_hub_out_of_reach_is_told(recipe: Recipe) -> None:
     assert line.startswith("captioner: can't reach the model hub for 'no-such-org/no-such-model' (")
     assert "check the name and the network" in line
     assert the_problem(with_translator(recipe, "no-such-model")).startswith("translator: can't reach the model hub")
+
+
+def test_a_hub_that_keeps_us_waiting_is_waited_for_once(
+    recipe: Recipe, server: StandInServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight seconds for each model of a recipe are no preflight of ten."""
+    asked: list[str] = []
+    server.describe = lambda request: (asked.append(request.path), hang(request))[1]
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
+    monkeypatch.setattr("florenz.stores.models.HUB_TIMEOUT_S", 0.2)
+    lines = problems(with_captioner(with_translator(recipe, "org/translator"), "org/captioner"))
+    assert len(asked) == 1 and len(lines) == 2
+    assert all(f"can't reach the model hub for 'org/{role}' (timed out)" in line
+               for role, line in zip(("captioner", "translator"), lines, strict=True))  # fmt: skip
+
+
+def test_a_hub_is_asked_by_us_before_transformers_asks_it_for_minutes(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("florenz.translators.prompts.load_tokenizer", lambda *_: pytest.fail("it took 98 s"))
+    with StandInServer("org/m") as running:
+        line = the_problem(with_translator(recipe, "org/m", endpoint=running.endpoint, prompt="chat"))
+        assert line.startswith("translator: can't reach the model hub for 'org/m'")
+        hosted = TranslatorSettings(model="org/m", api="chat")  # its server writes the prompt
+        preflight.check(replace(recipe, translator=Translator(settings=hosted, endpoint=running.endpoint)))
+
+
+def test_a_family_for_another_model_is_told_where_the_hub_is_out_of_reach_too(recipe: Recipe) -> None:
+    lines = problems(with_translator(recipe, "tencent/Hunyuan-MT-7B", prompt="alma"))
+    assert ["can't reach the model hub" in lines[0], "write prompt = 'hunyuan_mt'" in lines[1]] == [True, True]
 
 
 def test_what_the_hub_says_is_told(recipe: Recipe, server: StandInServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -493,6 +493,8 @@ def test_every_output_is_kept_where_each_says_so(tmp_path: Path) -> None:
     assert [len(recipe.translators_of(language)) for language in ("de", "fr")] == [1, 2]
     twice = both.replace('model = "org/b"\nprompt = "alma"', 'model = "org/a"')
     assert "the same translator serves 'fr' twice" in problems(tmp_path, twice)[0]
+    elsewhere = twice + "max_in_flight = 3\nrequest_timeout_s = 60.0\n"
+    assert "the same translator serves 'fr' twice" in problems(tmp_path, elsewhere)[0], "it would be paid for twice"
 
 
 def test_a_variable_for_one_translator_is_refused_where_there_are_several(tmp_path: Path) -> None:

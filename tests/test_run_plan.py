@@ -1,14 +1,16 @@
 """A plan asks nobody, a sample pays for itself alone, and a budget that is used up is gone on with."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.stand_in_server import StandInServer
+from benchmarks.stand_in_server import Request, StandInServer, completions
 from florenz.pipeline import asking, plan_beside
 from florenz.pipeline.__main__ import main
+from florenz.pipeline.plan import ASSEMBLE
 from florenz.pipeline.rates import WHILE_BESIDE, read_rates, share_beside
 from florenz.pipeline.serving import Serving
 from florenz.shards.manifest import read_manifest
@@ -82,6 +84,24 @@ def test_a_plan_asks_nobody_and_a_sample_is_paid_for_once(
     assert "missing    0 captions" in told and "time       1 machine: 0 s" in told
 
 
+def test_an_assembly_that_is_all_that_is_left_is_planned_too(
+    recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a budget that was used up with the last answer, or with another threshold."""
+    assert main([recipe, "PLAN=1", f"SAMPLE={NUM_IMAGES}"]) == 0
+    rates_path = tmp_path / "out" / "ledger" / "rates.json"
+    rates = json.loads(rates_path.read_text())
+    rates_path.write_text(json.dumps(rates | {ASSEMBLE: [[NUM_IMAGES, 60.0, 0]]}))
+    capsys.readouterr()
+    assert main([recipe, "PLAN=1"]) == 0
+    told = capsys.readouterr().out
+    assert "missing    0 captions" in told and "time       1 machine: 60 s" in told
+    assert main([recipe]) == 0
+    capsys.readouterr()
+    assert main([recipe, "PLAN=1"]) == 0
+    assert "time       1 machine: 0 s" in capsys.readouterr().out
+
+
 def test_two_models_that_share_this_machine_s_cores_are_timed_at_once_and_nothing_of_it_is_kept(
     server: StandInServer,
     recipe: str,
@@ -120,6 +140,23 @@ def test_a_budget_that_is_used_up_ends_the_run_in_one_line_and_is_gone_on_with(
     assert main([recipe]) == 0
     assert max(Counter(server.asked).values()) == 1 and len(server.asked) == NUM_IMAGES * 2 * 2
     assert verify(str(tmp_path / "out")).problems == () and read_manifest(str(tmp_path / "out")).counts
+
+
+def test_a_budget_of_tokens_that_nobody_counts_is_refused_before_anything_is_paid(
+    server: StandInServer,
+    recipe: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def uncounted(request: Request) -> None:
+        request.send_json(completions(["Ein Hund."] * len(request.prompts)) | {"usage": None})
+
+    monkeypatch.setattr(server, "fault_for", lambda request: uncounted)
+    assert main([recipe, "BUDGET=100tokens"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "BUDGET is in tokens, and the server of 'org/m' does not say how many it has used: give hours" in line
+    assert not list((tmp_path / "out").glob("ledger/captions/*"))
 
 
 @pytest.mark.parametrize(

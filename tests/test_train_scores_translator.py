@@ -20,7 +20,7 @@ from florenz.train.scores.items import example_of, picture_of
 from florenz.train.scores.scoring import evaluate
 from florenz.train.scores.sets import commute, xm3600
 from florenz.train.scores.texts import score_texts
-from florenz.train.scores.translator import BaselineTranslator, translate_with
+from florenz.train.scores.translator import BaselineTranslator, problems, translate_with
 
 SECTION = '[translator]\nmodel = "m"\nprompt = "playground"\nmax_retries = 0\nendpoint = "{endpoint}"\n[compute]'
 
@@ -72,6 +72,14 @@ def test_it_translates_the_models_own_english_and_the_sources(server: StandInSer
 def test_a_language_that_its_family_lacks_is_left_out(server: StandInServer) -> None:
     settings = BaselineTranslator(model="m", prompt="alma", endpoint=server.endpoint)
     assert translate_with(settings)(["a car"], "fr") == [] and not server.asked
+
+
+def test_a_language_of_another_model_of_its_family_is_left_out_too() -> None:
+    with StandInServer("haoranxu/X-ALMA-13B-Group6", shout) as server:
+        settings = BaselineTranslator(model=server.model, prompt="x_alma", api="chat", endpoint=server.endpoint)
+        assert problems(settings) == []
+        assert translate_with(settings)(["a car"], "de") == [] and not server.asked
+        assert len(translate_with(settings)(["a car"], "zh")) == 1 and server.asked
 
 
 def test_a_text_that_it_refuses_is_an_empty_answer(server: StandInServer) -> None:

@@ -247,7 +247,7 @@ def test_a_slow_drip_ends_at_the_deadline(server: StandInServer) -> None:
     assert time.monotonic() - started < STUCK_S / 2, "the drip would go on"
 
 
-@pytest.mark.parametrize("number", [401, 403, 404, 302])
+@pytest.mark.parametrize("number", [401, 403, 404, 405, 501, 302])
 def test_what_no_waiting_mends_is_an_error_at_once(server: StandInServer, number: int) -> None:
     server.rule = lambda request: status(number, b"", Location="/x")
     with pytest.raises(ServerError, match="API key" if number in (401, 403) else "check the endpoint"):

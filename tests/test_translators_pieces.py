@@ -72,6 +72,18 @@ def test_context_rides_along_behind_a_marker_and_stays_out_of_the_answer(server:
     assert answer == Answer(text="A BAT", finish_reason="stop", detail=WITH_CONTEXT)
 
 
+@pytest.mark.parametrize(
+    ("before", "kept"), [('"A BAT"', "A BAT"), ("„A BAT“ ", "A BAT"), ('A "BAT"', 'A "BAT"'), ("A BAT", "A BAT")]
+)
+def test_what_stands_before_the_marker_is_cleaned_like_an_answer_without_context(
+    server: StandInServer, before: str, kept: str
+) -> None:
+    family = '{"form": "raw", "user": "{text}", "cleaning": ["quotes.1"]}'
+    server.answer = lambda prompt: f"{before} ### (IT IS NIGHT)"
+    (answer,) = ask(server, [Question(text="a bat", language="de", context="Night.")], prompt="mine", family=family)
+    assert answer == Answer(text=kept, finish_reason="stop", detail=WITH_CONTEXT)
+
+
 @pytest.mark.parametrize("text", ["mumble", "silence"])
 def test_where_marker_or_text_get_lost_it_is_asked_once_more_without(server: StandInServer, text: str) -> None:
     (answer,) = ask(server, [Question(text=text, language="de", context="Details.")])
@@ -108,6 +120,24 @@ def test_a_sentence_without_an_answer_costs_its_whole_text_and_no_other(server: 
     bad, good = ask(server, [Question(text=text, language="de") for text in texts], max_source_chars=15)
     assert (bad.text, bad.reason, bad.detail) == ("", "translator_bad_reply", "sentence 2 of 3 got an empty answer")
     assert good.text == texts[1].upper() and good.detail == f"{BY_SENTENCE} (2)"
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "joined"),
+    [
+        ("zh", ("一只狗。", "两只鸟。"), "一只狗。两只鸟。"),
+        ("ja", ("犬が眠る。", "「鳥」"), "犬が眠る。「鳥」"),
+        ("zh", ("一只狗", "两只鸟。"), "一只狗 两只鸟。"),  # what ends in no mark is kept apart
+        ("ko", ("개가 잔다.", "새가 있다."), "개가 잔다. 새가 있다."),
+        ("th", ("สุนัขนอน", "นกสองตัว"), "สุนัขนอน นกสองตัว"),
+    ],
+)
+def test_sentences_stand_in_a_row_as_their_language_writes_them(
+    server: StandInServer, language: str, said: tuple[str, str], joined: str
+) -> None:
+    server.answer = lambda prompt: said["bird" in prompt]
+    (answer,) = ask(server, [Question(text="A dog sleeps. Two birds.", language=language)], max_source_chars=20)
+    assert (answer.text, answer.detail) == (joined, f"{BY_SENTENCE} (2)")
 
 
 def test_a_text_that_fits_is_asked_whole(server: StandInServer) -> None:
@@ -230,6 +260,9 @@ def test_sentences_end_where_sentences_end() -> None:
     ]  # fmt: skip
     assert sentences('He said "Stop." Then Dr. Smith paid 3.50 to St. John.') == [
         'He said "Stop."', "Then Dr. Smith paid 3.50 to St. John.",
+    ]  # fmt: skip
+    assert sentences("A U.S. Navy ship. George W. Bush on a D.C. street at 9 a.m. Monday. It rains.") == [
+        "A U.S. Navy ship.", "George W. Bush on a D.C. street at 9 a.m. Monday.", "It rains.",
     ]  # fmt: skip
     assert sentences("no end at all") == ["no end at all"]
 

@@ -1,12 +1,14 @@
 """Prompts as the model will see them, with a real tokenizer and a real chat template."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from contracts.translator_family import small_tokenizer
 from transformers import AutoTokenizer
 
 from florenz.playground.translator_model import prompt_of
+from florenz.translators.family_files import family_named
 from florenz.translators.prompts import HARMLESS_TEXT, prompt_family, render_problems
 from florenz.translators.settings import TranslatorSettings
 
@@ -124,6 +126,33 @@ def test_a_model_of_a_family_may_be_asked_through_its_chat_template_and_unknown_
     assert render_problems(TranslatorSettings(model="me/my-own-alma", prompt="alma"), ["de"]) == []
 
 
+@pytest.mark.parametrize(
+    ("bos", "told"),
+    [
+        ('"<|begin|>"', "begin with '<|begin|>', and those of prompt = 'playground' begin with '<s>'"),
+        ('{"content": "<bos>", "special": true}', "begin with '<bos>'"),
+        ("null", "begin with nothing"),
+        ('"<s>"', ""),
+        ('{"content": "<s>"}', ""),
+    ],
+)
+def test_a_model_that_knows_no_such_beginning_is_none_of_a_raw_family_s(tmp_path: Path, bos: str, told: str) -> None:
+    """As whoever takes the playground's recipe and changes the model alone."""
+    (tmp_path / "tokenizer_config.json").write_text(f'{{"bos_token": {bos}}}')
+    found = render_problems(TranslatorSettings(model=str(tmp_path), prompt="playground"), ["de", "fr"])
+    assert [told in line and "\n" not in line for line in found] == [True] * bool(told)
+    own = TranslatorSettings(
+        model=str(tmp_path), prompt="mine", family='{"form": "raw", "bos": "<x>", "user": "{text}"}'
+    )
+    assert render_problems(own, ["de"]) == [], "whoever writes it down means it"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "[" * 100_000, '{"bos_token": 1'])
+def test_where_nothing_says_how_its_prompts_begin_nothing_is_said(tmp_path: Path, content: str) -> None:
+    (tmp_path / "tokenizer_config.json").write_text(content)
+    assert render_problems(TranslatorSettings(model=str(tmp_path), prompt="playground"), ["de"]) == []
+
+
 def test_a_fault_of_one_language_names_it(tmp_path: Path) -> None:
     template = "{% if 'French' in messages[0]['content'] %}{{ 1 // 0 }}{% endif %}{{ messages[0]['content'] }}"
     (line,) = problems(tmp_path, template, "de", "fr", "es")
@@ -136,9 +165,43 @@ def test_a_language_that_the_family_lacks_is_told_without_a_tokenizer(tmp_path: 
     assert "'alma' knows cs, de, is, ru, zh and not ca (Catalan)" in line
 
 
+def test_a_language_of_another_model_of_the_family_is_told_with_that_model() -> None:
+    settings = TranslatorSettings(model="Haoranxu/x-alma-13b-group1", prompt="x_alma", api="chat")
+    assert render_problems(settings, ("de", "nl")) == []
+    (line,) = render_problems(settings, ("de", "zh"))
+    assert "not zh (Chinese): leave it out, or take haoranxu/X-ALMA-13B-Group6 for it" in line
+    own = TranslatorSettings(model="me/my-own-x-alma", prompt="x_alma", api="chat")
+    assert render_problems(own, ("de", "zh")) == []
+
+
+def test_the_groups_of_x_alma_are_all_its_languages_each_in_one() -> None:
+    family = family_named("x_alma")
+    groups = [one.split() for one in family.model_languages]
+    assert sorted(code for _, *codes in groups for code in codes) == sorted(family.languages)
+    assert tuple(model for model, *_ in groups) == family.models
+
+
 def test_a_model_out_of_reach_is_told_once(tmp_path: Path) -> None:
     (line,) = render_problems(TranslatorSettings(model=str(tmp_path)), ("de", "fr", "es"))
     assert "tokenizer can't be loaded" in line
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_tokenizer_that_was_downloaded_is_not_sought_on_the_hub(
+    is_here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offline, transformers asked two minutes for what it has, in every run."""
+    asked: list[bool] = []
+
+    def from_pretrained(name: str, *, local_files_only: bool, **options: Any) -> Any:
+        asked.append(local_files_only)
+        if local_files_only and not is_here:
+            raise OSError("not here")
+        return small_tokenizer(TEMPLATE)
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", from_pretrained)
+    assert render_problems(TranslatorSettings(model=f"org/downloaded-{is_here}"), ["de"]) == []
+    assert asked == ([True] if is_here else [True, False])
 
 
 def test_the_served_playground_prompt_is_tokenized_as_it_was_in_training() -> None:

@@ -18,6 +18,7 @@ from florenz.translators.reply import NotJson, ReplyTooLarge, reply_json, reply_
 MAX_DETAIL_CHARS = 300
 # Not the prompt's doing, whatever the prompt: waited out. A plain 500 may be either.
 TRANSIENT_STATUSES = (408, 425, 429, 502, 503, 504)
+NOT_THERE = (404, 405, 501)  # nobody serves this here, and asking again brings the same
 MAX_TOKENS_COUNTED = 10**12  # a server that says more does not count tokens
 
 
@@ -48,7 +49,7 @@ def check_status(endpoint: str, model: str, response: httpx.Response, api: Api, 
         variable = key_variable or API_KEY_VARIABLES[0]
         raise ServerError(f"{endpoint} refuses the API key (HTTP {status}); set {variable}")
     detail = f"HTTP {status}: {_error_message(response)}"
-    if status == 404 or 300 <= status < 400:
+    if status in NOT_THERE or 300 <= status < 400:
         fix = "check the endpoint and the model's name"
         raise ServerError(f"{endpoint} has no {api.name} for {model!r} ({detail}); {fix}")
     if status in TRANSIENT_STATUSES or status >= 500:

@@ -155,7 +155,10 @@ class Client:
 
     async def _answer(self, http: httpx.AsyncClient, questions: Sequence[Question], keep: Keep) -> None:
         """Every answer goes to `keep`. Raises ServerError when the retry budget is spent."""
-        await answer_in_pieces(partial(self._answer_whole, http), questions, keep, self._family.max_source_chars)
+        family = self._family
+        await answer_in_pieces(
+            partial(self._answer_whole, http), questions, keep, family.max_source_chars, family.clean
+        )
 
     async def _answer_whole(self, http: httpx.AsyncClient, questions: Sequence[Question], keep: Keep) -> None:
         """As they stand there."""

@@ -25,8 +25,8 @@ class TranslatorFamily(Protocol):
     def needs_chat_template(self) -> bool:
         """Whether prompts go through the model's template, so that its tokenizer has to be loaded."""
 
-    def language_problem(self, language: str) -> str:
-        """Why its models can't translate into this language, in one line; "" if they can."""
+    def language_problem(self, language: str, model: str = "") -> str:
+        """Why its models, or this one of them, can't translate into this language, in one line; "" if they can."""
 
     def prompts(
         self,

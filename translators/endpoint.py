@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import ssl
+from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
 from florenz.limits.table import Limits
 from florenz.translators.reply import ACCEPTED, ReplyTooLarge, fault_in_words, received, reply_json
-from florenz.translators.secrets import API_KEY_VARIABLES, LogFilter, api_key, scrubbed
+from florenz.translators.secrets import API_KEY_VARIABLES, LogFilter, api_key, credentials, scrubbed
 
 DEFAULTS = Limits()
 MAX_IDLE_CONNECTIONS = 256
@@ -32,6 +33,31 @@ def normal_endpoint(endpoint: str) -> str:
         fix = f"leave it out and set {API_KEY_VARIABLES[0]}"
         raise ValueError(f"the endpoint at {parts.hostname!r} holds a password: {fix}")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
+
+
+def endpoint_problems(endpoint: str, endpoints: Sequence[str], label: str = "endpoint") -> list[str]:
+    """What is wrong with where a recipe says that servers run, one line each. Recipes are copied into the manifest, so
+    no key may stand in a URL, and none is repeated.
+    """
+    return (
+        [problem for one in endpoints or (endpoint,) if one for problem in _url_problems(label, one)]
+        + [f"{label} and endpoints are both given: keep one"] * bool(endpoint and endpoints)
+        + [f"endpoints has '{one}' twice: keep one" for one in dict.fromkeys(endpoints) if endpoints.count(one) > 1]
+        + ["endpoints has an empty one: leave it out"] * ("" in endpoints)
+    )
+
+
+def _url_problems(label: str, endpoint: str) -> list[str]:
+    if problems := credentials(label, endpoint):
+        return problems
+    try:
+        normal_endpoint(endpoint)
+    except ValueError as problem:
+        return [f"{label}: {problem}"]
+    url = urlsplit(endpoint)
+    if url.query or url.fragment:
+        return [f"{label} has a ? or # in it: leave that part out; keys come from the environment"]
+    return []
 
 
 def _split(endpoint: str) -> SplitResult | None:

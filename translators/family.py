@@ -97,6 +97,9 @@ class Family:
     languages: tuple[str, ...] = remark(())
     """Target languages that its models know; empty: any."""
 
+    model_languages: tuple[str, ...] = remark(())
+    """Of models that each know some of `languages`: "org/model de fr", a name and the codes that it is for."""
+
     rephrases: bool = remark(False)
     """Its text is in the target language already and is to be put better: for [[rephrasers]] alone."""
 
@@ -123,6 +126,7 @@ class Family:
             + _code_problems("names", self.names)
             + _code_problems("codes", self.codes)
             + _code_problems("languages", self.languages)
+            + _code_problems("model_languages", [code for _, codes in self._groups() for code in codes])
             + _code_problems("example.language", (self.example.language,))
             + sampling_problems(self)
             + blank("licence", self.licence, "name that of its models")
@@ -133,12 +137,16 @@ class Family:
     def needs_chat_template(self) -> bool:
         return self.form == TEMPLATE
 
-    def language_problem(self, language: str) -> str:
-        if not self.languages or language in self.languages:
-            return ""
+    def language_problem(self, language: str, model: str = "") -> str:
         told = f"{language} ({NAMES[language]})" if language in NAMES else language
-        known = ", ".join(self.languages)
-        return f"prompt = {self.name!r} knows {known} and not {told}: leave it out, or take a model that knows it"
+        if self.languages and language not in self.languages:
+            known = ", ".join(self.languages)
+            return f"prompt = {self.name!r} knows {known} and not {told}: leave it out, or take a model that knows it"
+        own = next((codes for name, codes in self._groups() if name.casefold() == model.casefold()), [language])
+        if language in own:
+            return ""
+        others = " or ".join(name for name, codes in self._groups() if language in codes) or "another"
+        return f"model {model!r} knows {', '.join(own)} and not {told}: leave it out, or take {others} for it"
 
     def prompts(
         self,
@@ -204,6 +212,10 @@ class Family:
             "source_code": self.codes.get(SOURCE, SOURCE),
         }
 
+    def _groups(self) -> list[tuple[str, list[str]]]:
+        """Models and the codes that each is for, where they know different languages."""
+        return [(model, codes.split()) for model, _, codes in (one.partition(" ") for one in self.model_languages)]
+
     def _record_problems(self) -> list[str]:
         if not self.record:
             return []
@@ -244,9 +256,13 @@ def _turn_problems(label: str, turn: str) -> list[str]:
 
 def _placeholder_problems(label: str, turn: str, known: Sequence[str] = PLACEHOLDERS) -> list[str]:
     try:
-        return unknown(f"{label}, in braces,", _placeholders(turn), known)
+        problems = unknown(f"{label}, in braces,", _placeholders(turn), known)
     except ValueError as problem:
         return [f"{label}: {problem}: write braces that mean themselves twice"]
+    dressed = [name for _, name, how, conversion in string.Formatter().parse(turn) if name and (how or conversion)]
+    return problems or [
+        f"{label} has {{{name}}} with more in its braces, which could cut a text: write {{{name}}}" for name in dressed
+    ]
 
 
 def _placeholders(turn: str) -> list[str]:

@@ -12,9 +12,10 @@ Each answer says in its `detail` which way it went, which stands in the ledger a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from florenz.languages.codes import scripts_of_language
 from florenz.translators.answer import Answer
 from florenz.translators.stream import Ask, Keep, Question
 
@@ -24,6 +25,10 @@ CUT = "length"  # why an answer ends, in the server's word
 WITH_CONTEXT, CONTEXT_LOST = "translated with context", "translated without context, which got lost"
 BY_SENTENCE = "translated sentence by sentence"
 ABBREVIATIONS = ("mr", "mrs", "ms", "dr", "st", "vs", "etc", "e.g", "i.e", "no", "approx", "ca")
+_INITIALS = re.compile(r"(?:[a-z]\.)*[a-z]")  # before a full stop: U.S. Navy, George W. Bush
+WITHOUT_SPACES = {"HAN", "KANA"}  # scripts whose sentences follow each other without one: Chinese and Japanese
+Clean = Callable[[str, str], str]
+"""(answer, source) -> the translation in it."""
 _END = re.compile(r"[.!?…]+[\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z0-9])")
 
 
@@ -53,15 +58,20 @@ class _Text:
         return replace(self.question, text=text, context="")
 
 
-async def answer_in_pieces(ask: Ask, questions: Sequence[Question], keep: Keep, max_chars: int | None) -> None:
+async def answer_in_pieces(
+    ask: Ask, questions: Sequence[Question], keep: Keep, max_chars: int | None, clean: Clean
+) -> None:
     """`ask` takes questions as they stand there. Every question gets one answer. Raises what `ask` does.
+
+    clean: as `ask` cleans whole answers, for what stands before a marker: `"ein Auto" ### (...)` is quoted no more when
+    the context is gone.
 
     All are asked in one list, each on its first way, and those that did not get there in one more, and at most in a
     third: a list of each kind would be half as long at the server, and its answers two files of the ledger.
     """
     texts = [_first_way(place, question, max_chars) for place, question in enumerate(questions)]
     while texts:
-        texts = await _ask_texts(ask, texts, keep, max_chars)
+        texts = await _ask_texts(ask, texts, keep, max_chars, clean)
 
 
 def _first_way(place: int, question: Question, max_chars: int | None) -> _Text:
@@ -70,7 +80,7 @@ def _first_way(place: int, question: Question, max_chars: int | None) -> _Text:
     return _Text(place=place, question=question, parts=parts, has_context=has_context)
 
 
-async def _ask_texts(ask: Ask, texts: Sequence[_Text], keep: Keep, max_chars: int | None) -> list[_Text]:
+async def _ask_texts(ask: Ask, texts: Sequence[_Text], keep: Keep, max_chars: int | None, clean: Clean) -> list[_Text]:
     """Keeps what is answered; the others, on their next way."""
     parts = [(text, number) for text in texts for number in range(len(text.parts))]
     again: list[_Text] = []
@@ -82,8 +92,11 @@ async def _ask_texts(ask: Ask, texts: Sequence[_Text], keep: Keep, max_chars: in
             text.answers[number] = answer
             if len(text.answers) < len(text.parts):
                 continue
-            if (way := _next_way(text, max_chars)) is None:
-                done[text.place] = _answered(text)
+            before = _before_marker(text, clean) if text.has_context else ""
+            if before:
+                done[text.place] = Answer(text=before, finish_reason="stop", detail=WITH_CONTEXT)
+            elif (way := _next_way(text, max_chars)) is None:
+                done[text.place] = _joined(text)
             else:
                 again.append(way)
         if done:
@@ -96,8 +109,6 @@ async def _ask_texts(ask: Ask, texts: Sequence[_Text], keep: Keep, max_chars: in
 def _next_way(text: _Text, max_chars: int | None) -> _Text | None:
     """None for a text that has its answer, or to which there is no other way."""
     if text.has_context:
-        if _before_marker(text.answers[0]) is not None:
-            return None
         parts = _parts(text.question, max_chars)
         return replace(text, parts=parts, has_context=False, is_context_lost=True, answers={})
     if text.is_too_long_whole:
@@ -115,17 +126,12 @@ def sentences(text: str) -> list[str]:
     found, start = [], 0
     for end in _END.finditer(text):
         words = text[start : end.start()].split()
-        if words and words[-1].lower().lstrip("\"'([“‘") in ABBREVIATIONS:
+        last = words[-1].lower().lstrip("\"'([“‘") if words else ""
+        if last in ABBREVIATIONS or _INITIALS.fullmatch(last):
             continue
         found.append(text[start : end.end()].strip())
         start = end.end()
     return [*found, rest] if (rest := text[start:].strip()) else found
-
-
-def _answered(text: _Text) -> Answer:
-    if text.has_context:
-        return Answer(text=_before_marker(text.answers[0]) or "", finish_reason="stop", detail=WITH_CONTEXT)
-    return _joined(text)
 
 
 def _joined(text: _Text) -> Answer:
@@ -140,9 +146,15 @@ def _joined(text: _Text) -> Answer:
             missing = f"sentence {number} of {len(answers)} got an empty answer"
             return Answer(text="", reason="translator_bad_reply", detail=missing)
     is_cut = any(answer.finish_reason == CUT for answer in answers)
-    joined = " ".join(answer.text for answer in answers)
+    joined = _in_a_row([answer.text for answer in answers], text.question.language)
     ways.append(f"{BY_SENTENCE} ({len(answers)})")
     return Answer(text=joined, finish_reason=CUT if is_cut else "stop", detail="; ".join(ways))
+
+
+def _in_a_row(texts: Sequence[str], language: str) -> str:
+    """A space after each, but where the language has none after what ends a sentence."""
+    has_spaces = not scripts_of_language(language) <= WITHOUT_SPACES
+    return "".join(f"{text} " if has_spaces or text[-1].isalnum() else text for text in texts).rstrip()
 
 
 def _with_context(question: Question) -> Question:
@@ -150,7 +162,8 @@ def _with_context(question: Question) -> Question:
     return replace(question, text=f"{question.text} {MARKER} ({context})", context="")
 
 
-def _before_marker(answer: Answer) -> str | None:
-    """The translation; None where the marker, or all before it, got lost."""
-    text, marker, _ = answer.text.partition(MARKER)
-    return text.strip() if marker and text.strip() and not answer.reason else None
+def _before_marker(text: _Text, clean: Clean) -> str:
+    """The translation; "" where the marker, or all before it, got lost."""
+    answer = text.answers[0]
+    before, marker, _ = answer.text.partition(MARKER)
+    return clean(before, text.question.text) if marker and not answer.reason else ""

@@ -9,10 +9,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from florenz.languages.codes import NAMES
-from florenz.stores.models import local_model
+from florenz.stores.models import bos_of, local_model
 from florenz.translators.api import COMPLETIONS, Prompt
 from florenz.translators.contract import ChatTemplate, Turns
 from florenz.translators.family import Family
@@ -76,9 +77,9 @@ def family_of(settings: TranslatorSettings) -> PromptFamily:
 
 def render_problems(settings: TranslatorSettings, languages: Sequence[str]) -> list[str]:
     """One prompt for each language, made before the work: a line for each thing that would stop it there."""
-    if stranger := _stranger_problem(settings):
+    if stranger := stranger_problem(settings):
         return [stranger]
-    family = family_of(settings)
+    family, its_languages = family_of(settings), settings.family_itself()
     languages_of: dict[str, list[str]] = {}
     for language in languages:
         try:
@@ -87,7 +88,7 @@ def render_problems(settings: TranslatorSettings, languages: Sequence[str]) -> l
             problem = "" if is_in else _left_out(settings)
         except ValueError as fault:
             problem = str(fault)
-        if problem:
+        if problem := problem or its_languages.language_problem(language, settings.model):
             languages_of.setdefault(problem, []).append(language)
     # Most faults are the model's, and the same in every language.
     return [
@@ -96,18 +97,31 @@ def render_problems(settings: TranslatorSettings, languages: Sequence[str]) -> l
     ]
 
 
-def _stranger_problem(settings: TranslatorSettings) -> str:
-    """A model that one of our families names, asked in the form of another; through its own chat template it may be."""
+def needs_tokenizer(settings: TranslatorSettings) -> bool:
+    """Whether its prompts go through the model's own template here, also where somebody else serves it."""
+    return settings.api == COMPLETIONS and settings.family_itself().needs_chat_template
+
+
+def stranger_problem(settings: TranslatorSettings) -> str:
+    """A model that one of our families names, asked in the form of another; through its own chat template it may be.
+    And one that the form can't be for: it begins with what this model knows as no beginning.
+    """
     asked = settings.family_itself()
     if settings.family or (asked.needs_chat_template and not asked.models):
         return ""
     model = settings.model.casefold()
     own = [name for name in family_names() if model in map(str.casefold, family_named(name).models)]
-    if not own or asked.name in own:
+    if own and asked.name not in own:
+        return (
+            f"model {settings.model!r} was made for prompt = {own[0]!r}, and prompt = {asked.name!r} is for others: "
+            f"write prompt = {own[0]!r}, or name another model"
+        )
+    bos = bos_of(settings.model) if asked.bos else None
+    if bos in (asked.bos, None):
         return ""
     return (
-        f"model {settings.model!r} was made for prompt = {own[0]!r}, and prompt = {asked.name!r} is for others: "
-        f"write prompt = {own[0]!r}, or name another model"
+        f"model {settings.model!r} was made for prompts that begin with {repr(bos) if bos else 'nothing'}, and those "
+        f"of prompt = {asked.name!r} begin with {asked.bos!r}: name the family that it was made for"
     )
 
 
@@ -135,15 +149,25 @@ def chat_template(family: str, model: str, revision: str) -> ChatTemplate:
 
 @lru_cache(maxsize=8)
 def load_tokenizer(model: str, revision: str) -> Any:
-    """The model's own tokenizer, without remote code. Raises ValueError if it is out of reach."""
+    """The model's own tokenizer, without remote code; what was downloaded before is taken as it is, since transformers
+    would ask a hub that is out of reach for minutes whether it has changed. Raises ValueError if it is out of reach.
+    """
     from transformers import AutoTokenizer  # 2 s to import, and only chat templates need it
 
-    try:
-        return AutoTokenizer.from_pretrained(local_model(model), revision=revision or None, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().partition("\n")[0]
-        problem = f"model {model!r}: its tokenizer can't be loaded ({first_line})"
-        raise ValueError(f"{problem}; check the name, and that you may download it") from error
+    name = local_model(model)
+    for is_only_here in (True,) if Path(name).is_dir() else (True, False):
+        try:
+            found = AutoTokenizer.from_pretrained(
+                name, revision=revision or None, trust_remote_code=False, local_files_only=is_only_here
+            )
+        except (OSError, ValueError) as error:
+            fault = error
+        else:
+            if found.chat_template or not is_only_here or Path(name).is_dir():  # of a part that is here it may lack
+                return found
+    first_line = str(fault).strip().partition("\n")[0]
+    problem = f"model {model!r}: its tokenizer can't be loaded ({first_line})"
+    raise ValueError(f"{problem}; check the name, and that you may download it") from fault
 
 
 def _template_faults() -> tuple[type[Exception], ...]:

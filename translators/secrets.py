@@ -93,6 +93,17 @@ def api_key(variable: str = "") -> Secret | None:
     return None
 
 
+def credentials(label: str, uri: str) -> list[str]:
+    """A problem if a user name or password stands in a URI. It is not repeated: the message may land in a log."""
+    _, has_scheme, rest = uri.partition("://")
+    if not has_scheme or "@" not in rest.partition("/")[0]:
+        return []
+    return [
+        f"{label} holds a user name or password, and recipes are copied into the manifest: "
+        "take it out and set it in the environment"
+    ]
+
+
 def scrubbed(text: str) -> str:
     """The text with "[secret]" in the place of every secret of the environment.
 

@@ -49,9 +49,12 @@ def problems(settings: Settings) -> Iterator[str]:
     """Whether the servers that are named serve it, or else that it is there, can be served here, and sees."""
     if settings.key_variable and settings.starts_server:
         yield KEY_WITHOUT_SERVER
-    try:
-        for endpoint in settings.running_servers:
+    for endpoint in settings.running_servers:
+        try:
             check_endpoint(endpoint, settings.model, key_variable=settings.key_variable)
+        except (ServerError, ValueError) as problem:
+            yield str(problem)
+    try:
         if settings.running_servers:
             fingerprint_of_served(settings.model, settings.revision)
             return

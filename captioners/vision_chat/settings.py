@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from florenz.captioners.contract import CaptionerSettings
 from florenz.recipes.checks import below_0, below_1, not_above_0
 from florenz.recipes.fingerprints import effort
-from florenz.translators.endpoint import normal_endpoint
+from florenz.translators.endpoint import endpoint_problems
 from florenz.translators.settings import USUAL_SAMPLING, ServedSettings
 
 PROMPTS = (
@@ -60,14 +60,7 @@ class Settings(ServedSettings, CaptionerSettings):
         faults += not_above_0(top_p=self.top_p)
         if not 1 <= self.jpeg_quality <= 100:
             faults.append(f"jpeg_quality is {self.jpeg_quality}: choose 1 to 100")
-        if self.endpoint and self.endpoints:
-            faults.append("endpoint and endpoints are both given: keep one")
-        for endpoint in self.running_servers:
-            try:
-                normal_endpoint(endpoint)
-            except ValueError as problem:
-                faults.append(f"endpoint: {problem}")
-        return faults
+        return faults + endpoint_problems(self.endpoint, self.endpoints)
 
     @property
     def asked(self) -> dict[str, str]:

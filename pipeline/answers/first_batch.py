@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -54,28 +54,31 @@ def prove(captioner: Captioner, settings: CaptionerSettings) -> None:
 
 
 class FirstCaptions:
-    """Looks at batches until one shows that the captioner sees its pictures."""
+    """Looks at captions until each style has shown that the captioner sees its pictures: over all batches, of which
+    each may be smaller than what proves anything.
+    """
 
     def __init__(self, captioner: Captioner, settings: CaptionerSettings) -> None:
         self._captioner, self._settings = captioner, settings
-        self._is_proved = False
+        self._said: dict[str, list[str]] = defaultdict(list)
+        self._proved: set[str] = set()
 
     def check(self, rows: Sequence[CaptionRow]) -> None:
         """Raises CaptionerError when all captions of a style are empty, or the same, which the probes get as well."""
-        if self._is_proved:
-            return
-        texts: dict[str, list[str]] = defaultdict(list)
         for row in rows:
-            if row.text is not None:
-                texts[row.style].append(row.text)
-        suspects = [style for style, found in texts.items() if len(found) >= ENOUGH and len(set(found)) == 1]
-        for style in suspects:
-            if set(_captions_of_probes(self._captioner, (style,))) == {texts[style][0]}:
+            if row.text is not None and row.style not in self._proved:
+                self._said[row.style].append(row.text)
+        for style, texts in list(self._said.items()):
+            is_suspect = len(set(texts)) == 1
+            if is_suspect and len(texts) < ENOUGH:
+                continue
+            if is_suspect and set(_captions_of_probes(self._captioner, (style,))) == {texts[0]}:
                 raise CaptionerError(
-                    f"captioner {self._settings.model!r} says the same to every picture ({_quoted(texts[style][0])} "
-                    f"{len(texts[style])} times, style {style}): copy the model anew, or name another"
+                    f"captioner {self._settings.model!r} says the same to every picture ({_quoted(texts[0])} "
+                    f"{len(texts)} times, style {style}): copy the model anew, or name another"
                 )
-        self._is_proved = any(len(set(found)) > 1 for found in texts.values())
+            self._proved.add(style)
+            del self._said[style]
 
 
 def prove_translator(client: Client, languages: Sequence[str]) -> None:
@@ -87,6 +90,14 @@ def prove_translator(client: Client, languages: Sequence[str]) -> None:
             f"translator {client.model!r} at {client.endpoint} has no word for {TEXTS[0]!r} in {languages[0]}{why}: "
             "name the prompt family that it was made for, or another model"
         )
+
+
+def said_to_texts(client: Client, language: str) -> set[str]:
+    """Nothing where it can't be asked: whoever asks questions there meets the same, and says it."""
+    try:
+        return {answer.text for answer in client.translate(TEXTS, language)}
+    except ServerError:
+        return set()
 
 
 def prove_translators(clients: Sequence[Client], languages: Sequence[str]) -> list[str]:
@@ -112,29 +123,49 @@ def _ask_all(questions: Sequence[Callable[[], None]]) -> list[str]:
 
 
 class FirstTranslations:
-    """Looks at lists of answers until one shows that the translator reads its texts. Threads may share it."""
+    """Looks at answers until each language has shown that the translator reads its texts: over all lists, of which
+    each may be smaller than what proves anything. Threads may share it.
 
-    def __init__(self, model: str) -> None:
-        self._model = model
+    ask: what each of its servers says in a language to TEXTS. What is asked again because it got no good answer may get
+    the same once more, and is no sign of a broken model.
+    """
+
+    def __init__(self, model: str, ask: Callable[[str], Sequence[Collection[str]]]) -> None:
+        self._model, self._ask = model, ask
+        self._said: dict[str, dict[str, str]] = defaultdict(dict)
         self._proved: set[str] = set()
         self._gate = threading.Lock()
 
     def check(self, questions: Sequence[Question], answers: Sequence[Answer]) -> None:
-        """Raises ServerError when so many different texts of a language got the same answer, or none got a word."""
-        answer_of: dict[str, dict[str, str]] = defaultdict(dict)
-        for question, answer in zip(questions, answers, strict=True):
-            if question.language not in self._proved and not answer.reason:
-                answer_of[question.language][question.text] = answer.text
-        for language, found in answer_of.items():
-            if len(set(found.values())) > 1:
-                with self._gate:
-                    self._proved.add(language)
-            elif len(found) >= 2 * ENOUGH:
+        """Raises ServerError when so many different texts of a language got the same answer, or none got a word, and
+        TEXTS too.
+        """
+        for language, (number, text) in self._suspects(questions, answers).items():
+            if any(set(said) == {text} for said in self._ask(language)):
                 raise ServerError(
-                    f"translator {self._model!r} says the same to {len(found)} different texts "
-                    f"({_quoted(next(iter(found.values())))}, {language}): name the prompt family that it was made "
-                    "for, or another model"
+                    f"translator {self._model!r} says the same to {number} different texts ({_quoted(text)}, "
+                    f"{language}): name the prompt family that it was made for, or another model"
                 )
+            with self._gate:
+                self._proved.add(language)
+
+    def _suspects(self, questions: Sequence[Question], answers: Sequence[Answer]) -> dict[str, tuple[int, str]]:
+        """Language -> to how many texts the same was said, and what."""
+        suspects = {}
+        with self._gate:
+            for question, answer in zip(questions, answers, strict=True):
+                if question.language not in self._proved and not answer.reason:
+                    self._said[question.language][question.text] = answer.text
+            for language, found in list(self._said.items()):
+                several = set(found.values())
+                if len(several) > 1:
+                    self._proved.add(language)
+                elif len(found) >= 2 * ENOUGH:
+                    suspects[language] = (len(found), several.pop())
+                else:
+                    continue
+                del self._said[language]
+        return suspects
 
 
 def _captions_of_probes(captioner: Captioner, styles: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ import apache_beam as beam
 from florenz.limits.table import Limits
 from florenz.pipeline.answers.busy import Meter, leave
 from florenz.pipeline.answers.captioned import Feed
-from florenz.pipeline.answers.first_batch import FirstTranslations, NoWord, prove_translator
+from florenz.pipeline.answers.first_batch import FirstTranslations, NoWord, prove_translator, said_to_texts
 from florenz.pipeline.answers.ledger import Ledger, TranslationRow
 from florenz.pipeline.answers.questions import TranslationTask
 from florenz.pipeline.budget import UNLIMITED, Budget
@@ -60,7 +60,7 @@ class Translate(beam.DoFn):
         self._stream: Stream | None = None
 
     def setup(self) -> None:
-        self._first = FirstTranslations(self._settings.model)
+        self._first = FirstTranslations(self._settings.model, self._said_to_texts)
         settings, limits = self._settings, self._limits
         self._shared_server = None if self._endpoints else SharedServer(settings)
         self._is_proved = self._shared_server is None
@@ -111,6 +111,9 @@ class Translate(beam.DoFn):
         except ServerError:
             return
         self._is_proved = True
+
+    def _said_to_texts(self, language: str) -> list[set[str]]:
+        return [said_to_texts(client, language) for client in self._clients]
 
     def _counted(self) -> dict[str, int]:
         """Tokens, as the servers say, since this copy of the step began."""

@@ -26,7 +26,10 @@ CHANGES = {
     **{"temperature": 0.123, "top_p": 0.123, "top_k": 123, "repetition_penalty": 1.23},
     **{"stop": ("#",), "stop_token_ids": (123,), "cleaning": ("note.1", "note.1")},
 }
-REMARKS = {"name": "other", "licence": "other", "source": "other", "models": ("other/model",), "languages": ("de",)}
+REMARKS = {
+    **{"name": "other", "licence": "other", "source": "other", "models": ("other/model",), "languages": ("de",)},
+    "model_languages": ("other/model de",),
+}
 
 
 def small_tokenizer(chat_template: str | None) -> PreTrainedTokenizerFast:

@@ -33,7 +33,8 @@ def problems(settings: BaselineTranslator) -> list[str]:
     from florenz.translators.prompts import render_problems
 
     try:
-        known = settings.family_itself().languages or tuple(NAMES)
+        family = settings.family_itself()
+        known = [one for one in family.languages or NAMES if not family.language_problem(one, settings.model)]
         check_endpoint(settings.endpoint, settings.model, key_variable=settings.key_variable)
         found = render_problems(settings, known[:1])
     except (ServerError, ValueError) as problem:
@@ -51,7 +52,7 @@ def translate_with(settings: BaselineTranslator) -> Translate:
     client, family = Client(settings.endpoint, settings.model, settings), settings.family_itself()
 
     def translate(texts: Sequence[str], language: str) -> list[str]:
-        if family.language_problem(language):
+        if family.language_problem(language, settings.model):
             return []
         try:
             with _quiet("florenz.translators.stream"):  # a server that is lost is told once, as the error
