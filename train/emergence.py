@@ -13,11 +13,13 @@ Exit codes: 0 all done; 1 some run failed, the report is of the others; 2 the in
 
 from __future__ import annotations
 
+import math
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from florenz.console import fail, quiet_libraries
+from florenz.console import fail, interrupt, quiet_libraries
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
 from florenz.recipe_command import read_list_words
@@ -197,3 +199,4 @@ def _run(path: str, variables: Mapping[str, str]) -> int:
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, interrupt)  # ends the runs that it has started, too

@@ -14,13 +14,14 @@ Exit codes: 0 all done; 1 some run failed, the law is fitted to the others; 2 th
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from florenz.console import fail, quiet_libraries
+from florenz.console import fail, interrupt, quiet_libraries
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
 from florenz.recipe_command import read_list_words
@@ -186,6 +187,7 @@ def _run(paths: Sequence[str], variables: Mapping[str, str]) -> int:
     draw(points, fits, picture)
     figure = f"![loss over samples seen]({picture.name})"
     parts = (table, figure, "Cross-entropy in nats per token:", losses_table(points))
+    signal.signal(signal.SIGTERM, interrupt)  # ends the runs that it has started, too
     write_between_marks(report, "\n\n".join(parts), title="The law")
     print(table)
     print(f"{len(folders)} runs in {report} and {picture}")
