@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from shards_dataset import write_dataset
 
 from florenz.train import emergence, law
 from florenz.train.checkpoint import Position, begin_checkpoint, finish_checkpoint
@@ -225,10 +226,34 @@ def test_a_report_is_left_alone_where_no_run_was_finished(
     page = tmp_path / "page.md"
     page.write_text("# Mine\n\nFigures.\n")
     (tmp_path / "list.toml").write_text(f'base = "{ROOT}/configs/train.toml"\n[variants.a]\n')
+    write_dataset(str(tmp_path / "data"), num_images=80)  # some of val for choosing
+    words_of_list = [str(tmp_path / "list.toml"), f"DATA={tmp_path}/data", f"OUT={tmp_path}/out", f"REPORT={page}"]
     for command, words in ((emergence, "no run is finished"), (law, "so nothing is fitted")):
-        assert command.main([str(tmp_path / "list.toml"), f"OUT={tmp_path}/out", f"REPORT={page}"]) == 1
+        assert command.main(words_of_list) == 1
         error = capsys.readouterr().err
         assert words in error and error.count("\n") == 1 and page.read_text() == "# Mine\n\nFigures.\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ('"model.size" = "playgroud"', "did you mean 'playground'?"),
+        ('"stages.all.leave_out" = ["translations/fr"]', "leave_out names translations/fr"),
+        ('"model.random_parts" = ["visoin"]', "did you mean 'vision'?"),
+    ],
+)
+def test_a_variant_that_could_not_begin_is_told_before_any_other_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], change: str, words: str
+) -> None:
+    """With all seeds in one line; the folder is still free for the mended list."""
+    monkeypatch.setattr(emergence, "execute", None)
+    write_dataset(str(tmp_path / "data"), num_images=80)
+    (tmp_path / "list.toml").write_text(
+        f'base = "{ROOT}/configs/train.toml"\n[variants.a]\n[variants.b]\nset = {{ {change} }}\n'
+    )
+    assert emergence.main([str(tmp_path / "list.toml"), f"DATA={tmp_path}/data", f"OUT={tmp_path}/out"]) == 2
+    error = capsys.readouterr().err
+    assert "variant b: " in error and words in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 def grid(tmp_path: Path) -> list[Path]:

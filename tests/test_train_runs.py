@@ -280,7 +280,7 @@ sys.exit(emergence.main(sys.argv[1:]))
 
 def test_a_signal_to_the_list_ends_its_runs_too(tmp_path: Path) -> None:
     """What is left of them would hold the folders that the same command wants next."""
-    write_dataset(str(tmp_path / "data"))
+    write_dataset(str(tmp_path / "data"), num_images=80)  # some of val for choosing
     base = ROOT / "configs" / "train.toml"
     (tmp_path / "list.toml").write_text(f'base = "{base}"\nseeds = [0]\n[variants.a]\n')
     words = [str(tmp_path / "list.toml"), f"DATA={tmp_path}/data", f"OUT={tmp_path}/out", f"REPORT={tmp_path}/p.md"]

@@ -25,7 +25,7 @@ from florenz.limits.table import RECORD_BYTES
 from florenz.recipe_command import read_list_words
 from florenz.stores import files
 from florenz.train.results import Z_975, Figures, Result, mean_and_interval, mean_over, read_result
-from florenz.train.runs import execute, folders_below, read_list, runs_of
+from florenz.train.runs import check_runs, execute, folders_below, read_list, runs_of
 from florenz.train.variants import Variant
 
 USAGE = "usage: florenz emergence [LIST] [DATA=folder] [OUT=folder] [REPORT=file] [RUNS=folder,folder]"
@@ -238,6 +238,7 @@ def _run(path: str, variables: Mapping[str, str]) -> int:
         settings, variants = read_list(path)
         out = variables.get("OUT", OUT)
         runs = runs_of(settings, variants, out, data=variables.get("DATA", ""))
+        check_runs(runs)
         failed = execute(runs, print, processes=settings.processes)
         folders = [run.folder for run in runs if run.is_done] or list(folders_below(out))
     if not folders:

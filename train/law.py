@@ -29,7 +29,7 @@ from florenz.stores import files
 from florenz.train.emergence import GROUPS, write_between_marks
 from florenz.train.power_law import FACTORS, PAPER, Fit, Point, fit, missed_beyond
 from florenz.train.results import Result, mean_over, read_result
-from florenz.train.runs import RECORD, execute, read_list, read_run, runs_of
+from florenz.train.runs import RECORD, check_runs, execute, read_list, read_run, runs_of
 
 LIST, OUT, REPORT = "configs/law.toml", "data/law", "docs/law.md"
 VARIABLES = ("DATA", "OUT", "REPORT")
@@ -206,6 +206,7 @@ def _run(paths: Sequence[str], variables: Mapping[str, str]) -> int:
         runs = runs_of(settings, variants, variables.get("OUT", OUT), data=variables.get("DATA", ""))
         for run in runs:
             start_languages(run.table)  # a decoder that is not there is told before hours of other runs
+        check_runs(runs)
         failed = execute(runs, print, processes=settings.processes)
         folders = [run.folder for run in runs if run.is_done]
         if not folders:

@@ -152,6 +152,20 @@ def _check(table: Mapping[str, Any], label: str) -> None:
     recipe_of(copy.deepcopy(dict(table)), label)
 
 
+def check_runs(runs: Sequence[Run]) -> None:
+    """`RecipeError` with what would stop runs that are not done in their first seconds, each when its turn came."""
+    from florenz.train.preflight import problems_of_data, problems_of_recipe  # torch, which takes a second
+    from florenz.train.recipe import recipe_of
+
+    problems = []
+    for run in (run for run in runs if not run.is_done):
+        recipe = recipe_of(copy.deepcopy(dict(run.table)), run.variant)
+        found = problems_of_recipe(recipe, world_size=1) or problems_of_data(recipe)
+        problems += [f"variant {run.variant}: {problem}" for problem in found]
+    if problems:
+        raise RecipeError(list(dict.fromkeys(problems)))
+
+
 def execute(runs: Sequence[Run], say: Say, *, processes: int = 0) -> list[Run]:
     """Run what is not done, so many at once; those that failed, whose log.txt says why. Ctrl-C stops them all.
 
