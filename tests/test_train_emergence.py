@@ -16,7 +16,7 @@ from florenz.train import emergence, law
 from florenz.train.checkpoint import Position, begin_checkpoint, finish_checkpoint
 from florenz.train.power_law import Point
 from florenz.train.results import mean_and_interval, read_result
-from florenz.train.runs import RECORD
+from florenz.train.runs import RECORD, read_list, runs_of
 from florenz.train.variants import Variant
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -254,6 +254,27 @@ def test_a_variant_that_could_not_begin_is_told_before_any_other_does(
     assert emergence.main([str(tmp_path / "list.toml"), f"DATA={tmp_path}/data", f"OUT={tmp_path}/out"]) == 2
     error = capsys.readouterr().err
     assert "variant b: " in error and words in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_dataset_that_was_made_anew_is_told_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Runs on the builds before and after have no mean, and hours of them would be for nothing."""
+    monkeypatch.setattr(emergence, "execute", lambda runs, say, processes: [])
+    build = write_dataset(str(tmp_path / "data"), num_images=80).build
+    (tmp_path / "list.toml").write_text(f'base = "{ROOT}/configs/train.toml"\nseeds = [0, 1]\n[variants.a]\n')
+    settings, variants = read_list(str(tmp_path / "list.toml"))
+    done, waiting = runs_of(settings, variants, str(tmp_path / "out"), data=str(tmp_path / "data"))
+    write_run(done.folder, french=0.5)
+    done.folder.joinpath(RECORD).unlink()
+    done.prepare()
+    words = [str(tmp_path / "list.toml"), f"DATA={tmp_path}/data", f"OUT={tmp_path}/out", f"REPORT={tmp_path}/p.md"]
+    assert done.is_done and not waiting.is_done and emergence.main(words) == 2
+    error = capsys.readouterr().err
+    assert f"a-0 is done on build b1, and DATA is {build} by now" in error and error.count("\n") == 1
+    evaluation = json.loads((done.folder / "evaluation.json").read_text()) | {"dataset": build}
+    (done.folder / "evaluation.json").write_text(json.dumps(evaluation))
+    assert emergence.main(words) == 0 and "| a | 0 |" in (tmp_path / "p.md").read_text()
 
 
 def grid(tmp_path: Path) -> list[Path]:

@@ -153,7 +153,8 @@ def _check(table: Mapping[str, Any], label: str) -> None:
 
 
 def check_runs(runs: Sequence[Run]) -> None:
-    """`RecipeError` with what would stop runs that are not done in their first seconds, each when its turn came."""
+    """`RecipeError` with what would stop runs that are not done in their first seconds, each when its turn came; and
+    with those that are done on another build of their dataset, since there is no mean of both."""
     from florenz.train.preflight import problems_of_data, problems_of_recipe  # torch, which takes a second
     from florenz.train.recipe import recipe_of
 
@@ -162,6 +163,8 @@ def check_runs(runs: Sequence[Run]) -> None:
         recipe = recipe_of(copy.deepcopy(dict(run.table)), run.variant)
         found = problems_of_recipe(recipe, world_size=1) or problems_of_data(recipe)
         problems += [f"variant {run.variant}: {problem}" for problem in found]
+    if not problems and not all(run.is_done for run in runs):
+        problems += [problem for run in runs if run.is_done for problem in _another_build(run)]
     if problems:
         raise RecipeError(list(dict.fromkeys(problems)))
 
@@ -203,6 +206,14 @@ def execute(runs: Sequence[Run], say: Say, *, processes: int = 0) -> list[Run]:
         for _, process, _ in running.values():
             process.wait()
     return failed
+
+
+def _another_build(run: Run) -> Iterator[str]:
+    """Whether the dataset was made anew since the run was scored."""
+    then = json.loads(read_path(run.folder / RESULT, RECORD_BYTES)).get("dataset")
+    now = "+".join(read_manifest(folder).build for folder in folders_in(str(run.table["data"])))
+    if then != now:
+        yield f"{run.folder} is done on build {then}, and DATA is {now} by now: choose another OUT, or remove it"
 
 
 def _missing_starts(table: Mapping[str, Any]) -> Iterator[str]:
