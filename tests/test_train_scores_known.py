@@ -1,15 +1,18 @@
 """What a training has to do with questions: languages and concepts that it withheld, and scenes that it has seen."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from shards_dataset import ENGLISH, FRENCH, edit_samples, translation, write_dataset
+from shards_dataset import ENGLISH, FRENCH, edit_samples, shard_file, translation, write_dataset
+from training_examples import recipe_in, train_quietly, write_recipe
 
 from florenz.playground.scene import concepts_of
 from florenz.playground.world import draw_world, picture
 from florenz.shards.manifest import write_manifest
+from florenz.train.evaluate import main
 from florenz.train.scores.asking import Asking
 from florenz.train.scores.benchmark_table import benchmark_table
 from florenz.train.scores.known import Known, known_to
@@ -56,6 +59,14 @@ def test_the_source_of_a_translation_is_a_caption_that_was_seen(tmp_path: Path) 
     edit_samples(tmp_path, "train-000000.tar", lambda samples: [replace(samples[0], examples=alone), *samples[1:]])
     known = known_to([folder], dataset.Set(folder=folder))
     assert isinstance(known, Known) and known.texts == {("short", ENGLISH), ("short", "A purple car.")}
+
+
+def test_val_is_scored_where_train_is_gone_and_nobody_can_tell_what_is_new(tmp_path: Path) -> None:
+    folder = of_the_playground(tmp_path)
+    shard_file(tmp_path, "train-000000.tar").unlink()
+    asked = known_to([folder], dataset.Set(folder=folder))
+    items = [item for part in asked.parts() for item in asked.items(part)]
+    assert items and {item.is_repeated for item in items} == {None}
 
 
 def test_of_other_pictures_nothing_is_marked(tmp_path: Path) -> None:
@@ -120,3 +131,21 @@ def test_a_language_that_was_never_learned_has_no_part_in_the_verdict() -> None:
     pairs = [scored("de", is_held_out=False), scored("fr", is_held_out=True), scored("ru", is_held_out=True)]
     learned = replace(pairs[0], task="translation", language="fr")
     assert "Russian" in verdict(pairs) and "Russian" not in verdict([*pairs, learned])
+
+
+@pytest.mark.usefixtures("one_build")
+def test_a_finished_training_is_scored_with_what_it_has_seen_and_withheld(tmp_path: Path) -> None:
+    """Its own val repeats its only caption; scenes of another seed are new, and learn what is held out."""
+    of_the_playground(tmp_path / "data")
+    train_quietly(recipe_in(tmp_path))
+    draw_world(str(tmp_path / "scenes"), count=2, seed=SEED)
+    recipe = str(write_recipe(tmp_path))
+    assert main([recipe]) == 0
+    assert main([recipe, "BENCHMARK=playground", f"BENCHMARK_DATA={tmp_path}/scenes"]) == 0
+    own, others = (
+        json.loads((tmp_path / "out" / f"evaluation{name}.json").read_text())["pairs"] for name in ("", "-playground")
+    )
+    assert {(one["num_new"], one["new"]) for one in own} == {(0, None)}
+    assert all(one["num_new"] == one["num_texts"] > 0 and one["new"] == one["with_prefix"] for one in others)
+    held_out = {one["language"] for one in others if one["task"] == "caption" and one["is_held_out"]}
+    assert held_out == {"fr", "es", "ru", "zh"}  # French is translated into, the others are not there at all

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from florenz.languages.codes import SOURCE
 from florenz.shards.manifest import Manifest, read_manifest
 from florenz.train.data.examples import read_examples
-from florenz.train.data.tar_index import ShardCache, ShardFiles
+from florenz.train.data.tar_index import ShardCache, ShardFiles, StreamError
 from florenz.train.scores.sets.contract import EvaluationSet, Item, Judge, has_baselines, judge_of
 from florenz.train.scores.sets.dataset import PLAYGROUND
 
@@ -32,14 +32,14 @@ class Known:
     """An evaluation set whose items say what the training has to do with them; all else is as in `asked`.
 
     languages: that the training has texts in. held_out: those of them that it captions nowhere. withheld: concepts.
-    texts: the English captions of its pictures.
+    texts: the English captions of its pictures; None where its shards can't be read any more, and nobody can tell.
     """
 
     asked: EvaluationSet
     languages: frozenset[str]
     held_out: frozenset[str]
     withheld: frozenset[str]
-    texts: frozenset[Text]
+    texts: frozenset[Text] | None
 
     @property
     def folder(self) -> str:
@@ -79,7 +79,7 @@ class Known:
             item,
             is_held_out=item.is_held_out or is_held_out,
             is_withheld=is_withheld,
-            is_repeated=(item.style, item.truth) in self.texts,
+            is_repeated=None if self.texts is None else (item.style, item.truth) in self.texts,
         )
 
 
@@ -87,7 +87,7 @@ def known_to(folders: Sequence[str], asked: EvaluationSet) -> EvaluationSet:
     """`asked`, with what a training on these datasets has to do with it; as it is where they are not the playground's.
 
     Raises:
-        ValueError: a dataset that is none. StreamError: a shard that can't be read.
+        ValueError: a dataset that is none.
     """
     manifests = [read_manifest(folder) for folder in folders]
     if any(one.recipe.get("images", {}).get("source") != PLAYGROUND for one in manifests):
@@ -98,8 +98,15 @@ def known_to(folders: Sequence[str], asked: EvaluationSet) -> EvaluationSet:
         languages=frozenset(languages | {SOURCE}),
         held_out=frozenset(language for language in languages if all(language in one.held_out for one in manifests)),
         withheld=frozenset.intersection(*(_withheld(one) for one in manifests)),
-        texts=frozenset(text for pair in zip(folders, manifests, strict=True) for text in _english(*pair)),
+        texts=_texts(folders, manifests),
     )
+
+
+def _texts(folders: Sequence[str], manifests: Sequence[Manifest]) -> frozenset[Text] | None:
+    try:
+        return frozenset(text for pair in zip(folders, manifests, strict=True) for text in _english(*pair))
+    except StreamError:  # val can be scored without train
+        return None
 
 
 def _withheld(manifest: Manifest) -> frozenset[str]:
