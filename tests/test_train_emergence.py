@@ -298,6 +298,18 @@ def test_the_law_of_any_runs_is_fitted_and_drawn(tmp_path: Path, capsys: pytest.
     assert float(losses[0].split("|")[4]) == pytest.approx(30 * 1007**-0.5 * 25600**-0.25, abs=0.0005)
 
 
+def test_a_law_through_runs_on_several_datasets_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    folders, report = grid(tmp_path), tmp_path / "law.md"
+    words = [*map(str, folders), f"REPORT={report}"]
+    assert law.main(words) == 0 and "warning" not in capsys.readouterr().out
+    evaluation = json.loads((folders[0] / "evaluation.json").read_text()) | {"dataset": "b2"}
+    (folders[0] / "evaluation.json").write_text(json.dumps(evaluation))
+    assert law.main(words) == 0
+    assert "warning: The runs are scored on datasets b1, b2" in capsys.readouterr().out
+    assert "\n\nThe runs are scored on datasets b1, b2: a loss over other texts" in report.read_text()
+
+
 def test_what_was_fitted_is_told_by_size_start_and_samples_and_of_several_seeds_the_mean() -> None:
     points = {
         "held-out captions": [

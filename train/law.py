@@ -219,9 +219,16 @@ def _run(paths: Sequence[str], variables: Mapping[str, str]) -> int:
     picture = report.with_suffix(".png")
     draw(points, fits, picture)
     figure = f"![loss over samples seen]({picture.name})"
-    parts = (table, ABOUT, figure, "Cross-entropy in nats per token:", losses_table(points))
+    builds = sorted({read_result(folder).dataset for folder in folders})
+    warning = (
+        f"The runs are scored on datasets {', '.join(builds)}: a loss over other texts is another loss."
+        if len(builds) > 1
+        else ""
+    )
+    losses = ("Cross-entropy in nats per token:", losses_table(points))
+    parts = (table, ABOUT, *([warning] if warning else []), figure, *losses)
     write_between_marks(report, "\n\n".join(parts), title="The law")
-    print(table)
+    print("\n".join([table, *([f"warning: {warning}"] if warning else [])]))
     print(f"{len(folders)} runs in {report} and {picture}")
     return 1 if failed else 0
 
