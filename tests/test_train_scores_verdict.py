@@ -86,6 +86,7 @@ def test_the_page_escapes_texts_and_holds_its_pictures() -> None:
     )
     assert "not of it" not in page and "http" not in page
     assert page.index("French") < page.index("English")  # held-out ones first
+    assert "or of things that it was shown captions of in no language" in page  # English is bold of these
     assert 'class="right"> A  car.' in page and 'class="wrong">&lt;script' in page
     (data,) = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
     with Image.open(io.BytesIO(base64.b64decode(data))) as image, Image.open(io.BytesIO(jpeg_of(3))) as source:
