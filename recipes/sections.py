@@ -80,7 +80,8 @@ class SectionReader:
         try:
             return kind(**values)
         except ValueError as problem:
-            self.problems += [f"[{section}] {line}" for line in str(problem).splitlines()]
+            where = f"[{section}] " if section else ""
+            self.problems += [where + line for line in str(problem).splitlines()]
             return None
 
     def _advice(self, key: str, known: Collection[str], section: str) -> str:

@@ -8,6 +8,7 @@ import torch
 from shards_dataset import ENGLISH, FRENCH, GERMAN, write_dataset
 from transformers import AutoTokenizer, Gemma2ForCausalLM
 
+from florenz.train import decoder as decoder_module
 from florenz.train.decoder import main, texts_of
 from florenz.train.law import start_languages
 from florenz.train.model.loading import build
@@ -70,11 +71,19 @@ def test_a_random_decoder_has_the_size_that_is_asked_for() -> None:
 
 
 def test_bad_input_is_one_line_and_exit_code_2(
-    data: str, decoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: str,
+    decoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Told before the first step."""
+    monkeypatch.setattr(decoder_module, "_fit", None)
     new = f"OUT={tmp_path}/new"
+    (tmp_path / "file").touch()
     for words, message in [
         ([f"OUT={decoder}"], "is there already: choose another folder"),
+        ([f"OUT={tmp_path}/file/new"], "file/new cannot be made (Not a directory): choose another folder"),
         ([new, "WIDTH=100"], "width (WIDTH) is 100: choose a multiple of 64"),
         ([new, "STEPS=many"], "STEPS must be a whole number"),
         ([new, "LANGS=it"], "no text in it"),

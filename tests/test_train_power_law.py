@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from florenz.train.power_law import Point, fit
+from florenz.train.power_law import Point, fit, missed_beyond
 
 SIZES, SAMPLES, STARTS = (1e6, 2e6, 4e6, 8e6), (8_000, 16_000, 32_000, 64_000), (0, 1, 5)
 EXPONENTS = {"parameters": -0.16, "samples": -0.04, "languages": -0.21}
@@ -38,6 +38,18 @@ def test_intervals_of_noisy_points_hold_the_truth_about_as_often_as_they_say() -
             found.exponents[name].low <= wanted <= found.exponents[name].high for name, wanted in EXPONENTS.items()
         ]
     assert 0.85 <= np.mean(hits) <= 1.0
+
+
+def test_what_lies_beyond_is_predicted_from_the_rest() -> None:
+    """A law that holds goes on; losses that bend are missed where nothing was fitted."""
+    assert missed_beyond(grid()) == pytest.approx(1.0)
+    bent = [replace(one, loss=one.loss / 3) if one.samples == SAMPLES[-1] else one for one in grid()]
+    assert (
+        missed_beyond(bent)
+        == pytest.approx(3.0)
+        == missed_beyond([replace(one, loss=one.loss * 3) if one.samples == SAMPLES[-1] else one for one in grid()])
+    )
+    assert missed_beyond([one for one in grid() if one.samples == SAMPLES[0]]) is None and missed_beyond([]) is None
 
 
 def test_more_noise_means_wider_intervals() -> None:

@@ -5,10 +5,12 @@ import os
 import signal
 import sys
 from pathlib import Path
-from subprocess import Popen
+from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
+import torch
+from shards_dataset import write_dataset
 
 from florenz.recipes.recipe_file import RecipeError
 from florenz.train import runs as module
@@ -101,6 +103,22 @@ def test_a_list_with_wrong_words_is_refused(tmp_path: Path) -> None:
     assert "did you mean 'seeds'?" in str(caught.value) and "[variants.a] holds about" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("processes = -1\n", "processes is -1: choose 0 or more"),
+        ("seeds = []\n", "seeds is empty: name one, like 0"),
+        ("seeds = [1, 0, 1]\n", "seeds names one twice (1, 0, 1): it would be the same run"),
+    ],
+)
+def test_settings_that_no_run_could_follow_are_refused(tmp_path: Path, text: str, wanted: str) -> None:
+    path = tmp_path / "list.toml"
+    path.write_text(f'base = "x"\n{text}[variants.a]\n')
+    with pytest.raises(RecipeError) as caught:
+        read_list(str(path))
+    assert str(caught.value) == f"{path}: {wanted}"
+
+
 def write_list(folder: Path, text: str) -> str:
     path = folder / "list.toml"
     path.write_text('base = "x"\nseeds = [0]\n' + text)
@@ -129,6 +147,8 @@ def test_a_grid_is_every_combination_with_values_in_their_own_types(tmp_path: Pa
         ("[grids.g]\nname = 'x{v}'\naxes = { w = [1] }\n", "names {v}, which is no axis: w"),
         ("[grids.g]\nname = 'x{'\naxes = { w = [1] }\n", "is written twice"),
         ("[grids.g]\nname = 'x'\naxes = { w = [1, 2] }\n", "two variants are called 'x'"),
+        ("[variants.'../x']\n", "variant '../x' cannot name a folder"),
+        ("[variants.'a/b']\n", "variant 'a/b' cannot name a folder"),
     ],
 )
 def test_a_grid_at_fault_is_told(tmp_path: Path, text: str, wanted: str) -> None:
@@ -195,3 +215,80 @@ def test_a_dataset_that_is_not_there_is_told_before_anything_starts(
     with pytest.raises(ValueError, match=r"nowhere/manifest.json does not exist: give the OUT folder"):
         execute([run], lambda text: None)
     assert started == [] and not (tmp_path / "v-0").exists()
+
+
+def test_several_datasets_are_looked_for_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = starts(monkeypatch)
+    write_dataset(str(tmp_path / "a"))
+    run = Run(variant="v", seed=0, folder=tmp_path / "v-0", table={"data": f"{tmp_path}/a, {tmp_path}/b"})
+    with pytest.raises(ValueError, match=r"/b/manifest.json does not exist"):
+        execute([run], lambda text: None)
+    write_dataset(str(tmp_path / "b"))
+    assert execute([run], lambda text: None) == [] and started == ["v-0"]
+
+
+def test_weights_that_are_not_there_are_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = starts(monkeypatch)
+    table = {"model": {"gemma": str(tmp_path / "decoder"), "tokenizer": "owner/of-the-hub"}}
+    runs = [run_in(tmp_path, "a"), Run(variant="v", seed=0, folder=tmp_path / "v-0", table=table)]
+    with pytest.raises(ValueError) as caught:
+        execute(runs, lambda text: None)
+    assert str(caught.value).startswith(f"[model] gemma is {tmp_path}/decoder, which is not there: make it first")
+    assert "\n" not in str(caught.value) and started == []
+    (tmp_path / "decoder").mkdir()
+    assert execute(runs, lambda text: None) == [] and started == ["a-0", "v-0"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "processes", "wanted"),
+    [
+        (None, 0, ["0", "1"]),
+        ("3, GPU-5", 0, ["3", "GPU-5"]),
+        ("3,5", 1, ["3", "5"]),
+        ("3,5", 3, ["3", "5", "3"]),
+    ],
+)
+def test_each_gpu_that_is_ours_has_a_run(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, processes: int, wanted: list[str]
+) -> None:
+    """Of a machine's GPUs that others have left to us, not its first ones."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in module._slots(processes)] == wanted
+
+
+def test_without_gpus_there_are_as_many_as_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert module._slots(0) == [{}] and module._slots(2) == [{}, {}]
+
+
+LISTED = """
+import sys
+from subprocess import Popen
+from florenz.train import emergence, runs
+
+WAIT = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
+runs._start = lambda run, extra: Popen([sys.executable, "-c", WAIT])
+sys.exit(emergence.main(sys.argv[1:]))
+"""
+
+
+def test_a_signal_to_the_list_ends_its_runs_too(tmp_path: Path) -> None:
+    """What is left of them would hold the folders that the same command wants next."""
+    write_dataset(str(tmp_path / "data"), num_images=80)  # some of val for choosing
+    base = ROOT / "configs" / "train.toml"
+    (tmp_path / "list.toml").write_text(f'base = "{base}"\nseeds = [0]\n[variants.a]\n')
+    words = [str(tmp_path / "list.toml"), f"DATA={tmp_path}/data", f"OUT={tmp_path}/out", f"REPORT={tmp_path}/p.md"]
+    with Popen([sys.executable, "-c", LISTED, *words], stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None and process.stderr is not None
+        child = int(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.read() == "florenz: interrupted; the same command goes on from here\n"
+    assert process.returncode == 130 and not (tmp_path / "p.md").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)

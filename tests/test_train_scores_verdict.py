@@ -60,6 +60,16 @@ def test_meaning_comes_before_exact_texts_and_chrf_stands_in_for_both() -> None:
     assert "French (chrF 89)" in verdict([*TAUGHT, captions("fr", scores(89.0), held_out=True)])
 
 
+def test_nothing_emerges_where_what_was_taught_was_not_learned() -> None:
+    """The control with a random vision tower: fluent captions of other scenes, alike in all languages."""
+    taught = [captions("en", scores(53.0, 0.0, 0.0)), captions("de", scores(45.0, 0.01, 0.01))]
+    sentence = verdict([*taught, captions("fr", scores(48.0, 0.0, 0.0), held_out=True)])
+    assert sentence.startswith("Captioning was not learned where it was taught (English 0%, German 1%), so nothing can")
+    assert "emerged in French" not in sentence and "(French 0%)" in sentence
+    learned = [taught[0], captions("de", scores(90.0, 0.6, 0.6))]
+    assert "did not emerge" in verdict([*learned, captions("fr", scores(31.0, 0.0, 0.0), held_out=True)])
+
+
 def test_nothing_is_said_where_nothing_is_held_out_or_taught() -> None:
     assert verdict(TAUGHT) == verdict([captions("fr", scores(89.0), held_out=True)]) == verdict([]) == ""
 
@@ -76,6 +86,7 @@ def test_the_page_escapes_texts_and_holds_its_pictures() -> None:
     )
     assert "not of it" not in page and "http" not in page
     assert page.index("French") < page.index("English")  # held-out ones first
+    assert "or of things that it was shown captions of in no language" in page  # English is bold of these
     assert 'class="right"> A  car.' in page and 'class="wrong">&lt;script' in page
     (data,) = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
     with Image.open(io.BytesIO(base64.b64decode(data))) as image, Image.open(io.BytesIO(jpeg_of(3))) as source:

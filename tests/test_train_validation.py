@@ -82,6 +82,22 @@ def test_a_split_of_its_own_for_choosing_leaves_val_whole(tmp_path: Path) -> Non
     assert {item.image for item in choose.items("choose")}.isdisjoint(item.image for item in report.items("val"))
 
 
+def test_held_out_captions_of_val_can_be_watched_and_choose_nothing(tmp_path: Path) -> None:
+    write_dataset(str(tmp_path))
+    edit_listing(tmp_path, "train-000000.tar", lambda info: dataclasses.replace(info, split="choose"))
+    watched = dataset.Set(folder=str(tmp_path), use="choose", watches=True)
+    report = dataset.Set(folder=str(tmp_path), use="report")
+    assert list(watched.parts()) == ["choose", "heldout"]
+    assert list(watched.items("heldout")) == list(report.items("heldout"))
+    model, processor = miniature("florence")
+    found = Validation(watched, processor, PLACE, image_px=32, max_images=100).measure(
+        model, contextlib.nullcontext, None
+    )
+    assert found["caption/fr"].is_held_out and not found["caption/de"].is_held_out
+    covered = {pair: one for pair, one in found.items() if pair != "caption/fr"}
+    assert chosen_by(found, list(found)) == chosen_by(covered, list(covered))
+
+
 @pytest.fixture(scope="module")
 def validation(data: str) -> Validation:
     _, processor = miniature("florence")
@@ -257,6 +273,7 @@ def test_a_dataset_with_nothing_to_choose_by_is_refused_in_one_line(
     [
         (("every_steps = 1", "every_steps = 0"), 'keep = "best" needs something to choose from'),
         (('keep = "best"', 'keep = "bset"'), "keep is 'bset': choose last or best"),
+        (('every_steps = 1\nkeep = "best"', "watch_held_out = true"), "watch_held_out is for validation on the way"),
         (('keep = "best"', 'split = "train"'), "split is 'train': choose one that is neither trained on nor reported"),
     ],
 )

@@ -145,9 +145,13 @@ def train(settings: DecoderSettings, say: Say) -> Path:
     torch.manual_seed(settings.seed)
     config = tiny_gemma2_config(len(tokenizer), special, width=settings.width, layers=settings.layers)
     model = Gemma2ForCausalLM(config).to(device).train()
-    loss = _fit(model, tokenizer, texts, settings, say)
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)  # before minutes of work that could not be kept
+    except OSError as problem:
+        raise ValueError(f"out (OUT) {out} cannot be made ({problem.strerror}): choose another folder") from problem
+    loss = _fit(model, tokenizer, texts, settings, say)
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     card = {

@@ -6,7 +6,7 @@ law of `power_law.py` is fitted to held-out captions, covered captions and trans
 and between the marks of REPORT (docs/law.md), the figure beside it (law.png).
 
 Every run should have its own schedule to its end: the losses half way of a long one are not those of a short one. So
-runs that kept other weights than the last ones are refused.
+runs that kept other weights than the last ones are refused, as are those that started from a finished Florenz.
 
 Exit codes: 0 all done; 1 some run failed, the law is fitted to the others; 2 the input is wrong.
 """
@@ -14,24 +14,28 @@ Exit codes: 0 all done; 1 some run failed, the law is fitted to the others; 2 th
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from florenz.console import fail, quiet_libraries
+from florenz.console import fail, interrupt, quiet_libraries
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
 from florenz.recipe_command import read_list_words
 from florenz.stores import files
 from florenz.train.emergence import GROUPS, write_between_marks
-from florenz.train.power_law import FACTORS, PAPER, Fit, Point, fit
+from florenz.train.power_law import FACTORS, PAPER, Fit, Point, fit, missed_beyond
 from florenz.train.results import Result, mean_over, read_result
-from florenz.train.runs import execute, read_list, read_run, runs_of
+from florenz.train.runs import RECORD, check_runs, execute, read_list, read_run, runs_of
 
 LIST, OUT, REPORT = "configs/law.toml", "data/law", "docs/law.md"
 VARIABLES = ("DATA", "OUT", "REPORT")
+ABOUT = (
+    "Missed beyond: the factor by which the runs with the most samples are missed, up or down, by a fit to the others."
+)
 DECODER_CARD = "decoder.json"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
 MAX_TICKS = 6
@@ -42,9 +46,11 @@ def points_of(folders: Sequence[Path]) -> dict[str, list[Point]]:
     """Kind of loss -> a point for each run that has it. `ValueError` for what is no run of this kind."""
     points: dict[str, list[Point]] = {name: [] for name, _ in GROUPS}
     for folder in folders:
-        result, table = read_result(folder), read_run(folder)
+        result, table = read_result(folder), recipe_table(folder)
         if result.kept_step != result.steps:
             raise ValueError(f'{folder} kept step {result.kept_step} of {result.steps}: train with keep = "last"')
+        if init := table["model"].get("init"):
+            raise ValueError(f"{folder} started from {init}, whose samples and languages nobody counts: leave it out")
         for name, belongs in GROUPS:
             pairs = [figures for pair, figures in result.pairs.items() if belongs(pair, figures)]
             loss = mean_over(pairs, lambda figures: figures.cross_entropy)
@@ -58,6 +64,21 @@ def points_of(folders: Sequence[Path]) -> dict[str, list[Point]]:
                     )
                 )
     return points
+
+
+def recipe_table(folder: Path) -> dict[str, Any]:
+    """What a run of a list, or any training that has its checkpoints, was made by: its stages and its model."""
+    if (folder / RECORD).exists():
+        return read_run(folder)
+    from florenz.train.checkpoint import identity_of_newest  # torch, which takes a second
+
+    if (found := identity_of_newest(str(folder))) is None:
+        raise ValueError(
+            f"{folder} does not say what was trained: there is neither {RECORD}, which a list writes, nor a checkpoint"
+        )
+    names = [key.removesuffix(".batch_size") for key in found if key.endswith(".batch_size")]
+    stages = [{"name": name, **{key: found[f"{name}.{key}"] for key in ("steps", "batch_size")}} for name in names]
+    return {"model": {key: found.get(key) for key in ("gemma", "init")}, "stages": stages}
 
 
 def samples_seen(table: Mapping[str, Any], result: Result) -> int:
@@ -96,9 +117,10 @@ def start_languages(table: Mapping[str, Any]) -> int:
         raise ValueError(f"{path} does not say which languages it knows ({problem}): run make decoder") from problem
 
 
-def exponents_table(fits: Mapping[str, Fit]) -> str:
+def exponents_table(fits: Mapping[str, Fit], points: Mapping[str, Sequence[Point]]) -> str:
     """A row for each kind of loss, the paper's exponents beside ours."""
-    head = ["loss of", "runs", *(f"exponent of {name}" for name in FACTORS), "R²", "paper: parameters, samples"]
+    exponents = [f"exponent of {name}" for name in FACTORS]
+    head = ["loss of", "runs", *exponents, "R²", "missed beyond", "paper: parameters, samples"]
     rows = [head, ["---"] * len(head)]
     for name, found in fits.items():
         cells = [
@@ -106,7 +128,9 @@ def exponents_table(fits: Mapping[str, Fit]) -> str:
             for factor in FACTORS
         ]
         paper = ", ".join(f"{value:+.2f}" for value in PAPER[name])
-        rows.append([name, str(found.num_points), *cells, f"{found.r_squared:.2f}", paper])
+        factor = missed_beyond(points[name])
+        missed = "-" if factor is None else f"x {factor:.2f}"
+        rows.append([name, str(found.num_points), *cells, f"{found.r_squared:.2f}", missed, paper])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -163,6 +187,7 @@ def main(arguments: Sequence[str]) -> int:
         return words
     paths, variables = words
     quiet_libraries()
+    signal.signal(signal.SIGTERM, interrupt)  # ends the runs that it has started, too
     try:
         return _run(paths or [LIST], variables)
     except (OSError, ValueError) as problem:
@@ -173,21 +198,37 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(paths: Sequence[str], variables: Mapping[str, str]) -> int:
     folders, failed = [Path(path) for path in paths], []
+    report = Path(variables.get("REPORT", REPORT))
+    if report.is_dir():
+        raise ValueError(f"REPORT is {report}, a folder: name a file")
     if len(paths) == 1 and paths[0].endswith(".toml"):
         settings, variants = read_list(paths[0])
         runs = runs_of(settings, variants, variables.get("OUT", OUT), data=variables.get("DATA", ""))
+        for run in runs:
+            start_languages(run.table)  # a decoder that is not there is told before hours of other runs
+        check_runs(runs)
         failed = execute(runs, print, processes=settings.processes)
         folders = [run.folder for run in runs if run.is_done]
+        if not folders:
+            return fail(f"no run is finished, so nothing is fitted and {report} is left as it was", 1)
+    elif idle := [name for name in ("DATA", "OUT") if name in variables]:
+        raise ValueError(f"{idle[0]} says nothing beside runs that are there already: leave it out")
     points = points_of(folders)
     fits = {name: fit(of_kind) for name, of_kind in points.items() if of_kind}
-    table = exponents_table(fits)
-    report = Path(variables.get("REPORT", REPORT))
+    table = exponents_table(fits, points)
     picture = report.with_suffix(".png")
     draw(points, fits, picture)
     figure = f"![loss over samples seen]({picture.name})"
-    parts = (table, figure, "Cross-entropy in nats per token:", losses_table(points))
+    builds = sorted({read_result(folder).dataset for folder in folders})
+    warning = (
+        f"The runs are scored on datasets {', '.join(builds)}: a loss over other texts is another loss."
+        if len(builds) > 1
+        else ""
+    )
+    losses = ("Cross-entropy in nats per token:", losses_table(points))
+    parts = (table, ABOUT, *([warning] if warning else []), figure, *losses)
     write_between_marks(report, "\n\n".join(parts), title="The law")
-    print(table)
+    print("\n".join([table, *([f"warning: {warning}"] if warning else [])]))
     print(f"{len(folders)} runs in {report} and {picture}")
     return 1 if failed else 0
 

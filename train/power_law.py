@@ -100,6 +100,22 @@ def fit(points: Sequence[Point], *, seed: int = 0, num_resamples: int = NUM_RESA
     )
 
 
+def missed_beyond(points: Sequence[Point]) -> float | None:
+    """How well the law goes on: the points with the most samples, predicted by a fit to all others.
+
+    The mean factor, up or down, by which they are missed: 1 is exact. None where the others are too few for a fit.
+    """
+    most = max((point.samples for point in points), default=0.0)
+    beyond = [point for point in points if point.samples == most]
+    try:
+        found = fit([point for point in points if point.samples < most], num_resamples=1)
+    except ValueError:
+        return None
+    predicted = [found.loss(point.parameters, point.samples, point.start_languages) for point in beyond]
+    missed = [abs(np.log(loss / point.loss)) for loss, point in zip(predicted, beyond, strict=True)]
+    return float(np.exp(np.mean(missed)))
+
+
 def _bootstrap(design_PK: np.ndarray, y_P: np.ndarray, seed: int, number: int) -> np.ndarray:
     """(R, K). A draw whose points can't tell the factors apart is drawn again."""
     generator = np.random.default_rng(seed)

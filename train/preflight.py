@@ -76,6 +76,15 @@ def problems_of_recipe(recipe: Recipe, *, world_size: int) -> list[str]:
     return [*problems, *picture_problems(recipe)] if recipe.model.size in SIZES else problems
 
 
+def problems_of_data(recipe: Recipe) -> list[str]:
+    """What a recipe wants of its datasets and does not find there, by their manifests alone."""
+    try:
+        manifest = joined([manifest_of(folder, "") for folder in recipe.folders])
+        return [*_mixes(recipe, manifest), *_validation(recipe)]
+    except (ManifestError, files.StoreError, OSError) as problem:
+        return [f"data (DATA): {problem}"]
+
+
 def joined(manifests: Sequence[Manifest]) -> Manifest:
     """One that says of several datasets what a training asks: builds, languages, and which pairs there are."""
     if len(manifests) == 1:

@@ -2,7 +2,7 @@
 
     base = "configs/train.toml"         # what every run has
     seeds = [0, 1, 2]
-    processes = 1                       # runs at once; 0: one for each GPU, or one
+    processes = 1                       # runs at once; where there are more GPUs, one for each
     [variants.no-french]                # what a run changes: variants.py
     ...
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,13 +28,16 @@ from typing import Any
 
 from florenz.limits.reading import read_path
 from florenz.limits.table import RECORD_BYTES
+from florenz.recipes.checks import below_0, raise_if
 from florenz.recipes.recipe_file import RecipeError, read_recipe_file
 from florenz.recipes.sections import SectionReader
 from florenz.shards.manifest import read_manifest
 from florenz.stores import files
+from florenz.train.settings.datasets import folders_in
 from florenz.train.variants import Variant, take_variants
 
 RECORD, RESULT, LOG = "run.json", "evaluation.json", "log.txt"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 POLL_S = 0.2
 
 Say = Callable[[str], None]
@@ -50,7 +54,15 @@ class ListSettings:
     """Each variant runs once with each."""
 
     processes: int = 0
-    """Runs at once. 0: as many as there are GPUs, each with one of its own; on a CPU one."""
+    """Runs at once; where there are more GPUs, as many as those, each with one of its own. 0: on a CPU one."""
+
+    def __post_init__(self) -> None:
+        problems = below_0(processes=self.processes)
+        if not self.seeds:
+            problems.append("seeds is empty: name one, like 0")
+        if len(set(self.seeds)) < len(self.seeds):
+            problems.append(f"seeds names one twice ({', '.join(map(str, self.seeds))}): it would be the same run")
+        raise_if(problems)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +152,23 @@ def _check(table: Mapping[str, Any], label: str) -> None:
     recipe_of(copy.deepcopy(dict(table)), label)
 
 
+def check_runs(runs: Sequence[Run]) -> None:
+    """`RecipeError` with what would stop runs that are not done in their first seconds, each when its turn came; and
+    with those that are done on another build of their dataset, since there is no mean of both."""
+    from florenz.train.preflight import problems_of_data, problems_of_recipe  # torch, which takes a second
+    from florenz.train.recipe import recipe_of
+
+    problems = []
+    for run in (run for run in runs if not run.is_done):
+        recipe = recipe_of(copy.deepcopy(dict(run.table)), run.variant)
+        found = problems_of_recipe(recipe, world_size=1) or problems_of_data(recipe)
+        problems += [f"variant {run.variant}: {problem}" for problem in found]
+    if not problems and not all(run.is_done for run in runs):
+        problems += [problem for run in runs if run.is_done for problem in _another_build(run)]
+    if problems:
+        raise RecipeError(list(dict.fromkeys(problems)))
+
+
 def execute(runs: Sequence[Run], say: Say, *, processes: int = 0) -> list[Run]:
     """Run what is not done, so many at once; those that failed, whose log.txt says why. Ctrl-C stops them all.
 
@@ -147,7 +176,9 @@ def execute(runs: Sequence[Run], say: Say, *, processes: int = 0) -> list[Run]:
     """
     waiting = [run for run in runs if not run.is_done]
     for data in sorted({str(run.table["data"]) for run in waiting if "data" in run.table}):
-        read_manifest(data)
+        for folder in folders_in(data):
+            read_manifest(folder)
+    raise_if(dict.fromkeys(problem for run in waiting for problem in _missing_starts(run.table)))
     if num_done := len(runs) - len(waiting):
         say(f"{num_done} of {len(runs)} runs are done")
     for run in waiting:
@@ -177,13 +208,31 @@ def execute(runs: Sequence[Run], say: Say, *, processes: int = 0) -> list[Run]:
     return failed
 
 
+def _another_build(run: Run) -> Iterator[str]:
+    """Whether the dataset was made anew since the run was scored."""
+    then = json.loads(read_path(run.folder / RESULT, RECORD_BYTES)).get("dataset")
+    now = "+".join(read_manifest(folder).build for folder in folders_in(str(run.table["data"])))
+    if then != now:
+        yield f"{run.folder} is done on build {then}, and DATA is {now} by now: choose another OUT, or remove it"
+
+
+def _missing_starts(table: Mapping[str, Any]) -> Iterator[str]:
+    """Folders of weights to start from that are not there; a name of the hub has one slash at most."""
+    for key in ("florence", "gemma", "tokenizer", "init"):
+        name = table["model"].get(key) if "model" in table else None
+        if name and (name.count("/") > 1 or name[0] in "./~") and not Path(name).expanduser().exists():
+            yield f"[model] {key} is {name}, which is not there: make it first, or take the runs that need it out"
+
+
 def _slots(processes: int) -> list[dict[str, str]]:
     """What is added to the environment of each run that goes on at the same time."""
     import torch
 
-    num_gpus = torch.cuda.device_count()
-    number = processes or max(num_gpus, 1)
-    return [{"CUDA_VISIBLE_DEVICES": str(slot % num_gpus)} if num_gpus else {} for slot in range(number)]
+    gpus = [str(place) for place in range(torch.cuda.device_count())]
+    if visible := os.environ.get(VISIBLE, "").strip():  # of the machine's GPUs these are ours, by number or by name
+        gpus = [name.strip() for name in visible.split(",")][: len(gpus)]
+    number = max(processes, len(gpus), 1)
+    return [{VISIBLE: gpus[slot % len(gpus)]} if gpus else {} for slot in range(number)]
 
 
 def _start(run: Run, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -213,11 +262,12 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    from florenz.console import fail, quiet_libraries
+    from florenz.console import fail, interrupt, quiet_libraries
 
     if len(arguments) != 1:
         return fail("usage: python -m train.runs FOLDER", 2)
     quiet_libraries()
+    signal.signal(signal.SIGTERM, interrupt)  # so that its session is written down
     from florenz.train.loop import train
     from florenz.train.recipe import recipe_of
     from florenz.train.scores.finished import evaluate_training

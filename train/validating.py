@@ -24,7 +24,7 @@ def make_validation(this: Training, stage: Stage, processor: Processor) -> Valid
     settings = this.recipe.validation
     if not settings.every_steps:
         return None
-    asked = evaluation_set_of(this.recipe.folders, "choose", settings.split)
+    asked = evaluation_set_of(this.recipe.folders, "choose", settings.split, watches=settings.watch_held_out)
     image_px = (stage.image_px or processor.image_px) if stage.images else None
     return Validation(asked, processor, this.place, image_px=image_px, max_images=settings.max_images)
 

@@ -15,11 +15,14 @@ is "{axis}" alone becomes the axis' value, whatever its type; within a longer te
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
+
+FOLDER_NAME = re.compile(r"\w[\w.-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,11 @@ def take_variants(table: dict[str, Any], problems: list[str]) -> list[Variant]:
     if not variants and not problems:
         problems.append("there is no variant: add one under [variants.name]")
     names = [variant.name for variant in variants]
+    problems += [
+        f"variant {name!r} cannot name a folder: choose one of letters, numbers, '-', '_' and '.'"
+        for name in dict.fromkeys(names)
+        if not FOLDER_NAME.fullmatch(name)
+    ]
     problems += [f"two variants are called {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
     return variants
 

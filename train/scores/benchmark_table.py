@@ -14,6 +14,7 @@ WAYS = (
     ("with_prefix", "with prefix"), ("without_prefix", "without"), ("translated", "own English, translated"),
     ("by_translator", "English, by translator"), ("copied", "English as it is"), ("chance", "chance"),
 )  # fmt: skip
+NEW = ("new", "with prefix, new scenes")
 METRICS = (
     ("bleu", "BLEU", 1.0),
     ("chrf", "chrF", 1.0),
@@ -27,10 +28,11 @@ WORDS = (0, 2)  # columns of words, not of numbers
 GAP = "  "
 FOOTER = """\
 In brackets: 95% of bootstrap samples of the texts. exact, meaning: per cent; meaning, where a set can tell it: answers
-that say what the picture shows, in whatever words. own English, translated: the model's English caption, translated by
-the model. English as it is: the source of a translation, or the model's English caption; by translator: that, through
-the translator of [translator]. chance: texts of other pictures. right one likelier: the share of texts whose fitting
-translation has a lower loss than the other one."""
+that say what the English caption says, in whatever words. held out: never trained on. new scenes: those that no picture
+of the training shows. own English, translated: the model's English caption, translated by the model. English as it is:
+the source of a translation, or the model's English caption; by translator: that, through the translator of
+[translator]. chance: texts of other pictures. right one likelier: the share of texts whose fitting translation has a
+lower loss than the other one."""
 
 
 def benchmark_table(evaluation: Evaluation) -> str:
@@ -40,11 +42,12 @@ def benchmark_table(evaluation: Evaluation) -> str:
     head = ["pair", "texts", "answers", *(title for _, title, _ in metrics), LANGUAGE]
     rows = [head + ([CONTRAST] if has_contrast else [])]
     for pair in evaluation.pairs:
-        for name, way in WAYS:
+        for name, way in (*WAYS[:1], NEW, *WAYS[1:]):
             scores: TextScores | None = getattr(pair, name)
             if scores is not None:
                 cells = [_cell(scores, metric, factor) for metric, _, factor in metrics]
-                rows.append([_name(pair), str(pair.num_texts), way, *cells, _share(scores.language_fidelity)])
+                number = pair.num_new if (name, way) == NEW else pair.num_texts
+                rows.append([_name(pair), str(number), way, *cells, _share(scores.language_fidelity)])
                 if has_contrast:
                     rows[-1].append("-")
         if pair.contrast is not None:
@@ -68,7 +71,7 @@ def _all(evaluation: Evaluation) -> Iterator[TextScores]:
 
 
 def _name(pair: PairScores) -> str:
-    return f"{pair.task}/{pair.language}"
+    return f"{pair.name}{' (held out)' if pair.is_held_out and not pair.is_withheld else ''}"
 
 
 def _cell(scores: TextScores, metric: str, factor: float) -> str:

@@ -25,6 +25,7 @@ from florenz.train.scores.asking import Asking
 from florenz.train.scores.comet import CometError
 from florenz.train.scores.comet import problems as comet_problems
 from florenz.train.scores.joined import evaluation_set_of
+from florenz.train.scores.known import known_to
 from florenz.train.scores.scoring import MAX_IMAGES, Answers, Pair, answers_of, scores_of
 from florenz.train.scores.sets import dataset
 from florenz.train.scores.sets.contract import EvaluationSet, has_baselines
@@ -73,7 +74,7 @@ def _evaluate(
 ) -> Evaluation | None:
     together(lambda: None, place)  # the first rank may still be writing the model
     together(lambda: _check(recipe, benchmark), place, error=ValueError)
-    evaluation_set = _whole_set(recipe, benchmark)
+    evaluation_set = _known(recipe, _whole_set(recipe, benchmark), benchmark)
     if recipe.compute.cpu_threads is not None:
         torch.set_num_threads(recipe.compute.cpu_threads)  # other sums of other threads: the same table as in training
     loaded: list[tuple[Florenz, Processor]] = []
@@ -161,6 +162,21 @@ def _about(recipe: Recipe, model: Florenz, num_beams: int) -> dict[str, int]:
         left -= min(left, stage.steps)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return {"step": step, "samples_seen": samples, "parameters": parameters, "num_beams": num_beams}
+
+
+def _known(recipe: Recipe, asked: EvaluationSet, benchmark: Benchmark | None) -> EvaluationSet:
+    """With what the training has to do with the questions, where they are of the world that it learned from."""
+    folders = dict.fromkeys(
+        [*recipe.folders, *(folder for stage in recipe.stages for folder in recipe.folders_of(stage))]
+    )
+    if benchmark is None:
+        return known_to([*folders], asked)
+    if benchmark.name != dataset.PLAYGROUND:
+        return asked
+    try:
+        return known_to([*folders], asked)
+    except ValueError:  # a model can be scored on scenes where its training's data is gone
+        return asked
 
 
 def _whole_set(recipe: Recipe, benchmark: Benchmark | None) -> EvaluationSet:

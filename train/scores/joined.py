@@ -49,7 +49,9 @@ class Joined:
         return None if None in judges else judges[0]
 
 
-def evaluation_set_of(folders: Sequence[str], use: dataset.Use, choosing: str) -> EvaluationSet:
+def evaluation_set_of(
+    folders: Sequence[str], use: dataset.Use, choosing: str, *, watches: bool = False
+) -> EvaluationSet:
     """Of one dataset itself, of several joined."""
-    sets = tuple(dataset.Set(folder=folder, use=use, choosing=choosing) for folder in folders)
+    sets = tuple(dataset.Set(folder=folder, use=use, choosing=choosing, watches=watches) for folder in folders)
     return sets[0] if len(sets) == 1 else Joined(sets=sets)

@@ -58,13 +58,15 @@ class Pair(NamedTuple):
 
 
 class Question(NamedTuple):
-    """example: with the first of the references as its text. truth: for a judge. image: of the set."""
+    """example: with the first of the references as its text. truth: for a judge. image: of the set. is_repeated: as in
+    `Item`."""
 
     example: TrainingExample
     references: References
     truth: str
     image: str
     wrong: str = ""
+    is_repeated: bool | None = None
 
 
 @dataclass(kw_only=True)
@@ -84,6 +86,7 @@ class Answers:
     copied: list[str] = field(default_factory=list)
     by_translator: list[str] = field(default_factory=list)
     contrasts: list[bool] = field(default_factory=list)
+    repeated: list[bool | None] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     num_tokens: int = 0
 
@@ -235,7 +238,9 @@ def _by_pair(
 
 
 def _question(item: Item, picture_CHW: torch.Tensor | None) -> Question:
-    return Question(example_of(item, picture_CHW), item.references, item.truth, item.image, item.wrong)
+    return Question(
+        example_of(item, picture_CHW), item.references, item.truth, item.image, item.wrong, item.is_repeated
+    )
 
 
 @torch.inference_mode()
@@ -251,6 +256,7 @@ def _ask(
     answers.references += [question.references for question in batch]
     answers.truths += [question.truth for question in batch]
     answers.images += [question.image for question in batch]
+    answers.repeated += [question.is_repeated for question in batch]
     examples = [question.example for question in batch]
     answers.styles += [example.style for example in examples]
     right = [replace(question.example, text=text) for question in batch for text in question.references]
@@ -278,19 +284,27 @@ def _ask(
 
 
 def _score(pair: Pair, answers: Answers, metrics: Sequence[str], judge: Judge | None, asking: Asking) -> PairScores:
-    def scores(texts: Sequence[str]) -> TextScores | None:
-        if not texts:
+    def scores(texts: Sequence[str], places: Sequence[int] | None = None) -> TextScores | None:
+        """places: of the questions that count; None for all."""
+        if not texts or places == []:
             return None
-        asked = zip(answers.truths, texts, strict=True) if judge else ()
-        verdicts = [judge(truth, pair.language, text) for truth, text in asked if judge]
+        asked = list(zip(answers.truths, texts, answers.references, strict=True))
+        asked = asked if places is None else [asked[place] for place in places]
+        verdicts = [judge(truth, pair.language, text) for truth, text, _ in asked if judge]
         return score_texts(
-            texts, answers.references, pair.language, metrics, verdicts=verdicts, with_intervals=asking.is_benchmark
+            [text for _, text, _ in asked],
+            [references for _, _, references in asked],
+            pair.language,
+            metrics,
+            verdicts=verdicts,
+            with_intervals=asking.is_benchmark,
         )
 
     contrasts = [float(one) for one in answers.contrasts]
     ways = {name: scores(getattr(answers, name)) for name in WAYS}
     if asking.comet and pair.task == "translation":
         ways |= _with_comet(asking.comet, answers, ways)
+    new = None if None in answers.repeated else [place for place, seen in enumerate(answers.repeated) if not seen]
     return PairScores(
         **pair._asdict(),
         num_texts=len(answers.references),
@@ -302,6 +316,8 @@ def _score(pair: Pair, answers: Answers, metrics: Sequence[str], judge: Judge | 
         translated=ways["translated"],
         copied=ways["copied"],
         by_translator=ways["by_translator"],
+        num_new=None if new is None else len(new),
+        new=None if new is None else scores(answers.with_prefix, new),
         contrast=sum(contrasts) / len(contrasts) if contrasts else None,
         contrast_interval=interval_of_mean(contrasts) if contrasts else None,
     )

@@ -74,8 +74,9 @@ class Showcase:
                 f"<style>{STYLE}</style></head><body>",
                 f"<h1>{html.escape(title)}</h1>",
                 f"<p>{html.escape(summary)}</p>",
-                "<p>The first pictures of the scored ones, as the model sees them. In bold: languages in which it was "
-                "never shown a caption. Green: the dataset's very words; where they differ, those stand in grey.</p>",
+                "<p>The first pictures of the scored ones, as the model sees them. In bold: captions in a language in "
+                "which it was never shown one, or of things that it was shown captions of in no language. Green: the "
+                "dataset's very words; where they differ, those stand in grey.</p>",
                 *sections,
                 "</body></html>\n",
             ]

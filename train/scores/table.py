@@ -14,12 +14,14 @@ from florenz.train.scores.texts import PairScores, TextScores
 from florenz.train.scores.verdict import verdict
 
 GROUPS = ("with prefix", "without", "chance")
-PLAIN, MEANING = ["pair", "texts", "cross-entropy"], "meaning"
+PLAIN, MEANING, NEW = ["pair", "texts", "cross-entropy"], "meaning", "new scenes"
 HEAD = [*PLAIN, *["exact", "chrF", "language"] * len(GROUPS)]
 GAP = "  "
 FOOTER = """\
 cross-entropy: nats per token of the dataset's text, its language prefix given. exact: answers that are that text.
-meaning: answers that say what the picture shows, in whatever words, where that is counted. chrF: 0 to 100.
+meaning: answers that say what the dataset's English caption says, in whatever words; which sense, shade or placement
+that caption leaves open is not asked. new scenes: the same (or exact) of those that no picture of the training shows.
+chrF: 0 to 100.
 language: answers that language ID places in the asked language. held out: never trained on.
 chance: the texts of other images as answers, right in language and style, blind to the image or to the sentence."""
 
@@ -106,13 +108,25 @@ def markdown(evaluation: Evaluation) -> str:
 
 
 def _rows(evaluation: Evaluation) -> list[list[str]]:
-    """The head and a row for each pair; with a column for meaning where a judge has counted it."""
+    """The head and a row for each pair; with a column for meaning where a judge has counted it, and for new scenes."""
     rows = [HEAD, *(_cells(pair) for pair in evaluation.pairs)]
     meanings = [pair.with_prefix.meaning if pair.with_prefix else None for pair in evaluation.pairs]
-    if all(meaning is None for meaning in meanings):
-        return rows
-    column = [MEANING, *map(_share, meanings)]
-    return [[*row[: len(PLAIN)], cell, *row[len(PLAIN) :]] for row, cell in zip(rows, column, strict=True)]
+    columns = []
+    if any(meaning is not None for meaning in meanings):
+        columns.append([MEANING, *map(_share, meanings)])
+    if any(pair.new is not None for pair in evaluation.pairs):
+        columns.append([NEW, *map(_new, evaluation.pairs)])
+    return [
+        [*row[: len(PLAIN)], *cells, *row[len(PLAIN) :]]
+        for row, cells in zip(rows, zip(*columns, strict=True) if columns else [()] * len(rows), strict=True)
+    ]
+
+
+def _new(pair: PairScores) -> str:
+    """ "94.5% of 418" """
+    if pair.new is None:
+        return "-"
+    return f"{_share(pair.new.exact_match if pair.new.meaning is None else pair.new.meaning)} of {pair.num_new}"
 
 
 def _cells(pair: PairScores) -> list[str]:

@@ -67,7 +67,8 @@ class PairScores:
     translated by the model. copied: the English text as the answer, the source of a translation or the model's own
     caption. by_translator: that English text, translated by the dataset's translator. All three None where they were
     not asked for. contrast: the share of right texts that are likelier than the
-    wrong ones beside them, with its interval; None where there are none.
+    wrong ones beside them, with its interval; None where there are none. num_new: questions about what no picture of
+    the training shows. new: with_prefix, of those alone. Both None where nobody can tell.
     """
 
     task: str
@@ -85,6 +86,8 @@ class PairScores:
     contrast: float | None = None
     contrast_interval: tuple[float, float] | None = None
     is_withheld: bool = False
+    num_new: int | None = None
+    new: TextScores | None = None
 
     @property
     def name(self) -> str:

@@ -54,12 +54,18 @@ class ValidationSettings:
     """Which weights become the model: last, or best, those with the lowest mean cross-entropy of the covered pairs.
     Held-out pairs never have a say in it."""
 
+    watch_held_out: bool = later(False)
+    """Held-out captions of images of val are measured on the way too, where the split for choosing has none. They
+    choose nothing; but whoever looks at their curves has looked at what is reported."""
+
     def __post_init__(self) -> None:
         problems = below_1(max_images=self.max_images)
         if self.every_steps < 0:
             problems.append(f"every_steps is {self.every_steps}: choose 0 for never, or more")
         if self.keep not in STOPS:
             problems.append(f"keep is '{self.keep}': choose {' or '.join(STOPS)}")
+        if self.watch_held_out and not self.every_steps:
+            problems.append("watch_held_out is for validation on the way: set every_steps")
         if self.keep == "best" and not self.every_steps:
             problems.append('keep = "best" needs something to choose from: set every_steps')
         if not self.split.strip() or self.split in ("train", "val"):

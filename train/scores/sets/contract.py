@@ -24,7 +24,9 @@ class Item:
     for captions. references: at least one. is_held_out: never trained on. where: file and place, for messages. truth:
     what a judge goes by, for a set that has one: the English caption of the picture in this style. wrong: a text that
     must be less likely than the first reference, for sets that ask that; "" for all others. is_withheld: the picture
-    shows what nobody was taught to caption, in any language (`[coverage] withheld`).
+    shows what nobody was taught to caption, in any language (`[coverage] withheld`). concepts: that it shows, for sets
+    that know. is_repeated: whether a picture of the training has the same English caption in this style; None where
+    nobody has looked (`known.py`).
     """
 
     id: str
@@ -40,6 +42,8 @@ class Item:
     truth: str = ""
     wrong: str = ""
     is_withheld: bool = False
+    concepts: tuple[str, ...] = ()
+    is_repeated: bool | None = None
 
     @property
     def pair(self) -> str:

@@ -35,12 +35,13 @@ Use = Literal["all", "report", "choose"]
 class Set:
     """folder: the OUT of make dataset. use: all of val, or what is left of it for reporting, or what is for choosing.
 
-    choosing: the split for choosing, where the dataset has it.
+    choosing: the split for choosing, where the dataset has it. watches: beside that, the withheld captions of val.
     """
 
     folder: str
     use: Use = "all"
     choosing: str = CHOOSING
+    watches: bool = False
     metrics: ClassVar[tuple[str, ...]] = ("exact_match", "chrf", "language_fidelity")
 
     def problems(self) -> list[str]:
@@ -77,7 +78,7 @@ class Set:
     def _parts(self, manifest: Manifest) -> tuple[str, ...]:
         """Covered and withheld texts; a split of its own for choosing has covered ones alone."""
         if self.use == "choose" and manifest.shards_of(self.choosing):
-            return (self.choosing,)
+            return (self.choosing, WITHHELD) if self.watches else (self.choosing,)
         return COVERED, WITHHELD
 
     def _places(self, manifest: Manifest, part: str) -> Iterator[tuple[int, int]]:

@@ -72,6 +72,7 @@ class Set:
                         is_held_out=False,
                         where=str(path),
                         truth=english,
+                        concepts=tuple(row["concepts"]),
                     )
 
     def judge(self) -> Judge:
