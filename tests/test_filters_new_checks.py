@@ -85,6 +85,25 @@ def test_what_the_source_has_is_no_markup(text, source):
         ("Bus 14 stands at the corner.", "Autobus 15 stoi na rogu ulicy.", "pl"),
         ("Five cats sit on a wall.", "Шесть кошек сидят на стене.", "ru"),
         ("The year 1990 was cold.", "साल 1991 ठंडा था।", "hi"),
+        # A word that has to do with hours or measures where nothing is counted in them.
+        ("Two people walk to the beach.", "Drei Leute gehen zum Strand.", "de"),
+        ("Two men walk past a shop.", "Трое мужчин проходят мимо магазина.", "ru"),
+        ("Two dogs play in the yard.", "Drei Hunde spielen im Hof.", "de"),
+        ("Two dogs stand on their hind feet.", "Drei Hunde stehen auf den Hinterbeinen.", "de"),
+        ("Half of the pizza lies beside two plates.", "Die halbe Pizza liegt neben drei Tellern.", "de"),
+        ("There are 5 cats on a roof.", "Auf einem Dach sitzen 17 Katzen.", "de"),
+        ("There are 5 cats on a roof.", "Auf einem Dach sitzen 35 Katzen.", "de"),
+        ("It is 10 °C and sunny.", "Es sind 12 °C und sonnig.", "de"),
+        # Letters that also are large numbers.
+        ("A sign with 42 stands by a swing.", "秋千旁边有一个写着43的牌子。", "zh"),
+        ("But bus number 42 drives slowly.", "하지만 43번 버스가 천천히 달리고 있다.", "ko"),
+        # Spellings of one word.
+        ("Forty chairs stand in a hall.", "In einem Saal stehen dreißig Stühle.", "de"),
+        ("Five dogs run over the grass.", "Дев’ять собак біжать по траві.", "uk"),
+        ("Five dogs run over the grass.", "Девʼять собак біжать по траві.", "uk"),
+        ("Three dogs run in the park.", "PARKTA ALTI KÖPEK KOŞUYOR.", "tr"),
+        ("Three dogs run in the park.", "Τέσσερα σκυλιά τρέχουν στο πάρκο.", "el"),
+        ("Three dogs run in the park.", "Četiri psa trče u parku.", "hr"),
     ],
 )
 def test_another_number_is_a_conflict(source, text, language):
@@ -105,6 +124,20 @@ def test_another_number_is_a_conflict(source, text, language):
         ("Two dogs and a cat.", "Ein Hundepaar und eine Katze.", "de"),
         ("The price is $10.00 today.", "Der Preis ist heute 10,00 $.", "de"),
         ("You are seven years old.", "Sei un bambino di sette anni.", "it"),
+        ("It is ten past two.", "Es ist zehn nach zwei oder halb drei.", "de"),
+        ("Italians never eat before 8pm.", "Италиялеләр 20 сәгатьтән дә иртәрәк ашамыйлар.", "tt"),
+        ("He stays for 14 days.", "Er bleibt 2 Wochen lang hier.", "de"),
+        ("It takes 2 hours.", "Es dauert 120 Minuten.", "de"),
+        ("A 10-foot snowman stands in the yard.", "Im Hof steht ein 3 Meter hoher Schneemann.", "de"),
+        ("A crowd of 1,500 people.", "Eine Menge von 1’500 Menschen.", "de"),
+        ("A crowd of 1,500 people.", "حشد من ١٬٥٠٠ شخص في حفل.", "ar"),
+        ("About 3.5 meters of cable.", "۳٫۵ متر کابل وجود دارد.", "fa"),
+        ("About 300,000 people came.", "Przyszło około 300 tysięcy osób.", "pl"),
+        ("About 5 million people came.", "Etwa 5.000.000 Menschen kamen.", "de"),
+        ("March 3 2010 was a cold day.", "Der 3. März 2010 war ein kalter Tag.", "de"),
+        ("It was finished in 2020.", "สร้างเสร็จในปี 2563", "th"),
+        ("Twelve birds sit on a wire.", "Dua belas burung bertengger di kawat.", "id"),
+        ("That is 82% and more than four-fifths.", "Itu delapan-puluh dua persen dan lebih dari empat perlima.", "id"),
     ],
 )
 def test_numbers_that_languages_count_differently_are_none(source, text, language):
