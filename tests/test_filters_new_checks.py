@@ -7,6 +7,7 @@ from filters_examples import CAPTIONS, ENGLISH, MANY, PAIR_LANGUAGES, reason_of,
 from florenz.filters.added_brackets import check_added_brackets
 from florenz.filters.chain import FilterChain, text_checks
 from florenz.filters.chat_markup import check_chat_markup
+from florenz.filters.commentary import check_commentary
 from florenz.filters.copied_head import check_copied_head
 from florenz.filters.foreign_word import check_foreign_word
 from florenz.filters.mixed_language import copied_run
@@ -209,6 +210,41 @@ def test_a_run_of_words_of_both_languages_is_no_half_translation():
 )  # fmt: skip
 def test_words_about_the_translation_are_commentary(text):
     assert reason_of(translation(text.format(CAPTIONS["de"]))) == "commentary"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Es tut mir leid, ich kann diesen Text nicht übersetzen.", "de"),
+        ("Lo siento, pero no puedo traducir este texto.", "es"),
+        ("申し訳ありませんが、翻訳することはできません。", "ja"),
+        ("抱歉，我无法翻译这段文字。", "zh"),
+        ("Извините, но я не могу перевести этот текст.", "ru"),
+        ("عذرًا، لا يمكنني ترجمة هذا النص الآن.", "ar"),
+        ("Íme a fordítás: Egy piros autó áll egy régi ház mellett.", "hu"),
+        ("นี่คือคำแปล: รถสีแดงจอดอยู่ข้างบ้านเก่า", "th"),
+        ("Als KI-Sprachmodell kann ich keine Bilder sehen.", "de"),
+        ("古い家の隣に赤い車が停まっています。（注：直訳）", "ja"),
+        ("Sure! Ein rotes Auto parkt neben einem alten Haus.", "de"),
+        ("Target: Ein rotes Auto parkt neben einem alten Haus.", "de"),
+        ("Here is my attempt: Ein rotes Auto parkt neben einem alten Haus.", "de"),
+    ],
+)
+def test_words_about_translating_are_commentary_in_any_language(text, language):
+    assert reason_of(translation(text, language)) == "commentary"
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("A book translated from Latin lies there.", "Dort liegt ein aus dem Latein übersetztes Buch.", "de"),
+        ("A dictionary of two languages.", "Un dictionnaire pour traduire deux langues.", "fr"),
+        ("Tom ignored all of Mary's warnings.", "Tom ha ignorato tutti gli avvertimenti di Mary.", "it"),
+        ("He turned around quickly.", "Hän kääntyi nopeasti ympäri.", "fi"),
+    ],
+)
+def test_translating_that_the_source_speaks_of_stays(source, text, language):
+    assert check_commentary(translation(text, language, source=source), FilterSettings()).keep
 
 
 def test_a_letter_of_maltese_is_no_markup():
