@@ -59,10 +59,30 @@ def test_a_slash_that_is_no_alternative_stays():
 @pytest.mark.parametrize(
     "text",
     ["<p>{}</p>", '{{"translation": "{}"}}', '["{}"]', "**{}**", "- {}", "# {}", "> {}", "1. {}", "`{}`", "{}&nbsp;",
-     "{} https://example.org", "[{}](https://example.org)"],
+     "{} https://example.org", "[{}](https://example.org)", "*{}*", "_{}_", "~~{}~~", "(1) {}", "→ {}", "<!-- {} -->",
+     "{}\\n", "{}\\t", "{} \\u00fcber", '\\"{}\\"', "{} example.com/page", "{} info@example.com", 'text = "{}"'],
 )  # fmt: skip
 def test_what_a_program_would_parse_is_markup(text):
     assert reason_of(translation(text.format(CAPTIONS["de"]))) in {"markup", "commentary"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<｜Assistant｜>{}", "<2de> {}", "deu_Latn {}", "[BOS]{}", "{}[EOS]", "{} [END]", "{}<|", "{} ###", "{} @@", "Ċ{}",
+     "[TRANSLATION]{}", "⁇ {}", "de: {}", "DE: {}", "[de] {}", "(de) {}"],
+)  # fmt: skip
+def test_what_a_model_reads_and_nobody_else_is_chat_markup(text):
+    assert reason_of(translation(text.format(CAPTIONS["de"]))) == "chat_markup"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "source"),
+    [("Ċempel lil Ġanni.", "mt", "Call John."), ("Es: ein Buch von King.", "de", "It: a book by King."),
+     ("de: ein kleines Wort", "de", "de: a small word"),
+     ("Schreib @anna @@ und mehr.", "de", "Write @anna @@ and more.")],
+)  # fmt: skip
+def test_letters_and_words_of_a_language_are_none(text, language, source):
+    assert check_chat_markup(translation(text, language, source=source), FilterSettings()).keep
 
 
 @pytest.mark.parametrize(
@@ -70,7 +90,10 @@ def test_what_a_program_would_parse_is_markup(text):
     [("1. Mai ist ein Feiertag hier.", "May 1 is a holiday here."),
      ("- Ist er da? - Nein, heute nicht.", "“Is he in?” “No.”"),
      ("Auf dem Schild steht www.shop.de und mehr.", "The sign says www.shop.de and more."),
-     ("A < B und B > C gilt hier immer.", "A < B and B > C always holds.")],
+     ("A < B und B > C gilt hier immer.", "A < B and B > C always holds."),
+     ("Die Datei liegt in C:\\neu und D:\\texte.", "The file is there."),
+     ("Er rechnet 5*3*2 und nimmt x_1 und x_2.", "He multiplies."),
+     ("(3) Hunde laufen dort.", "3 dogs run there.")],
 )  # fmt: skip
 def test_what_the_source_has_is_no_markup(text, source):
     checks = dict(zip([reason for reason, _ in __import__("florenz.filters.order", fromlist=["x"]).TEXT_CHECKS],
@@ -287,7 +310,7 @@ def test_the_detail_carries_the_words_that_caused_it():
             "a second text",
         ),
         ("Ein rotes Auto parkt neben einem alten Haus. (Recht förmlich.)", "de", "a second text"),
-        ("一辆红色的汽车停在一座老房子旁边。（这里提供的是意译，仅供参考。）", "zh", "a second text"),
+        ("一辆红色的汽车停在一座老房子旁边。（这里说得比较随便，仅供参考。）", "zh", "a second text"),
         ("Un(a) conductor está junto a un coche rojo y una casa vieja.", "es", "an ending"),
         ("Я рад(а), что красная машина стоит у старого дома.", "ru", "an ending"),
     ],
