@@ -58,7 +58,8 @@ def test_english_caption_has_to_be_english(language):
 )
 def test_another_language_needs_confidence_or_a_claim_that_is_next_to_impossible(top, own, keep):
     seen = Identified("nl", top, {"nl": top, "de": own})
-    assert check_wrong_language(translation("x"), seen, SETTINGS).keep is keep
+    alone = FilterSettings(second_opinion=False)  # the rule of lid.176, before py3langid has a say
+    assert check_wrong_language(translation("x"), seen, alone).keep is keep
 
 
 def test_the_claimed_language_on_top_is_enough_at_any_probability():
@@ -164,3 +165,24 @@ def test_no_kept_text_that_lid_is_sure_of_lacks_a_margin(language, folder):
 def test_words_that_english_has_too_make_no_text_english(language, source, text):
     assert LanguageIdentifier().identify([text])[0].language in ("en", "nl", "la")
     assert reason_of(translation(text, language, source=source)) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Kot.", "pl"),
+        ("Кот.", "ru"),
+        ("En kat.", "da"),
+        ("Mačka.", "sk"),
+        ("Kass.", "et"),
+        ("Cath.", "cy"),
+        ("猫。", "ja"),
+    ],
+)
+def test_a_word_alone_is_kept_if_py3langid_takes_it_for_one_of_the_language(text, language):
+    assert reason_of(translation(text, language, source="A cat.")) == ""
+
+
+@pytest.mark.parametrize(("text", "language"), [("Кот.", "pl"), ("A dog.", "ru"), ("猫。", "de"), ("Ein Hut", "ru")])
+def test_a_word_alone_in_another_script_is_not(text, language):
+    assert reason_of(translation(text, language, source="A cat.")) != ""
