@@ -1,7 +1,8 @@
 """Does the text say the same thing twice, from beginning to end? "Ein rotes Auto. Ein rotes Auto."
 
-Halves alike, by letters and digits only, so that punctuation, case and line ends between them don't matter. A source
-that does so itself ("No, no!") may be translated so. Cost: one comparison of two strings.
+Halves or thirds alike, by letters and digits only, so that punctuation, case and line ends between them don't matter;
+from four times on it is a `repetition`. A source that does so itself ("No, no!") may be translated so. Cost: one
+comparison of two strings.
 """
 
 from __future__ import annotations
@@ -13,30 +14,38 @@ from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
 from florenz.languages.characters import CharacterTable
 
-_MIN_HALF_CHARS = 4
+_MIN_PART_CHARS = 4
+_TIMES = (2, 3)
 
 
 _WORD_LETTERS = CharacterTable(lambda one: ord(one) if is_letter_of_words(one) else 0, np.int32)
 
 
 def may_be_said_twice(columns: Columns, settings: FilterSettings) -> np.ndarray:
-    """A text in which each letter stands an even number of times: their codes, one over the other, come to nothing."""
+    """A text in which each letter stands an even number of times: their codes, one over the other, come to nothing. Or
+    whose letters and the sum of their codes can both be divided by three.
+    """
     codes = columns.folded_codes
-    found: np.ndarray = np.bitwise_xor.reduceat(_WORD_LETTERS.of(codes), codes.starts) == 0
+    letters = _WORD_LETTERS.of(codes)
+    sums, numbers = (
+        np.add.reduceat(one, codes.starts) for one in (letters.astype(np.int64), (letters > 0).astype(np.int64))
+    )
+    found: np.ndarray = (np.bitwise_xor.reduceat(letters, codes.starts) == 0) | ((sums % 3 == 0) & (numbers % 3 == 0))
     return found
 
 
 def check_said_twice(candidate: Candidate, settings: FilterSettings) -> Verdict:
-    """Rejects a text whose second half is its first half again; the detail quotes the half."""
-    letters = "".join(candidate.words)
-    half = len(letters) // 2
-    if half < _MIN_HALF_CHARS or not _has_equal_halves(letters):
-        return KEEP
-    if _has_equal_halves("".join(candidate.source_words.words)):
-        return KEEP
-    return reject("said_twice", f"{candidate.text[: len(candidate.text) // 2].strip()[:60]!r} and the same again")
+    """Rejects a text that is its first half or third again and again; the detail quotes that."""
+    letters, of_source = "".join(candidate.words), "".join(candidate.source_words.words)
+    for times in _TIMES:
+        if len(letters) >= times * _MIN_PART_CHARS and _has_equal_parts(letters, times):
+            if any(_has_equal_parts(of_source, one) for one in _TIMES):
+                return KEEP
+            part = candidate.text[: len(candidate.text) // times].strip()
+            return reject("said_twice", f"{part[:60]!r} and the same again{' and again' if times > 2 else ''}")
+    return KEEP
 
 
-def _has_equal_halves(letters: str) -> bool:
-    half = len(letters) // 2
-    return len(letters) == 2 * half > 0 and letters[:half] == letters[half:]
+def _has_equal_parts(letters: str, times: int) -> bool:
+    part = letters[: len(letters) // times]
+    return bool(part) and letters == part * times

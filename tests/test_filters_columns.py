@@ -37,6 +37,8 @@ def candidates():
             found.append(translation(text, language, source=english))
             found.append(translation(half_translated(english, text, language), language, source=english))
         found += [translation(text, language, source=english) for english, text in sentence_pairs(other, FEW)]
+        found += [translation(f"{text} {text} {text}", language, source=english) for english, text in
+                  sentence_pairs(language, FEW)[:5]]  # fmt: skip
     return found
 
 

@@ -12,6 +12,7 @@ from florenz.filters.copied_head import check_copied_head
 from florenz.filters.foreign_word import check_foreign_word
 from florenz.filters.mixed_language import copied_run
 from florenz.filters.mixed_letters import check_mixed_letters
+from florenz.filters.said_twice import check_said_twice
 from florenz.filters.settings import FilterSettings
 
 
@@ -19,6 +20,20 @@ from florenz.filters.settings import FilterSettings
 @pytest.mark.parametrize("between", [" ", "", " - "])
 def test_a_text_that_is_there_twice_is_said_twice(language, between):
     assert reason_of(translation(CAPTIONS[language] + between + CAPTIONS[language], language)) == "said_twice"
+
+
+@pytest.mark.parametrize("language", sorted(CAPTIONS))
+def test_a_text_that_is_there_three_times_is_said_twice(language):
+    caption = CAPTIONS[language]
+    verdict = check_said_twice(translation(f"{caption} {caption}\n{caption}", language), FilterSettings())
+    assert verdict.reason == "said_twice" and caption[:20] in verdict.detail
+    assert reason_of(translation(f"{caption} {caption} {caption}", language)) in ("said_twice", "length_ratio")
+
+
+def test_three_calls_stay_where_they_are_short_or_the_sources_own():
+    assert check_said_twice(translation("Nein, nein, nein!", source="Oh no."), FilterSettings()).reason == "said_twice"
+    assert check_said_twice(translation("Nein, nein, nein!", source="No, no, no!"), FilterSettings()).keep
+    assert check_said_twice(translation("Ha, ha, ha!", source="They laugh."), FilterSettings()).keep
 
 
 def test_a_source_that_says_it_twice_may_be_translated_so():
