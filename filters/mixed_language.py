@@ -8,7 +8,9 @@ has. The last needs both, because parts are short: language ID alone drops 1.7% 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -17,7 +19,7 @@ from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
 from florenz.filters.shared_words import SHARED_WORDS
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
-from florenz.filters.words import ENGLISH_ONLY, folded_words
+from florenz.filters.words import ENGLISH_ONLY, ENGLISH_OPENERS, folded_words, source_words, split_words
 from florenz.languages.codes import SOURCE, scripts_of_language
 from florenz.languages.identification import Identified
 from florenz.languages.scripts import script_of, script_weights
@@ -26,6 +28,7 @@ _MIN_PART_WORDS, _WORDS_FOR_ONE_MORE_PART, _MAX_PARTS = 3, 6, 4
 _PART_MIN_PROBABILITY, _PART_MAX_CLAIMED = 0.6, 0.1
 _COPIED_SHARE = 0.4
 _MAX_ACRONYM_CHARS = 5
+_NO_LETTERS = re.compile(r"[\W\d_]+")
 _MAX_RUN_WORDS = 1000
 """Of text and of source: runs are looked for in so many first words, as looking costs the product of both."""
 
@@ -89,13 +92,24 @@ def foreign_script_share(candidate: Candidate) -> float:
 
 
 def _foreign_runs(candidate: Candidate) -> list[str]:
-    own_scripts, names = scripts_of_language(candidate.language), candidate.source_words.names
+    own_scripts, names = scripts_of_language(candidate.language), _letters_of_names(candidate.source)
     runs = [(script, "".join(run)) for script, run in groupby(candidate.text, key=script_of)]
     return [
         letters
         for script, letters in runs
         if script and script not in own_scripts and letters.casefold() not in names and not _is_acronym(letters)
     ]
+
+
+@lru_cache(maxsize=4096)
+def _letters_of_names(source: str) -> frozenset[str]:
+    """Names of the source, and their capitalised parts, as letters stand in a row: "McDonald" of "McDonald's".
+    "What're" is capitalised at the beginning alone, and no name.
+    """
+    names = source_words(source).names
+    parts = (_NO_LETTERS.split(word) for word in split_words(source) if word.casefold() in names)
+    whole = (of_name for of_name in parts if of_name[0].casefold() not in ENGLISH_OPENERS | ENGLISH_ONLY)
+    return names.union(part.casefold() for of_name in whole for part in of_name if part[:1].isupper())
 
 
 def _weight(letters: str) -> int:

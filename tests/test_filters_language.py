@@ -186,3 +186,32 @@ def test_a_word_alone_is_kept_if_py3langid_takes_it_for_one_of_the_language(text
 @pytest.mark.parametrize(("text", "language"), [("Кот.", "pl"), ("A dog.", "ru"), ("猫。", "de"), ("Ein Hut", "ru")])
 def test_a_word_alone_in_another_script_is_not(text, language):
     assert reason_of(translation(text, language, source="A cat.")) != ""
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("A BMW X5 stands outside a McDonald's.", "BMW X5 стоит у McDonald's.", "ru"),
+        ("A Mercedes-Benz in front of a hotel.", "سيارة Mercedes-Benz أمام فندق.", "ar"),
+        ("Visit www.example.com for details.", "详情请访问www.example.com。", "zh"),
+        ("Visit https://example.com for more photos.", "Weitere Fotos gibt es auf https://example.com.", "de"),
+        ("Sunset at the beach #sunset", "Закат на пляже #sunset", "ru"),
+        ("Sunset at the beach 🌅 #sunset #beach", "Atardecer en la playa 🌅 #sunset #beach", "es"),
+        ("Follow us on Instagram @coolpics #travel", "Siga-nos no Instagram @coolpics #travel", "pt"),
+        ("Speed limit 50 km/h.", "Tempolimit 50 km/h.", "de"),
+    ],
+)
+def test_addresses_hashtags_units_and_names_with_marks_in_them_stay_as_they_are(source, text, language):
+    assert reason_of(translation(text, language, source=source)) == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("What're you watching?", "What're вы смотрите?", "ru"),
+        ("There's no mistake.", "There's 错误。", "zh"),
+        ("Sunset at the beach #beach", "Atardecer at the beach #beach", "es"),
+    ],
+)
+def test_english_beside_them_does_not(source, text, language):
+    assert reason_of(translation(text, language, source=source)) != ""
