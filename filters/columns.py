@@ -99,7 +99,8 @@ class Columns:
         """[texts]: whether it has a letter of a script that its language is not written in."""
         scripts, weights = self.scripts
         languages = sorted(set(self.languages))
-        is_foreign = np.array([[script not in scripts_of_language(one) for script in scripts] for one in languages])
+        rows_of_languages = [[script not in scripts_of_language(one) for script in scripts] for one in languages]
+        is_foreign = np.array(rows_of_languages, dtype=bool)  # of a process that has met no letter yet, no scripts
         rows = [languages.index(language) for language in self.languages]
         found: np.ndarray = ((weights > 0) & is_foreign.reshape(len(languages), len(scripts))[rows]).any(axis=1)
         return found
