@@ -49,9 +49,28 @@ def test_misread_bytes_are_mojibake(language, encoding):
     assert reason_of(translation(broken, language)) in wanted
 
 
+@pytest.mark.parametrize("language", ["de", "fr", "es", "cs", "pl", "tr", "ru", "uk"])
+@pytest.mark.parametrize("page", ["cp1250", "iso8859-2", "cp1251", "mac_roman", "cp437", "cp850", "koi8-r"])
+def test_bytes_misread_in_any_other_page_are_mojibake(language, page):
+    broken = ("Schöne Grüße" if language == "de" else CAPTIONS[language]).encode().decode(page, "ignore")
+    wanted = {"mojibake", "control_characters"} | ({"wrong_language"} if language in ("ru", "uk") else set())
+    assert reason_of(translation(broken, language)) in wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("Das Kind lacht und winkt uns zu. ðŸ˜Š", "de"), ("Dziewczynka idzie przez ulicÄ™.", "pl")],
+)
+def test_one_misread_character_is_mojibake(text, language):
+    assert reason_of(translation(text, language)) == "mojibake"
+
+
 @pytest.mark.parametrize(
     ("text", "language"),
     [
+        ("D’éirigh go hiontach linn inniu le chéile.", "ga"),
+        ("Ці її вірші й „пісні“ – їхній подарунок…", "uk"),
+        ("Chceš něco říct? Ne – až příště.", "cs"),
         ("«\u00a0Voilà\u00a0», dit-elle près de la vieille maison.", "fr"),
         ("Er sagte „Ä“ und ging zum alten Haus.", "de"),
     ],
