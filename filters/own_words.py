@@ -1,8 +1,8 @@
 """Patterns of the user's own, each with a name that becomes the reason: `[[filters.words]]` in the recipe.
 
 Matched by RE2 (in pyarrow, over all texts of a batch at once), which takes time in proportion to the text whatever the
-pattern; so it knows no look-around and no back-references. Off without such a section. Cost: under a microsecond a text
-and pattern.
+pattern; so it knows no look-around and no back-references, and its \\b, \\w and \\d know ASCII alone. Off without such
+a section. Cost: under a microsecond a text and pattern.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from florenz.languages.codes import NAMES
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 _MAX_PATTERN_CHARS = 10_000
+_END_OF_OTHER_WORD = re.compile(r"\\b[^\x00-\x7f]|[^\x00-\x7f]\\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,8 @@ class OwnWords:
     """The reason of what is dropped: small letters, digits and _."""
 
     pattern: str
-    """In RE2's syntax; (?i) in front for any case, \\b for ends of words."""
+    """In RE2's syntax; (?i) in front for any case, \\b for ends of words in ASCII, (?:^|\\PL) and (?:\\PL|$) for those
+    of any."""
 
     languages: tuple[str, ...] = ()
     """Whose texts are looked at, "en" for captions; all by default."""
@@ -49,9 +51,16 @@ class OwnWords:
         if not self.pattern or len(self.pattern) > _MAX_PATTERN_CHARS:
             raise ValueError(f"pattern of '{self.name}' must have 1 to {_MAX_PATTERN_CHARS} characters")
         try:
-            _found([""], self.pattern)
+            (in_nothing,) = _found([""], self.pattern)
         except (pa.ArrowInvalid, UnicodeEncodeError) as problem:
             raise ValueError(f"pattern of '{self.name}' can't be used: {' '.join(str(problem).split())}") from problem
+        if in_nothing >= 0:
+            raise ValueError(f"pattern of '{self.name}' matches where nothing stands, so all texts would go")
+        if _END_OF_OTHER_WORD.search(self.pattern):
+            advice = r"write (?:^|\PL) in front and (?:\PL|$) behind"
+            raise ValueError(
+                f"pattern of '{self.name}': \\b knows no letter beyond a to z, and would find none: {advice}"
+            )
 
 
 def check_own_words(candidates: Sequence[Candidate], words: Sequence[OwnWords]) -> list[Verdict]:
