@@ -68,6 +68,15 @@ def test_what_cannot_be_used_is_refused(given, said):
         OwnWords(**given)
 
 
+def test_a_pattern_reads_letters_and_not_bytes():
+    patterns = {"green": "gr[üu]n", "shouted": "(?i)größe", "whole": "^.{4}$"}
+    words = tuple(OwnWords(name=name, pattern=pattern) for name, pattern in patterns.items())
+    found = check_own_words([translation(text) for text in ("Ein grünes Haus", "Welche GRÖßE", "Öfen")], words)
+    assert [(one.reason, one.detail.partition(" matches")[0]) for one in found] == [
+        ("green", "'grünes Haus'"), ("shouted", "'GRÖßE'"), ("whole", "'Öfen'"),
+    ]  # fmt: skip
+
+
 def test_ends_of_words_in_any_letters_are_found_as_the_refusal_says():
     words = (OwnWords(name="houses", pattern=r"(?i)(?:^|\PL)дом(?:\PL|$)"),)
     texts = ["Вот дом.", "Дом", "Домик", "Вот дома", "мой-дом!"]
