@@ -2,7 +2,8 @@
 
 By conflict, not by equality: a number of the source is missing AND another one stands in the text. Human translators
 leave numbers out and spell them as they like ("a couple", "ein Dutzend"), so that equality would reject 7 to 37% of
-their sentences. Digits are compared in every language, words in those of `number_words.py`. What languages count
+their sentences. Digits are compared in every language, words in those of `number_words.py` and, before words that
+count things, in Chinese, Japanese, Korean and Thai (`number_counters.py`). What languages count
 differently is no conflict ("half past two" is "halb drei", two weeks are 14 days, 20,000 is 2万, ten feet are metres),
 but only where the source speaks of that: of hours, of weeks, of so many feet. "Two men walk to the yard" says nothing
 of the kind. Cost: one look into a table for each word.
@@ -15,6 +16,7 @@ import re
 import numpy as np
 
 from florenz.filters.columns import Columns
+from florenz.filters.number_counters import counted
 from florenz.filters.number_words import number_words
 from florenz.filters.settings import FilterSettings
 from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
@@ -126,6 +128,8 @@ def _stated(text: str, words: tuple[str, ...] | list[str], language: str) -> _St
     for found in _DIGITS.finditer(text):
         for place, value in enumerate(_values(found.group())):
             stated[value] = (found.group(), place == 0 or value not in _MINUTES)
+    for value, written, counts in counted(text, language):
+        stated[value] = (written, counts or stated.get(value, ("", False))[1])
     if table.keys().isdisjoint(words) and not any("-" in word for word in words):
         return stated
     for word in words:

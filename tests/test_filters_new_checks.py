@@ -155,6 +155,11 @@ def test_what_the_source_has_is_no_markup(text, source):
         # Letters that also are large numbers.
         ("A sign with 42 stands by a swing.", "秋千旁边有一个写着43的牌子。", "zh"),
         ("But bus number 42 drives slowly.", "하지만 43번 버스가 천천히 달리고 있다.", "ko"),
+        # Words that count things.
+        ("Three dogs run in the park.", "四只狗在公园里奔跑。", "zh"),
+        ("Three dogs run in the park.", "四匹の犬が公園を走っている。", "ja"),
+        ("Three dogs run in the park.", "개 네 마리가 공원에서 달리고 있다.", "ko"),
+        ("Three dogs run in the park.", "สุนัขสี่ตัววิ่งในสวนสาธารณะ", "th"),
         # Spellings of one word.
         ("Forty chairs stand in a hall.", "In einem Saal stehen dreißig Stühle.", "de"),
         ("Five dogs run over the grass.", "Дев’ять собак біжать по траві.", "uk"),
@@ -182,6 +187,10 @@ def test_another_number_is_a_conflict(source, text, language):
         ("Two dogs and a cat.", "Ein Hundepaar und eine Katze.", "de"),
         ("The price is $10.00 today.", "Der Preis ist heute 10,00 $.", "de"),
         ("You are seven years old.", "Sei un bambino di sette anni.", "it"),
+        ("Two children eat sandwiches.", "两个孩子在吃三明治。", "zh"),
+        ("Twelve people sit here.", "这里坐着十二个人。", "zh"),
+        ("Two dogs are in third place.", "二匹の犬が第三つの場所にいる。", "ja"),
+        ("Twenty people sit there.", "มีคนยี่สิบคนนั่งอยู่", "th"),
         ("It is ten past two.", "Es ist zehn nach zwei oder halb drei.", "de"),
         ("Italians never eat before 8pm.", "Италиялеләр 20 сәгатьтән дә иртәрәк ашамыйлар.", "tt"),
         ("He stays for 14 days.", "Er bleibt 2 Wochen lang hier.", "de"),
