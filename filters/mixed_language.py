@@ -28,6 +28,7 @@ _MIN_PART_WORDS, _WORDS_FOR_ONE_MORE_PART, _MAX_PARTS = 3, 6, 4
 _PART_MIN_PROBABILITY, _PART_MAX_CLAIMED = 0.6, 0.1
 _COPIED_SHARE = 0.4
 _MAX_ACRONYM_CHARS = 5
+_POSSESSIVE = re.compile(r"\b\w{1,40}['’]s(?=\s\w)(?!\s(?:in|on|at|near|and|with|by|or|for|to|from|next|behind)\b)")
 _NO_LETTERS = re.compile(r"[\W\d_]+")
 _MAX_RUN_WORDS = 1000
 """Of text and of source: runs are looked for in so many first words, as looking costs the product of both."""
@@ -103,11 +104,12 @@ def _foreign_runs(candidate: Candidate) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _letters_of_names(source: str) -> frozenset[str]:
-    """Names of the source, and their capitalised parts, as letters stand in a row: "McDonald" of "McDonald's".
-    "What're" is capitalised at the beginning alone, and no name.
+    """Names of the source, and their capitalised parts, as letters stand in a row: "McDonald" of "McDonald's". No names
+    are "What're", capitalised at the beginning alone, and "Tom's" before what is his, which has to be translated.
     """
     names = source_words(source).names
-    parts = (_NO_LETTERS.split(word) for word in split_words(source) if word.casefold() in names)
+    words = (word for word in split_words(_POSSESSIVE.sub(" ", source)) if word.casefold() in names)
+    parts = (_NO_LETTERS.split(word) for word in words)
     whole = (of_name for of_name in parts if of_name[0].casefold() not in ENGLISH_OPENERS | ENGLISH_ONLY)
     return names.union(part.casefold() for of_name in whole for part in of_name if part[:1].isupper())
 

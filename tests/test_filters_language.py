@@ -210,6 +210,7 @@ def test_addresses_hashtags_units_and_names_with_marks_in_them_stay_as_they_are(
     [
         ("What're you watching?", "What're вы смотрите?", "ru"),
         ("There's no mistake.", "There's 错误。", "zh"),
+        ("Tom's dog barked.", "Tom's 狗叫。", "zh"),
         ("Sunset at the beach #beach", "Atardecer at the beach #beach", "es"),
     ],
 )
