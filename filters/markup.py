@@ -18,10 +18,14 @@ from florenz.filters.verdict import KEEP, Candidate, Verdict, reject
 from florenz.languages.characters import CharacterTable, one_of
 
 _KINDS: dict[str, re.Pattern[str]] = {
-    "an HTML tag": re.compile(r"</?[a-zA-Z][a-zA-Z0-9]{0,11}(?:\s[^<>]{0,200})?/?>|<!--|<\?\w"),
+    "an HTML tag": re.compile(
+        r"</?[a-zA-Z][a-zA-Z0-9]{0,11}(?:\s[^<>]{0,200})?/?>|<!--|<\?\w|\A\s{0,8}<[^<>\n]{1,2000}>\s{0,8}\Z"
+    ),
     "an HTML entity": re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,6});"),
     "JSON": re.compile(r"""\A\s{0,8}[\[{]\s{0,8}["']|["']\w{1,40}["']\s?:\s?["'\[{]|\A\s{0,8}\w{1,40}\s?=\s?["'“]"""),
-    "an escape": re.compile(r"""\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrt](?![a-z])|["']|[a-zA-Z]{2,20}\{)"""),
+    "an escape": re.compile(
+        r"""\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrt](?![a-z])|["']|[a-zA-Z]{2,20}\{)|(?<=[\w.!?,])\\[nrt]"""
+    ),
     "an address": re.compile(
         r"https?://|\bwww\.\w|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[a-z]{2}"
         r"|(?<![\w@.-])[a-z0-9-]{2,63}\.(?:(?:com|org|net|info)\b|[a-z]{2,6}/)",
@@ -29,13 +33,14 @@ _KINDS: dict[str, re.Pattern[str]] = {
     ),
     "Markdown": re.compile(
         r"\*\*[^\s*]|~~[^\s~]|(?<![\w*])\*[^\s*][^*\n]{0,200}\*(?![\w*])"
-        r"|(?<![\w_])_[^\s_][^_\n]{0,200}_(?![\w_])|(?<![\w_])__[^\s_]|(?<!\w)`[^\s`][^`\n]{0,200}`(?!\w)|```|\]\("
+        r"|(?<![\w_])_[^\s_][^_\n]{0,200}_(?![\w_])|(?<![\w_])__[^\s_]|(?<!\w)`[^\s`][^`\n]{0,200}`(?!\w)"
+        r"|```|\]\(|'{3}|\"{3}|\[\d{1,3}\]\s{0,8}\Z"
         r"|^[ \t]{0,8}(?:[*+•#>]{1,6}|-)[ \t]{1,8}\S",
         re.MULTILINE,
     ),
     "a list": re.compile(r"\A\s{0,8}(?:\d{1,2}[.)]\s+\D|[(（]\d{1,2}[)）]\s*\D|(?:→|⇒|[=-]>))"),
 }
-_MARKS = re.compile(r"[<&{\[:*_`#>•+~=→⇒@\\-]|www|\d[.)）]|\.[a-z]", re.IGNORECASE)
+_MARKS = re.compile(r"'{3}|\"{3}|[<&{\[:*_`#>•+~=→⇒@\\-]|www|\d[.)）]|\.[a-z]", re.IGNORECASE)
 
 
 _SINGLE, _WS, _DIGITS, _BEHIND_DIGITS = (
@@ -44,12 +49,13 @@ _SINGLE, _WS, _DIGITS, _BEHIND_DIGITS = (
     CharacterTable(str.isdecimal),
     one_of(".)）"),
 )
+_STRAIGHT_QUOTES = one_of("'\"")
 _DOT, _LATIN_LETTERS = one_of("."), CharacterTable(lambda one: one.isascii() and one.isalpha())
 
 
 def may_be_markup(columns: Columns, settings: FilterSettings) -> np.ndarray:
     """A text with a character that one of the kinds needs."""
-    pairs = ((_WS, _WS), (_DIGITS, _BEHIND_DIGITS), (_DOT, _LATIN_LETTERS))
+    pairs = ((_WS, _WS), (_DIGITS, _BEHIND_DIGITS), (_DOT, _LATIN_LETTERS), (_STRAIGHT_QUOTES, _STRAIGHT_QUOTES))
     found = columns.have(_SINGLE)
     for first, second in pairs:
         found |= columns.have_pairs(first, second)

@@ -94,7 +94,8 @@ def test_a_slash_that_is_no_alternative_stays():
     "text",
     ["<p>{}</p>", '{{"translation": "{}"}}', '["{}"]', "**{}**", "- {}", "# {}", "> {}", "1. {}", "`{}`", "{}&nbsp;",
      "{} https://example.org", "[{}](https://example.org)", "*{}*", "_{}_", "~~{}~~", "(1) {}", "→ {}", "<!-- {} -->",
-     "{}\\n", "{}\\t", "{} \\u00fcber", '\\"{}\\"', "{} example.com/page", "{} info@example.com", 'text = "{}"'],
+     "{}\\n", "{}\\t", "{}\\nund mehr", "\'\'\'{}\'\'\'", '"""{}"""', "{} [1]", "<{}>",
+     "{} \\u00fcber", '\\"{}\\"', "{} example.com/page", "{} info@example.com", 'text = "{}"'],
 )  # fmt: skip
 def test_what_a_program_would_parse_is_markup(text):
     assert reason_of(translation(text.format(CAPTIONS["de"]))) in {"markup", "commentary"}
