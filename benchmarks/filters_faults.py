@@ -184,6 +184,16 @@ def _tail(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair])
     return _joiner(language).join(pieces[:-cut]) + " " + " ".join(words[-2:])
 
 
+def _amid(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
+    """Two words in the middle gone for two of the source, which are no names."""
+    words, pieces = pair[0].split(), pair[1].split()
+    starts = [i for i in range(1, len(words) - 2) if all(re.fullmatch("[a-z]{3,}", one) for one in words[i : i + 2])]
+    if not starts or len(pieces) < 7:
+        return None
+    start, place = rng.choice(starts), rng.randrange(2, len(pieces) - 3)
+    return " ".join([*pieces[:place], *words[start : start + 2], *pieces[place + 2 :]])
+
+
 def make_cut(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
     """Ends in the middle of a word of six letters and more, and then a full stop."""
     pieces = pair[1].rstrip(".!?…").split()
@@ -336,6 +346,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(name="more in brackets", goal=None, languages=MAIN, make=_more_in_brackets),
     Fault(name="a letter of another script", goal=90, languages=LOOK_ALIKE, make=_look_alike),
     Fault(name="a word twice", goal=None, languages=SPACED, make=_word_twice),
+    Fault(name="two words amid the text left in English", goal=None, languages=SPACED, make=_amid),
     Fault(name="whole text three times", goal=None, languages=MAIN, make=_three_times),
     Fault(name="mojibake of other code pages", goal=None, languages=ACCENTED, make=_other_page),
     # What was caught before any of these were looked for; it must not be lost.

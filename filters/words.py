@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from florenz.filters.number_words import number_words
@@ -104,6 +105,20 @@ ENGLISH_OPENERS = frozenset(
 )
 
 
+# What captions name by two English words in many languages: "Ein Mann isst einen Hot Dog." Written down, not counted.
+_LOANED_PAIRS = frozenset(
+    tuple(pair.split())
+    for pair in (
+        *("hot dog", "hot dogs", "fast food", "street food", "food truck", "food trucks", "food court", "bubble tea"),
+        *("dim sum", "pad thai", "chow mein", "pulled pork", "happy hour", "street art", "hip hop", "skate park"),
+        *("jet ski", "jet skis", "ping pong", "mountain bike", "mountain bikes", "boogie board", "body board"),
+        *("tuk tuk", "tuk tuks", "pit bull", "pit bulls", "golden retriever", "golden retrievers", "border collie"),
+        *("shih tzu", "yorkshire terrier", "cocker spaniel", "tank top", "crop top", "polo shirt", "smart tv"),
+        *("wi fi", "big band", "drag queen", "drag queens", "tai chi", "tae kwon", "kwon do"),
+    )
+)
+
+
 @lru_cache(maxsize=65536)
 def is_word_character(character: str) -> bool:
     """Letters, marks, numbers, and the hyphens and apostrophes inside words."""
@@ -154,8 +169,8 @@ def quotes_something(source: str) -> bool:
 
 
 class SourceWords(NamedTuple):
-    """What the filters ask about a source: its words in order, as a set, and its names, numbers, units and words of
-    addresses, which stay what they are in any translation; all folded.
+    """What the filters ask about a source: its words in order, as a set, and its names, numbers, units, words of
+    addresses and loans of two words, which stay what they are in any translation; all folded.
     has_number: whether it states one, in digits or as a word.
     """
 
@@ -182,6 +197,7 @@ def source_words(source: str) -> SourceWords:
     is_plain = source.isascii() and not has_digit
     names = _names_of_plain(written, words) if is_plain else _names_and_numbers(written)
     names |= _MEASURES.intersection(words) | _words_of_addresses(source)
+    names = names.union(*_LOANED_PAIRS.intersection(pairwise(words)))
     has_number = has_digit or not number_words(SOURCE).keys().isdisjoint(words)
     return SourceWords(words, frozenset(words), names, has_number)
 

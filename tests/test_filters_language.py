@@ -216,3 +216,31 @@ def test_addresses_hashtags_units_and_names_with_marks_in_them_stay_as_they_are(
 )
 def test_english_beside_them_does_not(source, text, language):
     assert reason_of(translation(text, language, source=source)) != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Ein Mann fährt heute mit dem busy street belebte Wege entlang, neben einem gelben Bus.", "de"),
+        ("Un homme en chemise bleue roule à vélo busy street rue animée à côté d'un bus jaune.", "fr"),
+    ],
+)
+def test_two_words_amid_the_text_that_are_english_alone_are_told(text, language):
+    source = "A man rides a bicycle down a busy street next to a yellow bus."
+    verdict = FilterChain()([translation(text, language, source=source)])[0]
+    assert verdict.reason == "mixed_language" and "'busy street'" in verdict.detail
+    lenient = FilterChain(FilterSettings(max_copied_words=3))
+    assert lenient([translation(text, language, source=source)])[0].keep
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("A man is eating a hot dog.", "Ein Mann isst einen Hot Dog.", "de"),
+        ("A hot dog.", "Un hot dog.", "es"),
+        ("A golden retriever runs on the beach.", "Un golden retriever court sur la plage.", "fr"),
+        ('She said "good morning" to us today.', "Sie hat heute „good morning“ zu uns gesagt.", "de"),
+    ],
+)
+def test_loans_of_two_words_and_quotations_stay(source, text, language):
+    assert reason_of(translation(text, language, source=source)) == ""
