@@ -30,6 +30,23 @@ def test_a_text_that_is_there_three_times_is_said_twice(language):
     assert reason_of(translation(f"{caption} {caption} {caption}", language)) in ("said_twice", "length_ratio")
 
 
+@pytest.mark.parametrize("language", sorted(CAPTIONS))
+def test_a_sentence_that_follows_itself_is_said_twice(language):
+    caption, source = (
+        CAPTIONS[language],
+        "A red car is parked next to an old house. Nobody sits in it. It is cold today.",
+    )
+    other = CAPTIONS[language][::-1].strip(".。")
+    for text in (f"{other}. {caption} {caption}", f"{caption} {caption} {other}."):
+        verdict = check_said_twice(translation(text, language, source=source), FilterSettings())
+        assert verdict.reason == "said_twice" and caption[:10] in verdict.detail
+    assert reason_of(translation(f"{other}. {caption} {caption}", language, source=source)) != ""
+    kept = translation(f"{caption} {other}. {caption}", language, source=source)
+    assert check_said_twice(kept, FilterSettings()).keep
+    twice = translation(f"{other}. {caption} {caption}", language, source=f"Well. {ENGLISH} {ENGLISH}")
+    assert check_said_twice(twice, FilterSettings()).keep
+
+
 def test_three_calls_stay_where_they_are_short_or_the_sources_own():
     assert check_said_twice(translation("Nein, nein, nein!", source="Oh no."), FilterSettings()).reason == "said_twice"
     assert check_said_twice(translation("Nein, nein, nein!", source="No, no, no!"), FilterSettings()).keep
