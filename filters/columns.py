@@ -70,6 +70,12 @@ class Columns:
         return found
 
     @cached_property
+    def words_again(self) -> np.ndarray:
+        """[texts]: how many of its words stand there before."""
+        numbers = (len(words) - len(set(words)) for words in self.words)
+        return np.fromiter(numbers, dtype=np.int64, count=len(self.candidates))
+
+    @cached_property
     def sources(self) -> list[SourceWords]:
         """Words of the sources, as `Candidate.source_words`."""
         return [candidate.source_words for candidate in self.candidates]

@@ -37,7 +37,7 @@ def may_be_said_twice(columns: Columns, settings: FilterSettings) -> np.ndarray:
     sums, numbers = (
         np.add.reduceat(one, codes.starts) for one in (letters.astype(np.int64), (letters > 0).astype(np.int64))
     )
-    again = columns.of(len(set(words)) < len(words) for words in columns.words)
+    again = columns.words_again > 0
     found: np.ndarray = (
         again | (np.bitwise_xor.reduceat(letters, codes.starts) == 0) | ((sums % 3 == 0) & (numbers % 3 == 0))
     )
@@ -45,7 +45,7 @@ def may_be_said_twice(columns: Columns, settings: FilterSettings) -> np.ndarray:
 
 
 def check_said_twice(candidate: Candidate, settings: FilterSettings) -> Verdict:
-    """Rejects a text that is its first half or third again, or in which a sentence stands again; the detail quotes it."""
+    """Rejects a text that is its first half or third again, or in which a sentence follows itself; quotes it."""
     letters, of_source = "".join(candidate.words), "".join(candidate.source_words.words)
     for times in _TIMES:
         if len(letters) >= times * _MIN_PART_CHARS and _has_equal_parts(letters, times):
