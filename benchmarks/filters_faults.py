@@ -51,6 +51,10 @@ def _twice(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]
     return pair[1] + rng.choice((_joiner(language), "\n", " ")) + pair[1]
 
 
+def _three_times(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str:
+    return rng.choice((_joiner(language), "\n", " ")).join([pair[1]] * 3)
+
+
 def _four_times(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
     """A word, or two to four letters where there are no spaces, that stands four times."""
     pieces = _pieces(pair[1], language)
@@ -73,6 +77,14 @@ def _mojibake(pair: Pair, language: str, rng: random.Random, others: Sequence[Pa
         return None
     data = pair[1].encode()
     return rng.choice((data.decode("latin-1"), data.decode("cp1252", "replace")))
+
+
+_PAGES = ("cp1250", "iso8859-2", "cp1251", "mac_roman", "cp437", "cp850", "koi8-r")
+
+
+def _other_page(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
+    """UTF-8 that was read in another code page than western Europe's; what has no character there is lost."""
+    return None if pair[1].isascii() else pair[1].encode().decode(rng.choice(_PAGES), "ignore")
 
 
 def _alternatives(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
@@ -170,6 +182,16 @@ def _tail(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair])
     if len(words) < 5 or len(pieces) < cut + 2 or any(word[:1].isupper() for word in words[-2:]):
         return None
     return _joiner(language).join(pieces[:-cut]) + " " + " ".join(words[-2:])
+
+
+def _amid(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
+    """Two words in the middle gone for two of the source, which are no names."""
+    words, pieces = pair[0].split(), pair[1].split()
+    starts = [i for i in range(1, len(words) - 2) if all(re.fullmatch("[a-z]{3,}", one) for one in words[i : i + 2])]
+    if not starts or len(pieces) < 7:
+        return None
+    start, place = rng.choice(starts), rng.randrange(2, len(pieces) - 3)
+    return " ".join([*pieces[:place], *words[start : start + 2], *pieces[place + 2 :]])
 
 
 def make_cut(pair: Pair, language: str, rng: random.Random, others: Sequence[Pair]) -> str | None:
@@ -324,6 +346,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault(name="more in brackets", goal=None, languages=MAIN, make=_more_in_brackets),
     Fault(name="a letter of another script", goal=90, languages=LOOK_ALIKE, make=_look_alike),
     Fault(name="a word twice", goal=None, languages=SPACED, make=_word_twice),
+    Fault(name="two words amid the text left in English", goal=None, languages=SPACED, make=_amid),
+    Fault(name="whole text three times", goal=None, languages=MAIN, make=_three_times),
+    Fault(name="mojibake of other code pages", goal=None, languages=ACCENTED, make=_other_page),
     # What was caught before any of these were looked for; it must not be lost.
     Fault(name="second half left in English", goal=None, languages=MAIN, make=_second_half),
     Fault(name="first half left in English", goal=None, languages=MAIN, make=_first_half),

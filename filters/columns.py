@@ -70,6 +70,12 @@ class Columns:
         return found
 
     @cached_property
+    def words_again(self) -> np.ndarray:
+        """[texts]: how many of its words stand there before."""
+        numbers = (len(words) - len(set(words)) for words in self.words)
+        return np.fromiter(numbers, dtype=np.int64, count=len(self.candidates))
+
+    @cached_property
     def sources(self) -> list[SourceWords]:
         """Words of the sources, as `Candidate.source_words`."""
         return [candidate.source_words for candidate in self.candidates]
@@ -99,7 +105,8 @@ class Columns:
         """[texts]: whether it has a letter of a script that its language is not written in."""
         scripts, weights = self.scripts
         languages = sorted(set(self.languages))
-        is_foreign = np.array([[script not in scripts_of_language(one) for script in scripts] for one in languages])
+        rows_of_languages = [[script not in scripts_of_language(one) for script in scripts] for one in languages]
+        is_foreign = np.array(rows_of_languages, dtype=bool)  # of a process that has met no letter yet, no scripts
         rows = [languages.index(language) for language in self.languages]
         found: np.ndarray = ((weights > 0) & is_foreign.reshape(len(languages), len(scripts))[rows]).any(axis=1)
         return found

@@ -1,8 +1,10 @@
 """Words about the answer instead of the answer: "Here is the translation:", notes, alternatives, refusals.
 
-Two signs. Phrases, in English and in a few of the languages models like to answer in; they are matched with the colon
-or the bracket that makes them a preamble, so that "Here is the dog" stays. And lines: a one-line caption has a
-one-line translation, so more lines than the source has are explanations or alternatives, whatever the language.
+Three signs. Phrases, in English and in a few of the languages models like to answer in; they are matched with the colon
+or the bracket that makes them a preamble, so that "Here is the dog" stays. Words for "translate" and "language model"
+in some eighty languages (`translation_words.py`), where the source speaks neither of a language nor of translating:
+"Es tut mir leid, ich kann das nicht übersetzen." And lines: a one-line caption has a one-line translation, so more
+lines than the source has are explanations or alternatives, whatever the language.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 
 from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
+from florenz.filters.translation_words import TRANSLATION_WORDS
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.filters.words import ENGLISH_ONLY, ends_of, folded_words
 from florenz.languages.characters import CharacterTable
@@ -62,9 +65,14 @@ _ABOUT_A_TRANSLATION = re.compile(
     r"|[(\[（]\s{0,2}lit(?:eral(?:ly)?)?\b[.:：]?"
     r"|(?:^|[.!?。！？…\n)*_»”’\x22])[ \t*_(\[]{0,8}+(?:(?:please )?note(?: that)?|explanation|alternatively"
     r"|literal(?:ly| translation)|translation|n\.?b)\b[ \t]{0,2}(?:[:：,]|that\b|\*)"
-    r"|\bthis translation\b|\blet me know if\b|\bi hope this helps\b|\s//\s",
+    r"|\bthis translation\b|\blet me know\b|\bhope (?:this|that|it) helps\b|\s//\s"
+    # What a prompt writes in front of an answer, and pleasantries that are no words of the text's own.
+    r"|^[\W_]{0,40}(?:(?:final |target |source |model )?(?:target|text|response|reply|thinking|thoughts?|reasoning"
+    r"|description|attempt)|step \d{1,2})\s?[:：]|^[\W_]{0,40}(?:sure|certainly)[!.]\s"
+    r"|^[\W_]{0,40}(?:here is|here['’]s|here are)\b[^:：\n]{0,60}[:：]",
     re.IGNORECASE,
 )
+_OF_LANGUAGES = re.compile(r"translat|interpret|\blanguage|linguist", re.IGNORECASE)
 _BRACKETS = re.compile(r"[(\[（]([^()\[\]（）\n]{3,200})[)\]）]")
 
 
@@ -72,15 +80,15 @@ _BRACKETS = re.compile(r"[(\[（]([^()\[\]（）\n]{3,200})[)\]）]")
 _SIGNS = (
     *(":", "(", "[", "//", "note", "translat", "nb", "n.b", "sure", "ok,", "ok.", "ok!", "okay", "literal", "able to"),
     *("cannot", "can't", "can’t", "as an ai", "language model", "certainly", "of course", "absolutely", "explanation"),
-    *("alternatively", "let me know", "i hope", "voici", "hier is", "aquí", "ecco", "вот", "ось", "překlad", "tłumacz"),
+    *("alternatively", "let me know", "hope ", "voici", "hier is", "aquí", "ecco", "вот", "ось", "překlad", "tłumacz"),
     "以下",
 )
-_ANY_SIGN = "|".join(map(re.escape, _SIGNS))
+_ANY_SIGN = "|".join(map(re.escape, (*_SIGNS, *TRANSLATION_WORDS)))
 _LINE_ENDS = CharacterTable(lambda character: len(f"a{character}a".splitlines()) > 1)
 
 
 def may_be_commentary(columns: Columns, settings: FilterSettings) -> np.ndarray:
-    """A text with a sign (brackets are one), or of several lines."""
+    """A text with a sign (brackets are one) or a word for translating, or of several lines."""
     return columns.match(_ANY_SIGN) | columns.have(_LINE_ENDS)
 
 
@@ -93,6 +101,8 @@ def check_commentary(candidate: Candidate, settings: FilterSettings) -> Verdict:
             return reject("commentary", f"{found.group().strip()!r} at character {found.start()}")
     if candidate.language != SOURCE and (remark := _english_remark(candidate)):
         return reject("commentary", f"English in brackets: {remark[:60]!r}")
+    if word := _translation_word(candidate):
+        return reject("commentary", f"{word!r} speaks of a translation, and the source does not")
     lines = candidate.text.splitlines()
     if candidate.source and len(lines) > 1 and _num_filled(lines) > max(1, _num_filled(candidate.source.splitlines())):
         num_lines, last = _num_filled(lines), next(line for line in reversed(lines) if line.strip())
@@ -111,6 +121,14 @@ def _patterns(candidate: Candidate) -> Sequence[re.Pattern[str]]:
 def _has_sign(text: str) -> bool:
     """Whether a folded text has one of the signs that each pattern wants."""
     return any(sign in text for sign in _SIGNS)
+
+
+def _translation_word(candidate: Candidate) -> str:
+    """A word for translating, or for a language model, that the source gives no reason for; "" if there is none."""
+    if not candidate.source or candidate.language == SOURCE or _OF_LANGUAGES.search(candidate.source):
+        return ""
+    text = ends_of(candidate.folded)
+    return next((word for word in TRANSLATION_WORDS if word in text), "")
 
 
 def _english_remark(candidate: Candidate) -> str:

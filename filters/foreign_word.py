@@ -84,4 +84,5 @@ def _english_word(candidate: Candidate) -> str:
     if not found or quotes_something(candidate.source):
         return ""
     of_source = frozenset(split_words(candidate.source))  # as written: what is capitalised may be a name
-    return next((word for word in found if word in of_source), "")
+    names = candidate.source_words.names
+    return next((word for word in found if word in of_source and word not in names), "")

@@ -7,8 +7,15 @@ never speaks against another one.
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 
+_SERBO_CROATIAN = (
+    "2 dva dvije dve dvoje dvojica два две двије двоје двојица|3 tri troje trojica три троје тројица|4 četiri četvero"
+    " četvoro četvorica четири четворо|5 pet petero petoro пет петоро|6 šest шест|7 sedam седам|8 osam осам|9 devet"
+    " девет|10 deset десет|11 jedanaest једанаест|12 dvanaest дванаест|20 dvadeset двадесет|30 trideset тридесет"
+    "|100 ~sto ~сто"
+)
 _TABLES = {
     "en": "2 two|3 three|4 four|5 five|6 six|7 seven|8 eight|9 nine|10 ten|11 eleven|12 twelve|20 twenty|30 thirty"
     "|40 forty|50 fifty|60 sixty|12 ~dozen|2 ~couple ~both|100 ~hundred|1000 ~thousand",
@@ -44,6 +51,23 @@ _TABLES = {
     "|7 seitsemän|8 kahdeksan|9 yhdeksän|10 kymmenen|11 yksitoista|12 kaksitoista|20 kaksikymmentä|100 ~sata",
     "hu": "2 két kettő|3 három|4 négy|5 öt|6 hat|7 hét|8 nyolc|9 kilenc|10 tíz|11 tizenegy|12 tizenkettő tizenkét"
     "|20 húsz|30 harminc|40 negyven|50 ötven|100 ~száz",
+    "nn": "2 to|3 tre|4 fire|5 fem|6 seks|7 sju|8 åtte|9 ni|10 ti|11 elleve|12 tolv|20 tjue|30 tretti|100 ~hundre",
+    "af": "2 twee|3 drie|4 vier|5 vyf|6 ses|7 sewe|8 agt|9 nege|10 tien|11 elf|12 twaalf|20 twintig|30 dertig",
+    "ca": "2 dos dues|3 tres|4 quatre|5 cinc|6 sis|7 ~set|8 vuit|9 ~nou|10 ~deu|11 onze|12 dotze|20 vint|30 trenta",
+    "gl": "2 dous dúas|3 tres|4 catro|5 cinco|6 seis|7 sete|8 oito|9 nove|10 dez|11 once|12 doce|20 vinte|30 trinta",
+    "el": "2 δύο δυο|3 τρεις τρία τριών|4 τέσσερις τέσσερα τεσσάρων|5 πέντε|6 έξι|7 επτά εφτά|8 οκτώ οχτώ|9 εννέα"
+    " εννιά|10 δέκα|11 έντεκα|12 δώδεκα|20 είκοσι|30 τριάντα|40 σαράντα|50 πενήντα|60 εξήντα|100 ~εκατό",
+    "bg": "2 два две двама двамата двете|3 три трима тримата трите|4 четири четирима|5 пет петима|6 шест шестима"
+    "|7 седем|8 осем|9 девет|10 десет|11 единадесет единайсет|12 дванадесет дванайсет|20 двадесет двайсет|30 тридесет",
+    "mk": "2 два две двајца двете двата|3 три тројца трите|4 четири четворица|5 пет петмина|6 шест|7 седум|8 осум"
+    "|9 девет|10 десет|11 единаесет|12 дванаесет|20 дваесет|30 триесет|100 ~сто",
+    "sl": "2 dva dve dveh dvema|3 tri trije treh trem|4 štiri štirje štirih|5 pet petih|6 šest šestih|7 sedem|8 osem"
+    "|9 devet|10 deset desetih|11 enajst|12 dvanajst|20 dvajset|30 trideset|100 ~sto",
+    "hr": _SERBO_CROATIAN, "bs": _SERBO_CROATIAN, "sr": _SERBO_CROATIAN,
+    "id": "2 dua|3 tiga|4 empat|5 lima|6 enam|7 tujuh|8 delapan|9 sembilan|10 sepuluh|11 sebelas|100 ~seratus",
+    "ms": "2 dua|3 tiga|4 empat|5 lima|6 enam|7 tujuh|8 lapan|9 sembilan|10 sepuluh|11 sebelas|100 ~seratus",
+    "et": "2 kaks kahe kahte|3 kolm kolme|4 neli nelja nelja|5 viis viie viit|6 kuus kuue kuut|7 seitse seitsme"
+    "|8 kaheksa|9 üheksa|10 kümme kümne|11 üksteist|12 kaksteist|20 kakskümmend|30 kolmkümmend|100 ~sada",
     "ro": "2 doi două|3 trei|4 patru|5 cinci|6 șase şase|7 șapte şapte|8 opt|9 nouă|10 zece|20 douăzeci|100 ~sută",
 }  # fmt: skip
 
@@ -54,8 +78,15 @@ def number_words(language: str) -> dict[str, tuple[int, bool]]:
     found: dict[str, tuple[int, bool]] = {}
     for entry in filter(None, _TABLES.get(language, "").split("|")):
         value, *words = entry.split()
-        found |= {word.lstrip("~"): (int(value), not word.startswith("~")) for word in words}
+        for word in words:
+            found |= dict.fromkeys(_spellings(word.lstrip("~")), (int(value), not word.startswith("~")))
     return found
+
+
+def _spellings(word: str) -> set[str]:
+    """Folded as the words of a text are ("dreissig"), with any apostrophe, and with the i that capitals leave of ı."""
+    of_word = unicodedata.normalize("NFKC", word).casefold()
+    return {of_word.replace("'", apostrophe).replace("ı", dot) for apostrophe in "'’ʼ" for dot in "ıi"}
 
 
 LANGUAGES = frozenset(_TABLES) - {"en"}

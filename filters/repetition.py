@@ -31,7 +31,7 @@ _NUM_TRIPLES = 1 << 11  # of letters, by a hash: taking two for one asks about a
 
 def may_be_repetition(columns: Columns, settings: FilterSettings) -> np.ndarray:
     """A text in which words, or three letters, stand again as often as a loop needs it; or one that is cut."""
-    again = columns.of(len(words) - len(set(words)) >= settings.max_repeats for words in columns.words)
+    again = columns.words_again >= settings.max_repeats
     codes = columns.folded_codes
     is_letter = ~_SPACES.of(codes)
     is_letter[codes.ends] = False

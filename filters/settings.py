@@ -40,7 +40,7 @@ class FilterSettings:
 
     max_copied_words: int = 2
     """Words in a row. So many ordinary words of the source may stand untranslated, if that is under 40% of the text;
-    fewer always may. Names and numbers are free."""
+    fewer always may. Names and numbers are free. With 2 and less none may that are known to be English alone."""
 
     max_foreign_share: float = 0.3
     """Share of letters, 0 to 1, in a script that the claimed language is not written in; names are free."""

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from florenz.filters.number_words import number_words
@@ -24,6 +25,16 @@ _QUOTES = re.compile(r"[\"“”„«»「]|(?<!\w)['‘]")
 _DIGIT = re.compile(r"\d")
 _TITLE_CASE_MIN_WORDS, _TITLE_CASE_SHARE = 5, 0.8
 
+# What stands in a text as it is, whatever the language: addresses, handles, hashtags. A sign of each, and all of it.
+_ADDRESS_SIGNS = ("@", "#", "://", "www.", ".com", ".org", ".net", ".info")
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.)\S{1,2000}|[@#]\w{1,100}|[\w.+-]{1,64}@[\w.-]{1,255}|\b[\w-]{1,63}\.(?:com|org|net|info)\b\S{0,2000}",
+    re.IGNORECASE,
+)
+_MEASURES = frozenset(
+    ("km", "h", "kg", "cm", "mm", "ml", "mg", "kph", "mph", "rpm", "gb", "mb", "tb", "hz", "khz", "mhz", "ghz", "kw")
+)
+"""Units that are written so in any language in Latin letters, and in most others."""
 
 # Frequent English words that are no frequent words of other languages ("is", "of", "a", "to", "on", "was" are).
 ENGLISH_ONLY = frozenset(
@@ -94,6 +105,20 @@ ENGLISH_OPENERS = frozenset(
 )
 
 
+# What captions name by two English words in many languages: "Ein Mann isst einen Hot Dog." Written down, not counted.
+_LOANED_PAIRS = frozenset(
+    tuple(pair.split())
+    for pair in (
+        *("hot dog", "hot dogs", "fast food", "street food", "food truck", "food trucks", "food court", "bubble tea"),
+        *("dim sum", "pad thai", "chow mein", "pulled pork", "happy hour", "street art", "hip hop", "skate park"),
+        *("jet ski", "jet skis", "ping pong", "mountain bike", "mountain bikes", "boogie board", "body board"),
+        *("tuk tuk", "tuk tuks", "pit bull", "pit bulls", "golden retriever", "golden retrievers", "border collie"),
+        *("shih tzu", "yorkshire terrier", "cocker spaniel", "tank top", "crop top", "polo shirt", "smart tv"),
+        *("wi fi", "big band", "drag queen", "drag queens", "tai chi", "tae kwon", "kwon do"),
+    )
+)
+
+
 @lru_cache(maxsize=65536)
 def is_word_character(character: str) -> bool:
     """Letters, marks, numbers, and the hyphens and apostrophes inside words."""
@@ -129,8 +154,8 @@ def strip_words(pieces: Sequence[str]) -> list[str]:
 
 
 def folded(text: str) -> str:
-    """The text in one spelling: compatibility forms and case folded."""
-    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    """The text in one spelling: compatibility forms and case folded. İ becomes an i without a second dot over it."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold().replace("i\u0307", "i")
 
 
 def folded_words(text: str) -> list[str]:
@@ -144,7 +169,8 @@ def quotes_something(source: str) -> bool:
 
 
 class SourceWords(NamedTuple):
-    """What the filters ask about a source: its words in order, as a set, and its names and numbers; all folded.
+    """What the filters ask about a source: its words in order, as a set, and its names, numbers, units, words of
+    addresses and loans of two words, which stay what they are in any translation; all folded.
     has_number: whether it states one, in digits or as a word.
     """
 
@@ -170,8 +196,16 @@ def source_words(source: str) -> SourceWords:
         words = tuple(folded_words(source))
     is_plain = source.isascii() and not has_digit
     names = _names_of_plain(written, words) if is_plain else _names_and_numbers(written)
+    names |= _MEASURES.intersection(words) | _words_of_addresses(source)
+    names = names.union(*_LOANED_PAIRS.intersection(pairwise(words)))
     has_number = has_digit or not number_words(SOURCE).keys().isdisjoint(words)
     return SourceWords(words, frozenset(words), names, has_number)
+
+
+def _words_of_addresses(source: str) -> frozenset[str]:
+    if not any(sign in source for sign in _ADDRESS_SIGNS):
+        return frozenset()
+    return frozenset(folded_words(" ".join(_ADDRESS.findall(source))))
 
 
 def names_and_numbers(source: str) -> frozenset[str]:

@@ -200,7 +200,7 @@ def _clean(text: str) -> str:
     line = " ".join(text.split())
     if not line.isascii():
         line = line.encode("utf-8", "replace").decode("utf-8")
-    return line.lower() if line.isupper() else line
+    return line.lower().replace("i\u0307", "i") if line.isupper() else line  # İ leaves a second dot behind
 
 
 def _corrected(scores: np.ndarray, writing: Writing, labels: tuple[str, ...]) -> np.ndarray:

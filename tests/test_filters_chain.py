@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,15 @@ def test_chain_travels_to_workers():
     chain = pickle.loads(pickle.dumps(FilterChain(FilterSettings(max_repeats=5))))
     assert chain.settings.max_repeats == 5
     assert chain([english_caption(ENGLISH)]) == [Verdict(True)]
+
+
+@pytest.mark.parametrize("texts", [[""], ["42"], ["🙂", "..."], []])
+def test_a_process_may_begin_with_texts_without_a_letter(texts):
+    """A table of scripts is filled as letters are met: a worker's first batch may have none."""
+    asked = f"[Candidate(source='A cat.', text=text, language='de') for text in {texts!r}]"
+    program = (
+        "from florenz.filters.chain import FilterChain\nfrom florenz.filters.verdict import Candidate\n"
+        f"print([verdict.reason for verdict in FilterChain()({asked})])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert (done.stderr, done.stdout.strip()) == ("", repr(["empty"] * len(texts)))

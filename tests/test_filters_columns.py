@@ -2,6 +2,7 @@
 
 import random
 from importlib import import_module
+from itertools import pairwise
 
 import pytest
 from filters_examples import FEW, PAIR_LANGUAGES, half_translated, sentence_pairs, translation
@@ -37,6 +38,10 @@ def candidates():
             found.append(translation(text, language, source=english))
             found.append(translation(half_translated(english, text, language), language, source=english))
         found += [translation(text, language, source=english) for english, text in sentence_pairs(other, FEW)]
+        found += [translation(f"{text} {text} {text}", language, source=english) for english, text in
+                  sentence_pairs(language, FEW)[:5]]  # fmt: skip
+        found += [translation(f"{text} {text} {other}", language, source=english) for (english, text), (_, other) in
+                  pairwise(sentence_pairs(language, FEW)[:5])]  # fmt: skip
     return found
 
 

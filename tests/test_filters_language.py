@@ -58,7 +58,8 @@ def test_english_caption_has_to_be_english(language):
 )
 def test_another_language_needs_confidence_or_a_claim_that_is_next_to_impossible(top, own, keep):
     seen = Identified("nl", top, {"nl": top, "de": own})
-    assert check_wrong_language(translation("x"), seen, SETTINGS).keep is keep
+    alone = FilterSettings(second_opinion=False)  # the rule of lid.176, before py3langid has a say
+    assert check_wrong_language(translation("x"), seen, alone).keep is keep
 
 
 def test_the_claimed_language_on_top_is_enough_at_any_probability():
@@ -163,4 +164,83 @@ def test_no_kept_text_that_lid_is_sure_of_lacks_a_margin(language, folder):
 )
 def test_words_that_english_has_too_make_no_text_english(language, source, text):
     assert LanguageIdentifier().identify([text])[0].language in ("en", "nl", "la")
+    assert reason_of(translation(text, language, source=source)) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Kot.", "pl"),
+        ("Кот.", "ru"),
+        ("En kat.", "da"),
+        ("Mačka.", "sk"),
+        ("Kass.", "et"),
+        ("Cath.", "cy"),
+        ("猫。", "ja"),
+    ],
+)
+def test_a_word_alone_is_kept_if_py3langid_takes_it_for_one_of_the_language(text, language):
+    assert reason_of(translation(text, language, source="A cat.")) == ""
+
+
+@pytest.mark.parametrize(("text", "language"), [("Кот.", "pl"), ("A dog.", "ru"), ("猫。", "de"), ("Ein Hut", "ru")])
+def test_a_word_alone_in_another_script_is_not(text, language):
+    assert reason_of(translation(text, language, source="A cat.")) != ""
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("A BMW X5 stands outside a McDonald's.", "BMW X5 стоит у McDonald's.", "ru"),
+        ("A Mercedes-Benz in front of a hotel.", "سيارة Mercedes-Benz أمام فندق.", "ar"),
+        ("Visit www.example.com for details.", "详情请访问www.example.com。", "zh"),
+        ("Visit https://example.com for more photos.", "Weitere Fotos gibt es auf https://example.com.", "de"),
+        ("Sunset at the beach #sunset", "Закат на пляже #sunset", "ru"),
+        ("Sunset at the beach 🌅 #sunset #beach", "Atardecer en la playa 🌅 #sunset #beach", "es"),
+        ("Follow us on Instagram @coolpics #travel", "Siga-nos no Instagram @coolpics #travel", "pt"),
+        ("Speed limit 50 km/h.", "Tempolimit 50 km/h.", "de"),
+    ],
+)
+def test_addresses_hashtags_units_and_names_with_marks_in_them_stay_as_they_are(source, text, language):
+    assert reason_of(translation(text, language, source=source)) == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("What're you watching?", "What're вы смотрите?", "ru"),
+        ("There's no mistake.", "There's 错误。", "zh"),
+        ("Tom's dog barked.", "Tom's 狗叫。", "zh"),
+        ("Sunset at the beach #beach", "Atardecer at the beach #beach", "es"),
+    ],
+)
+def test_english_beside_them_does_not(source, text, language):
+    assert reason_of(translation(text, language, source=source)) != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Ein Mann fährt heute mit dem busy street belebte Wege entlang, neben einem gelben Bus.", "de"),
+        ("Un homme en chemise bleue roule à vélo busy street rue animée à côté d'un bus jaune.", "fr"),
+    ],
+)
+def test_two_words_amid_the_text_that_are_english_alone_are_told(text, language):
+    source = "A man rides a bicycle down a busy street next to a yellow bus."
+    verdict = FilterChain()([translation(text, language, source=source)])[0]
+    assert verdict.reason == "mixed_language" and "'busy street'" in verdict.detail
+    lenient = FilterChain(FilterSettings(max_copied_words=3))
+    assert lenient([translation(text, language, source=source)])[0].keep
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("A man is eating a hot dog.", "Ein Mann isst einen Hot Dog.", "de"),
+        ("A hot dog.", "Un hot dog.", "es"),
+        ("A golden retriever runs on the beach.", "Un golden retriever court sur la plage.", "fr"),
+        ('She said "good morning" to us today.', "Sie hat heute „good morning“ zu uns gesagt.", "de"),
+    ],
+)
+def test_loans_of_two_words_and_quotations_stay(source, text, language):
     assert reason_of(translation(text, language, source=source)) == ""

@@ -17,14 +17,16 @@ WORST = {
     "quotes": '"', "letters": "a", "two letters": "ab", "words": "the ", "slashes": "a/", "pipes": "|", "digits": "1",
     "separated": "1,", "accents": "Ã", "misread": "Ã¼", "angle": "<a ", "ampersand": "&a", "han": "中",
     "colon": "in German", "note": "note ", "twins": "Hаus ",
-    "underscores": "_", "backticks": "`a ", "braces": '{"',
+    "underscores": "_", "backticks": "`a ", "braces": '{"', "emphasis": "*a ",
+    "underscored": "_a ", "at": "a@", "addresses": "a.b", "escapes": "\\n",
+    "language bars": "<｜a",
 }  # fmt: skip
 MAX_RATIO = 12  # of four times the text; squares give 16, and a fixed cost or a cache makes ratios small
 
 # What each is slowest with, of all above and of what once took the square of its length.
 SLOWEST = {
     "empty": ["spaces"], "truncated": ["spaces"], "control_characters": ["line ends"], "mojibake": ["misread"],
-    "chat_markup": ["pipes"], "commentary": ["line ends", "underscores"], "markup": ["stars", "backticks"],
+    "chat_markup": ["pipes"], "commentary": ["line ends", "underscores"], "markup": ["stars", "backticks", "at"],
     "copied_source": ["misread"], "length_ratio": ["han"], "said_twice": ["words"], "alternatives": ["slashes"],
     "number_conflict": ["separated"], "copied_tail": ["words"], "copied_head": ["words"],
     "repetition": ["misread", "slashes"], "added_brackets": ["brackets"], "foreign_word": ["han"],

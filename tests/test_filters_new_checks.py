@@ -7,10 +7,12 @@ from filters_examples import CAPTIONS, ENGLISH, MANY, PAIR_LANGUAGES, reason_of,
 from florenz.filters.added_brackets import check_added_brackets
 from florenz.filters.chain import FilterChain, text_checks
 from florenz.filters.chat_markup import check_chat_markup
+from florenz.filters.commentary import check_commentary
 from florenz.filters.copied_head import check_copied_head
 from florenz.filters.foreign_word import check_foreign_word
 from florenz.filters.mixed_language import copied_run
 from florenz.filters.mixed_letters import check_mixed_letters
+from florenz.filters.said_twice import check_said_twice
 from florenz.filters.settings import FilterSettings
 
 
@@ -18,6 +20,37 @@ from florenz.filters.settings import FilterSettings
 @pytest.mark.parametrize("between", [" ", "", " - "])
 def test_a_text_that_is_there_twice_is_said_twice(language, between):
     assert reason_of(translation(CAPTIONS[language] + between + CAPTIONS[language], language)) == "said_twice"
+
+
+@pytest.mark.parametrize("language", sorted(CAPTIONS))
+def test_a_text_that_is_there_three_times_is_said_twice(language):
+    caption = CAPTIONS[language]
+    verdict = check_said_twice(translation(f"{caption} {caption}\n{caption}", language), FilterSettings())
+    assert verdict.reason == "said_twice" and caption[:20] in verdict.detail
+    assert reason_of(translation(f"{caption} {caption} {caption}", language)) in ("said_twice", "length_ratio")
+
+
+@pytest.mark.parametrize("language", sorted(CAPTIONS))
+def test_a_sentence_that_follows_itself_is_said_twice(language):
+    caption, source = (
+        CAPTIONS[language],
+        "A red car is parked next to an old house. Nobody sits in it. It is cold today.",
+    )
+    other = CAPTIONS[language][::-1].strip(".。")
+    for text in (f"{other}. {caption} {caption}", f"{caption} {caption} {other}."):
+        verdict = check_said_twice(translation(text, language, source=source), FilterSettings())
+        assert verdict.reason == "said_twice" and caption[:10] in verdict.detail
+    assert reason_of(translation(f"{other}. {caption} {caption}", language, source=source)) != ""
+    kept = translation(f"{caption} {other}. {caption}", language, source=source)
+    assert check_said_twice(kept, FilterSettings()).keep
+    twice = translation(f"{other}. {caption} {caption}", language, source=f"Well. {ENGLISH} {ENGLISH}")
+    assert check_said_twice(twice, FilterSettings()).keep
+
+
+def test_three_calls_stay_where_they_are_short_or_the_sources_own():
+    assert check_said_twice(translation("Nein, nein, nein!", source="Oh no."), FilterSettings()).reason == "said_twice"
+    assert check_said_twice(translation("Nein, nein, nein!", source="No, no, no!"), FilterSettings()).keep
+    assert check_said_twice(translation("Ha, ha, ha!", source="They laugh."), FilterSettings()).keep
 
 
 def test_a_source_that_says_it_twice_may_be_translated_so():
@@ -33,9 +66,28 @@ def test_misread_bytes_are_mojibake(language, encoding):
     assert reason_of(translation(broken, language)) in wanted
 
 
+@pytest.mark.parametrize("language", ["de", "fr", "es", "cs", "pl", "tr", "ru", "uk"])
+@pytest.mark.parametrize("page", ["cp1250", "iso8859-2", "cp1251", "mac_roman", "cp437", "cp850", "koi8-r"])
+def test_bytes_misread_in_any_other_page_are_mojibake(language, page):
+    broken = ("Schöne Grüße" if language == "de" else CAPTIONS[language]).encode().decode(page, "ignore")
+    wanted = {"mojibake", "control_characters"} | ({"wrong_language"} if language in ("ru", "uk") else set())
+    assert reason_of(translation(broken, language)) in wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("Das Kind lacht und winkt uns zu. ðŸ˜Š", "de"), ("Dziewczynka idzie przez ulicÄ™.", "pl")],
+)
+def test_one_misread_character_is_mojibake(text, language):
+    assert reason_of(translation(text, language)) == "mojibake"
+
+
 @pytest.mark.parametrize(
     ("text", "language"),
     [
+        ("D’éirigh go hiontach linn inniu le chéile.", "ga"),
+        ("Ці її вірші й „пісні“ – їхній подарунок…", "uk"),
+        ("Chceš něco říct? Ne – až příště.", "cs"),
         ("«\u00a0Voilà\u00a0», dit-elle près de la vieille maison.", "fr"),
         ("Er sagte „Ä“ und ging zum alten Haus.", "de"),
     ],
@@ -58,10 +110,31 @@ def test_a_slash_that_is_no_alternative_stays():
 @pytest.mark.parametrize(
     "text",
     ["<p>{}</p>", '{{"translation": "{}"}}', '["{}"]', "**{}**", "- {}", "# {}", "> {}", "1. {}", "`{}`", "{}&nbsp;",
-     "{} https://example.org", "[{}](https://example.org)"],
+     "{} https://example.org", "[{}](https://example.org)", "*{}*", "_{}_", "~~{}~~", "(1) {}", "→ {}", "<!-- {} -->",
+     "{}\\n", "{}\\t", "{}\\nund mehr", "\'\'\'{}\'\'\'", '"""{}"""', "{} [1]", "<{}>",
+     "{} \\u00fcber", '\\"{}\\"', "{} example.com/page", "{} info@example.com", 'text = "{}"'],
 )  # fmt: skip
 def test_what_a_program_would_parse_is_markup(text):
     assert reason_of(translation(text.format(CAPTIONS["de"]))) in {"markup", "commentary"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<｜Assistant｜>{}", "<2de> {}", "deu_Latn {}", "[BOS]{}", "{}[EOS]", "{} [END]", "{}<|", "{} ###", "{} @@", "Ċ{}",
+     "[TRANSLATION]{}", "⁇ {}", "de: {}", "DE: {}", "[de] {}", "(de) {}"],
+)  # fmt: skip
+def test_what_a_model_reads_and_nobody_else_is_chat_markup(text):
+    assert reason_of(translation(text.format(CAPTIONS["de"]))) == "chat_markup"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "source"),
+    [("Ċempel lil Ġanni.", "mt", "Call John."), ("Es: ein Buch von King.", "de", "It: a book by King."),
+     ("de: ein kleines Wort", "de", "de: a small word"),
+     ("Schreib @anna @@ und mehr.", "de", "Write @anna @@ and more.")],
+)  # fmt: skip
+def test_letters_and_words_of_a_language_are_none(text, language, source):
+    assert check_chat_markup(translation(text, language, source=source), FilterSettings()).keep
 
 
 @pytest.mark.parametrize(
@@ -69,7 +142,10 @@ def test_what_a_program_would_parse_is_markup(text):
     [("1. Mai ist ein Feiertag hier.", "May 1 is a holiday here."),
      ("- Ist er da? - Nein, heute nicht.", "“Is he in?” “No.”"),
      ("Auf dem Schild steht www.shop.de und mehr.", "The sign says www.shop.de and more."),
-     ("A < B und B > C gilt hier immer.", "A < B and B > C always holds.")],
+     ("A < B und B > C gilt hier immer.", "A < B and B > C always holds."),
+     ("Die Datei liegt in C:\\neu und D:\\texte.", "The file is there."),
+     ("Er rechnet 5*3*2 und nimmt x_1 und x_2.", "He multiplies."),
+     ("(3) Hunde laufen dort.", "3 dogs run there.")],
 )  # fmt: skip
 def test_what_the_source_has_is_no_markup(text, source):
     checks = dict(zip([reason for reason, _ in __import__("florenz.filters.order", fromlist=["x"]).TEXT_CHECKS],
@@ -85,6 +161,30 @@ def test_what_the_source_has_is_no_markup(text, source):
         ("Bus 14 stands at the corner.", "Autobus 15 stoi na rogu ulicy.", "pl"),
         ("Five cats sit on a wall.", "Шесть кошек сидят на стене.", "ru"),
         ("The year 1990 was cold.", "साल 1991 ठंडा था।", "hi"),
+        # A word that has to do with hours or measures where nothing is counted in them.
+        ("Two people walk to the beach.", "Drei Leute gehen zum Strand.", "de"),
+        ("Two men walk past a shop.", "Трое мужчин проходят мимо магазина.", "ru"),
+        ("Two dogs play in the yard.", "Drei Hunde spielen im Hof.", "de"),
+        ("Two dogs stand on their hind feet.", "Drei Hunde stehen auf den Hinterbeinen.", "de"),
+        ("Half of the pizza lies beside two plates.", "Die halbe Pizza liegt neben drei Tellern.", "de"),
+        ("There are 5 cats on a roof.", "Auf einem Dach sitzen 17 Katzen.", "de"),
+        ("There are 5 cats on a roof.", "Auf einem Dach sitzen 35 Katzen.", "de"),
+        ("It is 10 °C and sunny.", "Es sind 12 °C und sonnig.", "de"),
+        # Letters that also are large numbers.
+        ("A sign with 42 stands by a swing.", "秋千旁边有一个写着43的牌子。", "zh"),
+        ("But bus number 42 drives slowly.", "하지만 43번 버스가 천천히 달리고 있다.", "ko"),
+        # Words that count things.
+        ("Three dogs run in the park.", "四只狗在公园里奔跑。", "zh"),
+        ("Three dogs run in the park.", "四匹の犬が公園を走っている。", "ja"),
+        ("Three dogs run in the park.", "개 네 마리가 공원에서 달리고 있다.", "ko"),
+        ("Three dogs run in the park.", "สุนัขสี่ตัววิ่งในสวนสาธารณะ", "th"),
+        # Spellings of one word.
+        ("Forty chairs stand in a hall.", "In einem Saal stehen dreißig Stühle.", "de"),
+        ("Five dogs run over the grass.", "Дев’ять собак біжать по траві.", "uk"),
+        ("Five dogs run over the grass.", "Девʼять собак біжать по траві.", "uk"),
+        ("Three dogs run in the park.", "PARKTA ALTI KÖPEK KOŞUYOR.", "tr"),
+        ("Three dogs run in the park.", "Τέσσερα σκυλιά τρέχουν στο πάρκο.", "el"),
+        ("Three dogs run in the park.", "Četiri psa trče u parku.", "hr"),
     ],
 )
 def test_another_number_is_a_conflict(source, text, language):
@@ -105,6 +205,24 @@ def test_another_number_is_a_conflict(source, text, language):
         ("Two dogs and a cat.", "Ein Hundepaar und eine Katze.", "de"),
         ("The price is $10.00 today.", "Der Preis ist heute 10,00 $.", "de"),
         ("You are seven years old.", "Sei un bambino di sette anni.", "it"),
+        ("Two children eat sandwiches.", "两个孩子在吃三明治。", "zh"),
+        ("Twelve people sit here.", "这里坐着十二个人。", "zh"),
+        ("Two dogs are in third place.", "二匹の犬が第三つの場所にいる。", "ja"),
+        ("Twenty people sit there.", "มีคนยี่สิบคนนั่งอยู่", "th"),
+        ("It is ten past two.", "Es ist zehn nach zwei oder halb drei.", "de"),
+        ("Italians never eat before 8pm.", "Италиялеләр 20 сәгатьтән дә иртәрәк ашамыйлар.", "tt"),
+        ("He stays for 14 days.", "Er bleibt 2 Wochen lang hier.", "de"),
+        ("It takes 2 hours.", "Es dauert 120 Minuten.", "de"),
+        ("A 10-foot snowman stands in the yard.", "Im Hof steht ein 3 Meter hoher Schneemann.", "de"),
+        ("A crowd of 1,500 people.", "Eine Menge von 1’500 Menschen.", "de"),
+        ("A crowd of 1,500 people.", "حشد من ١٬٥٠٠ شخص في حفل.", "ar"),
+        ("About 3.5 meters of cable.", "۳٫۵ متر کابل وجود دارد.", "fa"),
+        ("About 300,000 people came.", "Przyszło około 300 tysięcy osób.", "pl"),
+        ("About 5 million people came.", "Etwa 5.000.000 Menschen kamen.", "de"),
+        ("March 3 2010 was a cold day.", "Der 3. März 2010 war ein kalter Tag.", "de"),
+        ("It was finished in 2020.", "สร้างเสร็จในปี 2563", "th"),
+        ("Twelve birds sit on a wire.", "Dua belas burung bertengger di kawat.", "id"),
+        ("That is 82% and more than four-fifths.", "Itu delapan-puluh dua persen dan lebih dari empat perlima.", "id"),
     ],
 )
 def test_numbers_that_languages_count_differently_are_none(source, text, language):
@@ -178,6 +296,41 @@ def test_words_about_the_translation_are_commentary(text):
     assert reason_of(translation(text.format(CAPTIONS["de"]))) == "commentary"
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Es tut mir leid, ich kann diesen Text nicht übersetzen.", "de"),
+        ("Lo siento, pero no puedo traducir este texto.", "es"),
+        ("申し訳ありませんが、翻訳することはできません。", "ja"),
+        ("抱歉，我无法翻译这段文字。", "zh"),
+        ("Извините, но я не могу перевести этот текст.", "ru"),
+        ("عذرًا، لا يمكنني ترجمة هذا النص الآن.", "ar"),
+        ("Íme a fordítás: Egy piros autó áll egy régi ház mellett.", "hu"),
+        ("นี่คือคำแปล: รถสีแดงจอดอยู่ข้างบ้านเก่า", "th"),
+        ("Als KI-Sprachmodell kann ich keine Bilder sehen.", "de"),
+        ("古い家の隣に赤い車が停まっています。（注：直訳）", "ja"),
+        ("Sure! Ein rotes Auto parkt neben einem alten Haus.", "de"),
+        ("Target: Ein rotes Auto parkt neben einem alten Haus.", "de"),
+        ("Here is my attempt: Ein rotes Auto parkt neben einem alten Haus.", "de"),
+    ],
+)
+def test_words_about_translating_are_commentary_in_any_language(text, language):
+    assert reason_of(translation(text, language)) == "commentary"
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "language"),
+    [
+        ("A book translated from Latin lies there.", "Dort liegt ein aus dem Latein übersetztes Buch.", "de"),
+        ("A dictionary of two languages.", "Un dictionnaire pour traduire deux langues.", "fr"),
+        ("Tom ignored all of Mary's warnings.", "Tom ha ignorato tutti gli avvertimenti di Mary.", "it"),
+        ("He turned around quickly.", "Hän kääntyi nopeasti ympäri.", "fi"),
+    ],
+)
+def test_translating_that_the_source_speaks_of_stays(source, text, language):
+    assert check_commentary(translation(text, language, source=source), FilterSettings()).keep
+
+
 def test_a_letter_of_maltese_is_no_markup():
     assert reason_of(translation("Il-ġurnata hija sabiħa ħafna llum.", "mt", source="The day is very nice.")) == ""
     for text in ("Ġurnata sabiħa ħdejn il-baħar.", "Raġel xiħ jistenna ħdejn il-Ġnien.", "IL-ĠURNATA HIJA SABIĦA."):
@@ -218,7 +371,7 @@ def test_the_detail_carries_the_words_that_caused_it():
             "a second text",
         ),
         ("Ein rotes Auto parkt neben einem alten Haus. (Recht förmlich.)", "de", "a second text"),
-        ("一辆红色的汽车停在一座老房子旁边。（这里提供的是意译，仅供参考。）", "zh", "a second text"),
+        ("一辆红色的汽车停在一座老房子旁边。（这里说得比较随便，仅供参考。）", "zh", "a second text"),
         ("Un(a) conductor está junto a un coche rojo y una casa vieja.", "es", "an ending"),
         ("Я рад(а), что красная машина стоит у старого дома.", "ru", "an ending"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from filters_examples import CAPTIONS, english_caption, translation
 
 from florenz.filters.chain import FilterChain
-from florenz.filters.own_words import OwnWords
+from florenz.filters.own_words import OwnWords, check_own_words
 from florenz.filters.settings import FilterSettings
 from florenz.pipeline.recipe import RecipeError, load_recipe
 
@@ -43,7 +43,6 @@ def test_the_first_in_order_gives_the_reason_and_batches_change_nothing():
 
 def test_time_grows_with_the_text_whatever_the_pattern():
     words = OwnWords(name="evil", pattern=r"(a+)+b|(a|aa)+$x")
-    from florenz.filters.own_words import check_own_words
 
     start = time.process_time()
     assert check_own_words([translation("a" * 200_000)], [words])[0].keep
@@ -59,11 +58,30 @@ def test_time_grows_with_the_text_whatever_the_pattern():
         ({"name": "back", "pattern": r"(x)\1"}, "pattern of 'back' can't be used"),
         ({"name": "none", "pattern": ""}, "1 to 10000 characters"),
         ({"name": "where", "pattern": "x", "languages": ("qq",)}, "the language 'qq'"),
+        ({"name": "all", "pattern": "x*"}, "matches where nothing stands"),
+        ({"name": "ends", "pattern": r"\bдом\b"}, "knows no letter beyond a to z"),
+        ({"name": "end", "pattern": r"(?i)\bcafé\b"}, "knows no letter beyond a to z"),
     ],
 )
 def test_what_cannot_be_used_is_refused(given, said):
     with pytest.raises(ValueError, match=said):
         OwnWords(**given)
+
+
+def test_a_pattern_reads_letters_and_not_bytes():
+    patterns = {"green": "gr[üu]n", "shouted": "(?i)größe", "whole": "^.{4}$"}
+    words = tuple(OwnWords(name=name, pattern=pattern) for name, pattern in patterns.items())
+    found = check_own_words([translation(text) for text in ("Ein grünes Haus", "Welche GRÖßE", "Öfen")], words)
+    assert [(one.reason, one.detail.partition(" matches")[0]) for one in found] == [
+        ("green", "'grünes Haus'"), ("shouted", "'GRÖßE'"), ("whole", "'Öfen'"),
+    ]  # fmt: skip
+
+
+def test_ends_of_words_in_any_letters_are_found_as_the_refusal_says():
+    words = (OwnWords(name="houses", pattern=r"(?i)(?:^|\PL)дом(?:\PL|$)"),)
+    texts = ["Вот дом.", "Дом", "Домик", "Вот дома", "мой-дом!"]
+    found = check_own_words([translation(text, "ru") for text in texts], words)
+    assert [verdict.reason for verdict in found] == ["houses", "houses", "", "", "houses"]
 
 
 def recipe_with(tmp_path, lines):

@@ -14,7 +14,7 @@ from florenz.filters.copied_source import check_copied_source
 from florenz.filters.length_ratio import EXPECTED_RATIO, check_length_ratio
 from florenz.filters.repetition import check_repetition
 from florenz.filters.settings import FilterSettings
-from florenz.filters.words import folded
+from florenz.filters.words import folded, folded_words
 
 SETTINGS = FilterSettings()
 
@@ -215,3 +215,7 @@ def test_what_a_pattern_of_commentary_matches_has_a_sign_of_it(text):
 def test_each_phrase_of_commentary_has_a_sign(text):
     patterns = (commentary._PREAMBLE, commentary._NOTE, commentary._ABOUT_A_TRANSLATION)
     assert any(pattern.search(text) for pattern in patterns) and commentary._has_sign(folded(text))
+
+
+def test_capitals_with_a_dot_are_the_same_words():
+    assert folded_words("İKİ KEDİ") == folded_words("iki kedi") == ["iki", "kedi"]

@@ -134,3 +134,8 @@ def test_an_answer_does_not_depend_on_what_is_asked_with_it():
     assert together == [identify(text) for text in texts]
     assert together[::-1] == IDENTIFIER.identify(texts[::-1])
     assert together[:-1] == IDENTIFIER.identify(texts[:-1])
+
+
+def test_capitals_with_a_dot_are_read_like_small_letters():
+    shouted, said = LanguageIdentifier().identify(["İKİ KEDİ EVİN İÇİNDE", "iki kedi evin içinde"])
+    assert shouted == said and said.language == "tr"
