@@ -16,7 +16,7 @@ import numpy as np
 
 from florenz.filters.columns import Columns
 from florenz.filters.settings import FilterSettings
-from florenz.filters.translation_words import TRANSLATION_WORDS
+from florenz.filters.translation_words import TRANSLATION_WORDS, translation_word
 from florenz.filters.verdict import KEEP, Candidate, Verdict, quoted, reject
 from florenz.filters.words import ENGLISH_ONLY, ends_of, folded_words
 from florenz.languages.characters import CharacterTable
@@ -97,7 +97,7 @@ def check_commentary(candidate: Candidate, settings: FilterSettings) -> Verdict:
     text = ends_of(candidate.text)
     for pattern in _patterns(candidate):
         found = pattern.search(text)
-        if found and not pattern.search(candidate.source):
+        if found and not pattern.search(candidate.source) and not _is_in_source(found.group(), candidate):
             return reject("commentary", f"{found.group().strip()!r} at character {found.start()}")
     if candidate.language != SOURCE and (remark := _english_remark(candidate)):
         return reject("commentary", f"English in brackets: {remark[:60]!r}")
@@ -118,6 +118,11 @@ def _patterns(candidate: Candidate) -> Sequence[re.Pattern[str]]:
     return (_PREAMBLE, _NOTE, _ABOUT_A_TRANSLATION) if candidate.source else (_PREAMBLE, _NOTE)
 
 
+def _is_in_source(phrase: str, candidate: Candidate) -> bool:
+    """Amid the source, in any case: "Text: rea i ett fönster" of "A text: sale on a window"."""
+    return phrase.strip().casefold() in candidate.source.casefold()
+
+
 def _has_sign(text: str) -> bool:
     """Whether a folded text has one of the signs that each pattern wants."""
     return any(sign in text for sign in _SIGNS)
@@ -127,8 +132,7 @@ def _translation_word(candidate: Candidate) -> str:
     """A word for translating, or for a language model, that the source gives no reason for; "" if there is none."""
     if not candidate.source or candidate.language == SOURCE or _OF_LANGUAGES.search(candidate.source):
         return ""
-    text = ends_of(candidate.folded)
-    return next((word for word in TRANSLATION_WORDS if word in text), "")
+    return translation_word(ends_of(candidate.folded))
 
 
 def _english_remark(candidate: Candidate) -> str:

@@ -1,11 +1,14 @@
 """Words for "translate", "translation" and "language model" in many languages, for `commentary`.
 
-Beginnings of words, folded. What has another meaning that people need (Finnish "kääntää" is also "to turn", Vietnamese
-"dịch" also "epidemic") is left out or stands with a word beside it. They were written down, not counted; the half of
-the pairs that calibrates showed which meant something else.
+Folded, in letters that part words by spaces beginnings of words. What has another meaning that captions need (Finnish
+"kääntää" and "käännös" are also a turn, Vietnamese "dịch" also "epidemic") is left out, stands with a word beside it,
+or says what may not follow: Russian "переводит" also leads across a street, Turkish "çeviriyor" also flips a pancake.
+They were written down, not counted; the half of the pairs that calibrates showed which meant something else.
 """
 
 from __future__ import annotations
+
+import re
 
 from florenz.filters.words import folded
 
@@ -25,11 +28,11 @@ _TRANSLATE = (
         "tradot",
         "tradüc",
     ),
-    *("μετάφρα", "μεταφρά", "перевод", "перевес", "переведи", "переклад", "перекласти", "перевож", "пераклад"),
-    *("превод", "преведе", "prijevod", "prevod", "prevest", "preveden", "překlad", "přelož"),
+    *("μετάφρα", "μεταφρά", "перевод", "перевест", "переведи", "переклад", "перекласти", "перевож", "пераклад"),
+    *("превод", "преведен", "prijevod", "prevod", "preveden", "překlad", "přeložit"),
     *(
         "preklad",
-        "prelož",
+        "preložiť",
         "tłumaczeni",
         "przetłumacz",
         "przekład",
@@ -40,9 +43,14 @@ _TRANSLATE = (
         "tõlkim",
         "tõlkida",
     ),
-    *("tõlge", "käännök", "käännös", "lefordít", "fordítás", "çeviri", "çevirem", "tercüme", "tərcümə", "tarjima"),
-    *("terjime", "аударма", "которма", "тәрҗемә", "тәржемә", "тарҷума", "орчуул", "terjemah", "nerjemah", "tarjamah"),
+    *("tõlge", "käännös:", "lefordít", "fordítás", "çeviri", "çeviremiyorum", "tercüme", "tərcümə", "tarjima"),
+    *("terjime", "аударма", "которма", "тәрҗемә", "тәржемә", "тарҷума", "орчуул", "tarjamah"),
+    *("tafsiri", "pagsasalin", "itzulpen", "aistriúch", "cyfieith", "përkth", "troidig", "eadar-theang", "turjum"),
+    *("translate", "translati", "translator"),
     *("bản dịch", "phiên dịch", "dịch thuật", "dịch văn bản", "dịch câu", "dịch sang", "dịch đoạn", "dịch nghĩa"),
+)
+_TRANSLATE_ANYWHERE = (
+    *("terjemah", "nerjemah"),  # behind a prefix in Indonesian and Malay
     *("คำแปล", "แปลข้อความ", "แปลเป็น", "แปลประโยค", "ຄໍາແປ", "បកប្រែ", "ဘာသာပြန်", "번역", "翻訳", "訳文", "翻译", "翻譯"),
     *(
         "译文",
@@ -62,8 +70,7 @@ _TRANSLATE = (
         "અનુવાદ",
     ),
     *("மொழிபெயர்", "అనువాద", "అనువద", "ಅನುವಾದ", "വിവർത്തന", "പരിഭാഷ", "ترجم", "ژباړ", "תרגום", "תרגמ", "תרגם"),
-    *("איבערזעצ", "თარგმ", "թարգման", "ትርጉም", "tafsiri", "pagsasalin", "itzulpen", "aistri", "cyfieith", "përkth"),
-    *("troidig", "eadar-theang", "turjum", "translate", "translati", "translator"),
+    *("איבערזעצ", "თარგმ", "թարգման", "ትርጉም"),
 )
 _LANGUAGE_MODEL = (
     *("sprachmodell", "språkmodell", "sprogmodel", "taalmodel", "kielimalli", "nyelvi modell", "dil modeli"),
@@ -80,4 +87,22 @@ _LANGUAGE_MODEL = (
     *("语言模型", "語言模型", "言語モデル", "언어 모델", "نموذج لغ", "भाषा मॉडल", "mô hình ngôn ngữ", "model bahasa"),
     *("โมเดลภาษา", "แบบจำลองภาษา", "מודל שפה", "language model"),
 )
-TRANSLATION_WORDS = tuple(map(folded, (*_TRANSLATE, *_LANGUAGE_MODEL)))
+_NOT_BEFORE = {
+    "перевод": "ит|ят|ил|я", "переклад": "ин|а|ыв|ув", "пераклад": "а|в", "превод": "и", "prevod": "i", "preklad": "á",
+    "przekład": "a", "çeviri": "yo|r",
+}  # fmt: skip
+
+TRANSLATION_WORDS = tuple(map(folded, (*_TRANSLATE, *_TRANSLATE_ANYWHERE, *_LANGUAGE_MODEL)))
+"""One of these stands in every text in which `translation_word` finds anything."""
+
+_BEGINNINGS = "|".join(
+    re.escape(folded(stem)) + (f"(?!{folded(_NOT_BEFORE[stem])})" if stem in _NOT_BEFORE else "") for stem in _TRANSLATE
+)
+_ANYWHERE = "|".join(re.escape(folded(word)) for word in (*_TRANSLATE_ANYWHERE, *_LANGUAGE_MODEL))
+_WORD = re.compile(rf"(?<![^\W\d_])(?:{_BEGINNINGS})|{_ANYWHERE}")
+
+
+def translation_word(text: str) -> str:
+    """The first of them in a folded text, "" where there is none."""
+    found = _WORD.search(text)
+    return found.group() if found else ""

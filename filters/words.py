@@ -109,6 +109,8 @@ ENGLISH_OPENERS = frozenset(
 _LOANED_PAIRS = frozenset(
     tuple(pair.split())
     for pair in (
+        *("high heels", "roller skates", "home run", "french fries", "flat screen", "selfie stick", "peanut butter"),
+        *("steam punk", "chicken curry"),
         *("hot dog", "hot dogs", "fast food", "street food", "food truck", "food trucks", "food court", "bubble tea"),
         *("dim sum", "pad thai", "chow mein", "pulled pork", "happy hour", "street art", "hip hop", "skate park"),
         *("jet ski", "jet skis", "ping pong", "mountain bike", "mountain bikes", "boogie board", "body board"),

@@ -27,7 +27,7 @@ from florenz.pipeline.scored import scored_warnings
 from florenz.recipes.recipe_file import RecipeError
 from florenz.scorers.contract import kind_of as kind_of_scorer
 from florenz.stores import files
-from florenz.stores.models import check_translator, fingerprint_of_served
+from florenz.stores.models import check_translator, fingerprint_of_served, local_model
 from florenz.stores.reach import reaches_others
 from florenz.translators.endpoint import ServerError, check_endpoint
 from florenz.translators.prompts import needs_tokenizer, render_problems, stranger_problem
@@ -209,7 +209,8 @@ def _translator(recipe: Recipe) -> Iterator[str]:
     for translator in _used(recipe):
         settings = translator.settings
         try:
-            if not translator.running_servers or needs_tokenizer(settings):
+            is_folder = Path(local_model(settings.model)).is_dir()  # of which a tokenizer alone is enough
+            if not translator.running_servers or (needs_tokenizer(settings) and not is_folder):
                 check_translator(settings.model, settings.revision)
             else:
                 fingerprint_of_served(settings.model, settings.revision)

@@ -345,6 +345,41 @@ def test_a_word_of_two_letters_four_times_is_a_loop(text):
     assert reason_of(translation(text, "zh" if "红" in text else "ja")) == "repetition"
 
 
+@pytest.mark.parametrize(
+    "source, text, language",
+    [
+        ("A man flips a pancake.", "Bir adam krep çeviriyor.", "tr"),
+        ("A man turns the wheel.", "Kişi çarxı çevirir.", "az"),
+        ("A snowboarder makes a sharp turn.", "Lumilautailija tekee jyrkän käännöksen.", "fi"),
+        ("A bird sits on a rail.", "Птица сидит на перекладине.", "ru"),
+        ("A woman leans over the railing.", "Женщина перевесилась через перила.", "ru"),
+        ("A man helps children cross the street.", "Мужчина переводит детей через улицу.", "ru"),
+        ("She puts books on another shelf.", "Вона перекладає книги на іншу полицю.", "uk"),
+        ("A man leads a child across the road.", "Човек преводи дете преко пута.", "sr"),
+        ("A carnival parade.", "Pustni sprevod.", "sl"),
+        ("Folded towels lie on the bed.", "Na posteli leží přeložené ručníky.", "cs"),
+        ("Folded towels lie on the bed.", "Na posteli ležia preložené uteráky.", "sk"),
+        ("A woman moves books.", "Kobieta przekłada książki.", "pl"),
+        ("She wants to convince Tom.", "Hun vil overtale Tom.", "nb"),
+        ("A text: sale, on a window", "Text: rea, på ett fönster", "sv"),
+    ],
+)
+def test_words_that_only_look_like_translating_stay(source, text, language):
+    assert check_commentary(translation(text, language, source=source), FilterSettings()).keep
+
+
+@pytest.mark.parametrize(
+    "text, language",
+    [
+        ("Не могу перевести это.", "ru"), ("Вот перевод", "ru"), ("Ось переклад", "uk"), ("Oto przekład", "pl"),
+        ("Bu bir çeviri", "tr"), ("Saya tidak dapat menerjemahkan ini", "id"), ("Nemohu to přeložit", "cs"),
+        ("Käännös: Koira", "fi"), ("Вот превод", "bg"), ("Tu je preklad", "sk"),
+    ],
+)  # fmt: skip
+def test_and_words_for_translating_do_not(text, language):
+    assert check_commentary(translation(text, language), FilterSettings()).reason == "commentary"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("language", PAIR_LANGUAGES)
 def test_new_checks_keep_human_translations(language):
