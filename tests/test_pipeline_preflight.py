@@ -363,6 +363,16 @@ def test_a_chat_prompt_needs_a_tokenizer_with_a_template(recipe: Recipe, server:
     assert "has no chat template" in line
 
 
+def test_of_a_model_that_runs_elsewhere_a_folder_with_its_tokenizer_is_enough(recipe: Recipe, tmp_path: Path) -> None:
+    folder = tmp_path / "tokenizer"
+    folder.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(Path(TRANSLATOR) / name, folder)
+    with StandInServer(str(folder)) as server:
+        line = the_problem(with_translator(recipe, str(folder), endpoint=server.endpoint, prompt="chat"))
+    assert "has no chat template" in line, "and not: no config.json"
+
+
 def test_vllm_must_be_there_unless_an_endpoint_is_given(
     recipe: Recipe, server: StandInServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
